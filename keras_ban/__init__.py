@@ -1,0 +1,21 @@
+"""Born-again networks for Keras 3: generation after generation."""
+
+from keras_ban import metrics
+from keras_ban import objectives
+from keras_ban.born_again import BornAgain
+from keras_ban.distiller import Distiller
+from keras_ban.ensemble import ensemble
+from keras_ban.lineage import Generation
+from keras_ban.lineage import Lineage
+from keras_ban.version import __version__
+
+__all__ = [
+    "BornAgain",
+    "Distiller",
+    "Generation",
+    "Lineage",
+    "__version__",
+    "ensemble",
+    "metrics",
+    "objectives",
+]

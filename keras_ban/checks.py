@@ -1,0 +1,409 @@
+"""Bad input, found before the first training step.
+
+Each check raises one `ValueError` that says what was received, what was
+expected and the way out.
+"""
+
+import inspect
+import itertools
+import numbers
+import warnings
+
+import keras
+import numpy as np
+
+from keras_ban import batches
+from keras_ban import outputs
+from keras_ban.objectives import is_sparse
+
+# Of a data set that is no array, so many batches are read to check them.
+SCANNED_BATCHES = 100
+_ARRAY_ROWS = 4096
+_PROBE_ROWS = 8
+
+
+def backend():
+    """Refuses every Keras backend but TensorFlow."""
+    if keras.backend.backend() != "tensorflow":
+        raise ValueError(
+            "keras_ban trains on the TensorFlow backend of Keras. Received: "
+            f"KERAS_BACKEND={keras.backend.backend()!r}. Set the environment "
+            "variable KERAS_BACKEND=tensorflow before importing keras."
+        )
+
+
+def integer(name, value, minimum):
+    """Returns `value` if it is an integer of at least `minimum`."""
+    is_integer = isinstance(value, numbers.Integral)
+    if is_integer and not isinstance(value, bool) and value >= minimum:
+        return int(value)
+    raise ValueError(
+        f"Invalid value for argument `{name}`. Expected an integer of at "
+        f"least {minimum}. Received: {value!r}"
+    )
+
+
+def fit_arguments(arguments):
+    """Refuses what `keras.Model.fit` does not know."""
+    known = set(inspect.signature(keras.Model.fit).parameters) - {"self"}
+    unknown = sorted(set(arguments) - known)
+    if unknown:
+        raise ValueError(
+            f"Unknown arguments of `fit`: {', '.join(unknown)}. Expected "
+            f"arguments of `keras.Model.fit`: {', '.join(sorted(known))}."
+        )
+
+
+def callbacks(given, number):
+    """The callbacks of a generation, as a list.
+
+    Args:
+        given: A callback, a list of them, a function from the generation's
+            number to one of these, or `None`.
+        number: Number of the generation.
+    """
+    if callable(given):
+        given = given(number)
+    found = [c for c in keras.tree.flatten(given) if c is not None]
+    for one in found:
+        if not isinstance(one, keras.callbacks.Callback):
+            raise ValueError(
+                "Invalid value for argument `callbacks`. Expected a list of "
+                "`keras.callbacks.Callback`s, or a function from the "
+                f"generation's number to one. Received: {one!r}"
+            )
+    return found
+
+
+def returned_model(model_fn):
+    """Calls `model_fn` and checks that it returns a model."""
+    model = model_fn()
+    if isinstance(model, keras.Model):
+        return model
+    raise ValueError(
+        "`model_fn` must return a `keras.Model`. Received: "
+        f"{type(model).__name__}. End the function in `return model`."
+    )
+
+
+def seeds_differ(one, other):
+    """Warns if two fresh models start from the same random weights."""
+    pairs = list(zip(one.get_weights(), other.get_weights(), strict=False))
+    random = any(np.ptp(a) > 0 for a, _ in pairs if a.size)
+    if random and all(np.array_equal(a, b) for a, b in pairs):
+        warnings.warn(
+            "Two calls of `model_fn` gave the same initial weights, though "
+            "the global seed differed. Every generation should start from a "
+            "seed of its own: leave out the fixed `seed=` of initializers and "
+            "any `set_random_seed` in `model_fn`.",
+            stacklevel=5,
+        )
+
+
+def student(model):
+    """Checks that the `Distiller` can train a model."""
+    if not isinstance(model, keras.Model):
+        raise ValueError(
+            "Invalid value for argument `student`. Expected a `keras.Model`. "
+            f"Received: {model!r}"
+        )
+
+
+def own_training(model, objective):
+    """Refuses a model whose own training would be replaced by distillation."""
+    for method in ("train_step", "compute_loss"):
+        own = getattr(type(model), method)
+        if objective.needs_teacher and own is not getattr(keras.Model, method):
+            raise ValueError(
+                f"The model {model.name!r} overrides `{method}`, which the "
+                "objective would replace in silence. Expected a model that "
+                "keeps Keras' own. Write its loss as a `keras.losses.Loss` "
+                "in `compile`, or as an objective: a function `(y_true, "
+                "student_logits, teacher_logits)`."
+            )
+
+
+def teacher(model):
+    """Checks that a teacher, or each of a list, is a trained model."""
+    models = model if isinstance(model, (list, tuple)) else [model]
+    for one in models or [None]:
+        if not isinstance(one, keras.Model):
+            raise ValueError(
+                "Invalid value for argument `teacher`. Expected a trained "
+                f"`keras.Model` or a list of them. Received: {model!r}"
+            )
+        if not one.built or not one.weights:
+            raise ValueError(
+                f"The teacher {one.name!r} has no weights. Expected a trained "
+                "model. Train it, load its weights, or call it on a batch."
+            )
+    return model
+
+
+def apart(one, other, roles=("student", "teacher")):
+    """Refuses two models that are the same or share weights."""
+    if one is other:
+        raise ValueError(
+            f"The {roles[0]} is the {roles[1]}: both are the model "
+            f"{one.name!r}. Expected two models with weights of their own. "
+            "Build each by a call that creates its layers anew, or clone one "
+            "by `keras.models.clone_model`."
+        )
+    shared = {id(v) for v in one.weights} & {id(v) for v in other.weights}
+    if shared:
+        path = next(v.path for v in one.weights if id(v) in shared)
+        raise ValueError(
+            f"The {roles[0]} {one.name!r} shares {len(shared)} weights with "
+            f"the {roles[1]} {other.name!r}, the first {path!r}. Expected two "
+            "models with weights of their own. Create their layers anew "
+            "instead of reusing them."
+        )
+
+
+def prediction(model, x, from_logits=None):
+    """Runs a model on a few rows and checks that its output is a classifier's.
+
+    Args:
+        model: A `keras.Model`; it is built by the call if it was not.
+        x: One batch of inputs.
+        from_logits: As in `outputs.gives_logits`. Defaults to `None`.
+
+    Returns:
+        The output, a NumPy array of shape `(rows, ..., n)`.
+    """
+    result = model(batches.first_rows(x, _PROBE_ROWS), training=False)
+    if not hasattr(result, "shape") or len(result.shape) < 2:
+        raise ValueError(
+            f"The model {model.name!r} must have one output of shape (batch, "
+            "..., classes). Received: "
+            f"{keras.tree.map_structure(np.shape, result)}. Wrap the model in "
+            "one that returns the classifier's output alone."
+        )
+    values = np.asarray(keras.ops.convert_to_numpy(result), "float64")
+    is_logits = outputs.gives_logits(model, from_logits)
+    one_column = values.shape[-1] == 1
+    sums = values[..., 0] if one_column else values.sum(-1)
+    distributions = np.all(values >= 0) and np.all(np.abs(sums - 1) < 0.02)
+    if one_column and not is_logits:
+        if distributions:
+            raise ValueError(
+                f"The model {model.name!r} has one class only: its single "
+                "output is 1 for every input. Expected a softmax over two or "
+                "more classes, or one sigmoid."
+            )
+        distributions = np.all((values >= 0) & (values <= 1))
+    if not is_logits and not distributions:
+        raise ValueError(
+            f"The model {model.name!r} says that it gives probabilities, and "
+            "does not. Expected numbers from 0 to 1 with a sum of 1 over the "
+            f"last axis. Received: {values.reshape(-1, values.shape[-1])[0]}. "
+            "End it in a softmax, or compile it with a loss that has "
+            "`from_logits=True`. (Several sigmoids are several classifiers: "
+            "not supported.)"
+        )
+    if is_logits and not one_column and distributions:
+        raise ValueError(
+            f"The model {model.name!r} says that it gives logits, and every "
+            "row of its output is a distribution. Expected numbers before "
+            "the softmax. Compile it with a loss that has "
+            "`from_logits=False`, or leave its softmax out."
+        )
+    return values
+
+
+def same_classes(student_shape, teacher_shape):
+    """Checks that student and teacher answer the same question."""
+    one, other = tuple(student_shape), tuple(teacher_shape)
+    same = len(one) == len(other) and all(
+        a == b or a is None or b is None
+        for a, b in zip(one[1:], other[1:], strict=True)
+    )
+    if not same:
+        raise ValueError(
+            "Student and teacher must give the same classes. Received: a "
+            f"student with outputs of shape {one} and a teacher with outputs "
+            f"of shape {other}. Give them the same last layer."
+        )
+
+
+def labels(y, output_shape, name="y"):
+    """Checks labels of one batch, or of a whole array, against the outputs.
+
+    Args:
+        y: NumPy array of class numbers or distributions.
+        output_shape: Shape `(rows, ..., n)` of the model's output.
+        name: What the error calls the labels. Defaults to `"y"`.
+    """
+    expected = _label_shape(y, output_shape)
+    if y.dtype.kind not in "iufb":
+        _bad_labels(name, f"numbers of type {y.dtype}", "numbers")
+    if not np.all(np.isfinite(y)):
+        _bad_labels(name, "NaN or infinity", "finite numbers")
+    if is_sparse(y.shape, expected):
+        _class_numbers(y, output_shape[-1], name)
+        return
+    y = y.astype("float64")
+    bad = (y < 0).any(-1) | (np.abs(y.sum(-1) - 1) > 1e-2)
+    if bad.any():
+        _bad_labels(
+            name,
+            f"the row {y[bad][0]}",
+            "rows that are distributions: none negative, with a sum of 1",
+        )
+
+
+def _label_shape(y, output_shape):
+    """The shape of `y` if it holds distributions; a sigmoid has two classes."""
+    return (len(y), *output_shape[1:-1], max(output_shape[-1], 2))
+
+
+def _class_numbers(y, columns, name):
+    classes = max(columns, 2)
+    low, high = y.min(initial=0), y.max(initial=0)
+    if low < 0 or high >= classes:
+        _bad_labels(
+            name,
+            f"labels from {low} to {high}",
+            f"class numbers from 0 to {classes - 1}, as the model has "
+            f"{columns} outputs",
+        )
+    # A single sigmoid may learn a probability; class numbers are whole.
+    if columns > 1 and np.any(y != np.floor(y)):
+        _bad_labels(name, f"{y[y != np.floor(y)][0]}", "whole class numbers")
+
+
+def _bad_labels(name, received, expected):
+    raise ValueError(
+        f"Invalid labels in `{name}`. Expected {expected}. Received: "
+        f"{received}. Correct the labels, or give the model as many outputs "
+        "as there are classes."
+    )
+
+
+def finite(x, name="x"):
+    """Checks that floating-point arrays hold neither NaN nor infinity."""
+    for leaf in keras.tree.flatten(x):
+        if leaf is None:
+            continue
+        values = np.asarray(keras.ops.convert_to_numpy(leaf))
+        if values.dtype.kind == "f" and not np.isfinite(values).all():
+            where = np.argwhere(~np.isfinite(values))[0].tolist()
+            raise ValueError(
+                f"NaN or infinity in `{name}`. Expected finite numbers. "
+                f"Received: {values[tuple(where)]} at index {where}. Clean "
+                "the data, or check how it was scaled."
+            )
+
+
+def readable(x, batch_size=None, steps=None, name="x", steps_name=None):
+    """Checks that data can be read once for every epoch and generation.
+
+    Args:
+        x: What `fit` was given as inputs.
+        batch_size: Size of a batch of arrays. Defaults to `None`.
+        steps: Number of batches of an epoch, or `None`. Defaults to `None`.
+        name: What the error calls the data. Defaults to `"x"`.
+        steps_name: What the error calls `steps`. Defaults to `None`.
+    """
+    if batches.is_generator(x):
+        raise ValueError(
+            f"`{name}` is exhausted after one pass: a generator can be read "
+            "only once, and every epoch of every generation reads it again. "
+            f"Received: {x!r}. Give arrays, a `tf.data.Dataset` (see "
+            "`from_generator`) or a `keras.utils.PyDataset`."
+        )
+    size = batches.size(x, batch_size)
+    if size == 0:
+        _empty(name)
+    if size == float("inf") and steps is None:
+        raise ValueError(
+            f"`{name}` is infinite. Expected a data set with an end, or "
+            f"`{steps_name}`. Pass `{steps_name}`, or leave out `.repeat()`."
+        )
+    if steps is not None and size is not None and steps > size:
+        raise ValueError(
+            f"`{name}` is exhausted before the epoch ends. Expected at least "
+            f"{steps_name}={steps} batches. Received: {size}. Lower "
+            f"`{steps_name}`, leave it out, or add `.repeat()`."
+        )
+
+
+def _empty(name):
+    raise ValueError(
+        f"`{name}` is empty. Expected at least one batch. Check the files it "
+        "is read from, its filters, and `drop_remainder`."
+    )
+
+
+def data(
+    x,
+    y=None,
+    sample_weight=None,
+    *,
+    output_shape,
+    needs_labels,
+    name="x",
+):
+    """Checks inputs and labels: arrays whole, other data as far as scanned.
+
+    Args:
+        x: Inputs, as in `batches.read`.
+        y: Labels, if `x` is arrays. Defaults to `None`.
+        sample_weight: Weights, if `x` is arrays. Defaults to `None`.
+        output_shape: Function from the first batch of inputs to the shape
+            `(rows, ..., n)` of the model's output.
+        needs_labels: Whether labels may not be missing.
+        name: What the error calls the data. Defaults to `"x"`.
+
+    Returns:
+        The first batch `(x, y, sample_weight)` and its output shape.
+    """
+    limit = None if batches.is_arrays(x) else SCANNED_BATCHES
+    stream = batches.read(x, y, sample_weight, _ARRAY_ROWS, limit)
+    first = next(stream, None)
+    if first is None:
+        _empty(name)
+    shape = output_shape(first[0])
+    count, classes = 0, set()
+    for batch in itertools.chain([first], stream):
+        _batch(*batch, shape, needs_labels, name)
+        classes |= _classes(batch[1], shape)
+        count += 1
+    if count != limit and len(classes) == 1:
+        raise ValueError(
+            f"`{name}` holds one class only. Expected labels of two classes "
+            f"or more. Received: the class {classes.pop()} everywhere. Check "
+            "how the labels are read."
+        )
+    # Only reading shows that a data set of unknown length ends for good.
+    if batches.size(x) is None and not list(batches.read(x, steps=1)):
+        raise ValueError(
+            f"`{name}` is exhausted after one pass. Expected a data set that "
+            "starts anew each time it is read, as every epoch of every "
+            "generation reads it again. Create the generator inside the "
+            "function that `from_generator` is given."
+        )
+    return first, shape
+
+
+def _batch(x, y, sample_weight, output_shape, needs_labels, name):
+    finite(x, name)
+    finite(sample_weight, "sample_weight")
+    if y is not None:
+        labels(y, output_shape, "y" if name == "x" else name)
+    elif needs_labels:
+        raise ValueError(
+            f"`{name}` has no labels. Expected (inputs, labels), as the "
+            "objective or generation 0 learns from labels. Give the labels, "
+            "or a trained `teacher=` and an objective that needs none "
+            "('ban', 'dkpp', 'logits')."
+        )
+
+
+def _classes(y, output_shape):
+    """The classes among the labels of a batch, as a set."""
+    if y is None:
+        return set()
+    if not is_sparse(y.shape, _label_shape(y, output_shape)):
+        y = y.argmax(-1)
+    return set(np.unique(y).tolist())

@@ -1,0 +1,306 @@
+"""One student learning from one frozen teacher."""
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+from keras_ban import batches
+from keras_ban import checks
+from keras_ban import objectives
+from keras_ban import outputs
+from keras_ban.objectives import reduce
+from keras_ban.teacher import Teacher
+
+
+class Distiller(keras.Model):
+    """Trains a student to match a teacher, as an ordinary `keras.Model`.
+
+    `compile`, `fit`, `evaluate`, `predict` and callbacks work as usual. What
+    is compiled is the student: its optimizer, loss, metrics, `jit_compile`
+    and `steps_per_execution` are the ones that are used, so a compiled
+    student needs no second `compile`, and after `fit` it is an ordinary
+    trained model. `fit` logs `label_loss` and `teacher_loss`, the two terms
+    before they are weighted, beside `loss`. `evaluate` and `predict` run the
+    student alone; saving saves the student.
+
+    The teacher runs in inference mode, outside the gradient tape, and is left
+    as it was found.
+
+    Args:
+        student: The `keras.Model` to train, with one output: logits, softmax
+            probabilities, or one sigmoid or logit if binary.
+        teacher: A trained `keras.Model` for the same classes, or a list of
+            them, which stands for their mean prediction.
+        objective: A short name, an `objectives.Objective` or a function
+            `(y_true, student_logits, teacher_logits)` that returns the loss
+            of each sample. Defaults to `"ban"`.
+        from_logits: Says what those models give that do not say it
+            themselves. Defaults to `None`.
+
+    Raises:
+        ValueError: If the objective is unknown, if the teacher has no
+            weights, or if student and teacher share weights. `fit` raises it
+            for data, outputs and classes that do not fit each other, before
+            the first step.
+
+    Example:
+
+    >>> distiller = keras_ban.Distiller(student, teacher, objective="kd")
+    >>> distiller.compile("adam", metrics=["accuracy"])
+    >>> distiller.fit(x, y, epochs=30)
+    >>> student.evaluate(x_test, y_test)
+    """
+
+    def __init__(self, student, teacher, objective="ban", from_logits=None):
+        checks.backend()
+        super().__init__(name="distiller")
+        checks.student(student)
+        self.objective = objectives.get(objective).fresh()
+        checks.own_training(student, self.objective)
+        self.teacher = Teacher(checks.teacher(teacher), from_logits)
+        checks.apart(student, self.teacher.model)
+        self.student = student
+        self.objective.label_loss = self._label_losses
+        self._from_logits = from_logits
+        self._label_tracker = keras.metrics.Mean(name="label_loss")
+        self._teacher_tracker = keras.metrics.Mean(name="teacher_loss")
+        self._unfinished_compile = None
+        self.built = True
+        if student.compiled:
+            self._adopt_compilation()
+
+    def compile(self, optimizer="rmsprop", loss=None, **kwargs):
+        """Compiles the student; the arguments are those of `keras.Model`.
+
+        Args:
+            optimizer: As in Keras. Defaults to `"rmsprop"`.
+            loss: The loss on the labels, as in Keras. Defaults to `None`: the
+                loss the student has, else the cross-entropy that fits the
+                labels which `fit` is given.
+            **kwargs: The other arguments of `keras.Model.compile`.
+        """
+        loss = self.student.loss if loss is None else loss
+        self._unfinished_compile = None
+        if loss is None:
+            self._unfinished_compile = {"optimizer": optimizer, **kwargs}
+        self.student.compile(optimizer=optimizer, loss=loss, **kwargs)
+        self._adopt_compilation()
+
+    def _adopt_compilation(self):
+        student = self.student
+        super().compile(
+            optimizer=student.optimizer,
+            run_eagerly=student.run_eagerly,
+            steps_per_execution=student.steps_per_execution,
+            jit_compile=student.jit_compile,
+            auto_scale_loss=False,
+        )
+        loss = outputs.compiled_loss(student)
+        if isinstance(loss, keras.losses.Loss) and loss.reduction != "none":
+            # Both terms are reduced as the label loss was for generation 0.
+            self.objective.reduction = loss.reduction
+
+    def fit(self, x=None, y=None, *args, **kwargs):
+        """Trains the student; the arguments are those of `keras.Model.fit`.
+
+        Returns:
+            The `keras.callbacks.History`.
+
+        Raises:
+            ValueError: If the data does not fit the student, or the student
+                the teacher. Arrays and the first batches of a `PyDataset` are
+                checked whole; of a `tf.data.Dataset`, which another reading
+                could shuffle anew, the shapes.
+        """
+        if batches.is_arrays(x) or isinstance(x, keras.utils.PyDataset):
+            checks.data(
+                x,
+                y,
+                output_shape=self.check_models,
+                needs_labels=self.objective.needs_labels,
+            )
+        if self._unfinished_compile and not batches.is_generator(x):
+            self._finish_compile(x, y)
+        return super().fit(x, y, *args, **kwargs)
+
+    def check_models(self, x):
+        """Checks on one batch that student and teacher fit each other.
+
+        Args:
+            x: A batch of inputs.
+
+        Returns:
+            The shape `(rows, ..., n)` of the student's output.
+
+        Raises:
+            ValueError: If an output is not what its model says, if the
+                classes differ, or if the models share weights.
+        """
+        student = checks.prediction(self.student, x, self._from_logits)
+        teacher = checks.prediction(self.teacher.model, x, self._from_logits)
+        checks.same_classes(student.shape, teacher.shape)
+        checks.apart(self.student, self.teacher.model)
+        return student.shape
+
+    def _finish_compile(self, x, y):
+        """Compiles again, now that the labels say which loss is meant."""
+        x, y, _ = next(batches.read(x, y, steps=1))
+        if y is None:
+            return
+        shape = checks.prediction(self.student, x, self._from_logits).shape
+        loss = outputs.default_loss(self._gives_logits(), shape[1:], y.shape)
+        self.compile(loss=loss, **self._unfinished_compile)
+
+    def _gives_logits(self):
+        return outputs.gives_logits(self.student, self._from_logits)
+
+    def _label_losses(self, y_true, logits):
+        return outputs.label_losses(
+            self.student, y_true, logits, self._gives_logits()
+        )
+
+    def _logits(self, y_pred, teacher_logits):
+        """Student and teacher logits, of which neither has a free constant."""
+        student_logits = outputs.to_logits(y_pred, self._gives_logits())
+        checks.same_classes(student_logits.shape, teacher_logits.shape)
+        both_given = self._gives_logits() and self.teacher.from_logits
+        if both_given or student_logits.shape[-1] == 1:
+            return student_logits, teacher_logits
+        # log p fixes the constant that logits leave open; so must both.
+        mask = objectives.keras_mask(student_logits)
+        student_logits = ops.log_softmax(student_logits)
+        if mask is not None:
+            student_logits._keras_mask = mask
+        return student_logits, ops.log_softmax(teacher_logits)
+
+    def compute_loss(
+        self,
+        x=None,
+        y=None,
+        y_pred=None,
+        sample_weight=None,
+        training=True,
+        teacher_logits=None,
+    ):
+        """The objective, plus the student's regularisers and added losses.
+
+        Args:
+            x: Inputs of the batch.
+            y: Labels of the batch, or `None`.
+            y_pred: Output of the student.
+            sample_weight: Weights of the samples, or `None`.
+            training: Not used.
+            teacher_logits: What `self.teacher(x)` gives. Defaults to `None`:
+                the teacher is run.
+
+        Returns:
+            A scalar.
+        """
+        if teacher_logits is None:
+            teacher_logits = self.teacher(x)
+        self._require_labels(y)
+        loss = self.objective(
+            y, *self._logits(y_pred, teacher_logits), sample_weight
+        )
+        if self.losses:
+            # Without a loss of its own, Keras' sums up the others, scaled
+            # for the number of replicas.
+            loss = loss + ops.cast(super().compute_loss(), loss.dtype)
+        return loss
+
+    def _require_labels(self, y):
+        if y is None and self.objective.needs_labels:
+            raise ValueError(
+                f"The objective {self.objective.name!r} learns from labels. "
+                "Expected data with labels. Received: inputs alone. Give the "
+                "labels, or an objective that needs none ('ban', 'dkpp', "
+                "'logits')."
+            )
+
+    def train_step(self, data):
+        """One step: teacher forward, student forward and back, update."""
+        if not self.objective.needs_teacher:
+            return self.student.train_step(data)
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        teacher_logits = self.teacher(x)
+        with tf.GradientTape() as tape:
+            y_pred = self.student(x, training=True)
+            loss = self.compute_loss(
+                x, y, y_pred, sample_weight, True, teacher_logits
+            )
+            scaled = self.optimizer.scale_loss(loss)
+        variables = self.student.trainable_weights
+        gradients = tape.gradient(scaled, variables)
+        self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
+        return self._log(loss, x, y, y_pred, sample_weight, teacher_logits)
+
+    def _log(self, loss, x, y, y_pred, sample_weight, teacher_logits):
+        student_logits, teacher_logits = self._logits(y_pred, teacher_logits)
+        rows = next(a for a in keras.tree.flatten(x) if a is not None)
+        rows = tf.shape(rows)[0]
+        # Losses are divided by the number of replicas to be summed over them.
+        replicas = tf.distribute.get_strategy().num_replicas_in_sync
+
+        def track(tracker, value):
+            tracker.update_state(value * replicas, sample_weight=rows)
+            return {tracker.name: tracker.result()}
+
+        def reduced(losses):
+            return objectives.reduce(
+                losses,
+                sample_weight,
+                self.objective.reduction,
+                objectives.keras_mask(student_logits),
+            )
+
+        logs = track(self._loss_tracker_of_student(), loss)
+        if y is not None:
+            logs |= self.student.compute_metrics(x, y, y_pred, sample_weight)
+            losses = self.objective.label_loss(y, student_logits)
+            logs |= track(self._label_tracker, reduced(losses))
+        losses = self.objective.teacher_loss(student_logits, teacher_logits)
+        return logs | track(self._teacher_tracker, reduced(losses))
+
+    def _loss_tracker_of_student(self):
+        return next(m for m in self.student.metrics if m.name == "loss")
+
+    def test_step(self, data):
+        """The student's own evaluation: the teacher does not run."""
+        return self.student.test_step(data)
+
+    def predict_step(self, data):
+        """The student's own prediction: the teacher does not run."""
+        return self.student.predict_step(data)
+
+    def call(self, inputs, training=None):
+        """The student's output."""
+        return self.student(inputs, training=training)
+
+    @property
+    def metrics(self):
+        """The student's metrics and the two terms of the loss."""
+        # Without labels, the compiled metrics are never built.
+        metrics = [m for m in self.student.metrics if getattr(m, "built", True)]
+        if self.objective.needs_teacher:
+            metrics += [self._label_tracker, self._teacher_tracker]
+        return metrics
+
+    def save(self, *args, **kwargs):
+        """Saves the student, as `keras.Model.save` does."""
+        return self.student.save(*args, **kwargs)
+
+    def export(self, *args, **kwargs):
+        """Exports the student, as `keras.Model.export` does."""
+        return self.student.export(*args, **kwargs)
+
+    def save_weights(self, *args, **kwargs):
+        """Saves the weights of the student."""
+        return self.student.save_weights(*args, **kwargs)
+
+    def load_weights(self, *args, **kwargs):
+        """Loads the weights of the student."""
+        return self.student.load_weights(*args, **kwargs)
+
+    def summary(self, *args, **kwargs):
+        """Prints the summary of the student."""
+        return self.student.summary(*args, **kwargs)

@@ -1,0 +1,182 @@
+"""What a born-again run produced: generations, one after the other."""
+
+import collections.abc
+import dataclasses
+
+import keras
+
+from keras_ban import batches
+from keras_ban import report
+from keras_ban.ensemble import ensemble
+
+
+@dataclasses.dataclass(frozen=True)
+class Generation:
+    """One trained network and how it came about.
+
+    Attributes:
+        number: 0 for the teacher, k for BAN-k.
+        name: "Teacher", "BAN-k", or "Labels-k" in a run of controls.
+        model: The trained `keras.Model`, an ordinary one.
+        objective: Short name of what it was trained on.
+        teacher: Name of the generation it learned from, or `None`.
+        seed: Seed its initial weights, shuffling and dropout follow from, or
+            `None` for a teacher that was given.
+        history: Metrics by epoch, as `keras.callbacks.History.history`.
+        seconds: Wall time of its training.
+        metrics: Accuracy, error, NLL and ECE of the trained model on the
+            validation data; empty without validation data.
+    """
+
+    number: int
+    name: str
+    model: keras.Model
+    objective: str
+    teacher: str | None = None
+    seed: int | None = None
+    history: dict = dataclasses.field(default_factory=dict)
+    seconds: float = 0.0
+    metrics: dict = dataclasses.field(default_factory=dict)
+
+
+class Lineage(collections.abc.Sequence):
+    """The generations of a run, `lineage[0]` the teacher.
+
+    Args:
+        generations: The `Generation`s. Defaults to none.
+        from_logits: Says what the models give that do not say it themselves.
+            Defaults to `None`.
+    """
+
+    def __init__(self, generations=(), from_logits=None):
+        self._generations = list(generations)
+        self._from_logits = from_logits
+        self._table = None
+
+    def __len__(self):
+        return len(self._generations)
+
+    def __getitem__(self, index):
+        return self._generations[index]
+
+    def append(self, generation):
+        """Adds a finished generation."""
+        self._generations.append(generation)
+
+    @property
+    def best(self):
+        """The `Generation` most accurate on the validation data.
+
+        Among equally accurate ones, that of the lowest NLL. What `evaluate`
+        measured plays no part, so a test set selects nothing.
+
+        Raises:
+            ValueError: If the run had no validation data.
+        """
+        measured = [g for g in self if g.metrics]
+        if not measured:
+            raise ValueError(
+                "`lineage.best` is chosen on validation data. Expected a run "
+                "with `validation_data=` or `validation_split=`. Received: "
+                "none. Choose by a generation's number, as `lineage[-1]`, or "
+                "run `fit` with validation data."
+            )
+        return max(
+            measured, key=lambda g: (g.metrics["accuracy"], -g.metrics["nll"])
+        )
+
+    def ensemble(self, last=None, weights=None):
+        """Returns BANE, the mean prediction of the last generations.
+
+        Source: Furlanello et al., 2018, Section 3.1 and Table 2, Ens*2 and
+        Ens*3.
+
+        Args:
+            last: How many of the last generations, a positive integer.
+                Defaults to `None`, all of them, the teacher included.
+            weights: Optional weight of each member. Defaults to `None`.
+
+        Returns:
+            A functional `keras.Model`, as `keras_ban.ensemble` builds it.
+
+        Raises:
+            ValueError: If there are not so many generations.
+        """
+        last = len(self) if last is None else last
+        if not isinstance(last, int) or not 1 <= last <= len(self):
+            raise ValueError(
+                "Invalid value for argument `last`. Expected an integer from "
+                f"1 to {len(self)}, the number of generations. Received: "
+                f"{last!r}"
+            )
+        models = [g.model for g in self._generations[-last:]]
+        return ensemble(models, weights, self._from_logits)
+
+    def evaluate(
+        self,
+        x,
+        y=None,
+        sample_weight=None,
+        batch_size=None,
+        steps=None,
+        title="evaluation",
+    ):
+        """Measures every generation and the ensembles on one data set.
+
+        The data is read once. `print(lineage)` and `lineage.plot` show the
+        table that was measured last.
+
+        Args:
+            x: Inputs, or a `tf.data.Dataset` or `keras.utils.PyDataset` of
+                `(inputs, labels)`.
+            y: Labels, if `x` is arrays. Defaults to `None`.
+            sample_weight: Weights, if `x` is arrays. Defaults to `None`.
+            batch_size: Size of a batch of arrays. Defaults to 32.
+            steps: Number of batches to read. Defaults to `None`, all.
+            title: Heading of the table. Defaults to `"evaluation"`.
+
+        Returns:
+            A `report.Table`: a list of dicts that prints as a table, with
+            `accuracy`, `error`, `ece` (15 equal-width bins) and `agreement`
+            with the teacher as fractions, `nll` in nats, `parameters`,
+            `seconds` of training.
+
+        Raises:
+            ValueError: If there are no labels.
+        """
+        stream = batches.read(x, y, sample_weight, batch_size, steps)
+        self._table = report.evaluate(
+            self._generations,
+            batches.labelled(stream),
+            title,
+            self._from_logits,
+        )
+        return self._table
+
+    def plot(self, path):
+        """Draws the last evaluation: error, NLL and calibration.
+
+        Args:
+            path: The image file to write, as "lineage.png".
+
+        Raises:
+            ValueError: If nothing was evaluated yet.
+            ImportError: If matplotlib, of the extra `plots`, is missing.
+        """
+        if self._table is None:
+            raise ValueError(
+                "Nothing to plot. Expected an evaluated lineage. Call "
+                "`lineage.evaluate(test_data)` first, or run `fit` with "
+                "validation data."
+            )
+        report.plot(self._table, path)
+
+    def __str__(self):
+        table = self._table
+        if table is None or len(table) < len(self):
+            rows = report.overview(self._generations)
+            table = report.Table(rows, f"{len(self)} generations")
+        return str(table)
+
+    def __repr__(self):
+        return f"<Lineage of {', '.join(g.name for g in self) or 'nothing'}>"

@@ -1,0 +1,165 @@
+"""What is reported of a classifier, computed in float64 with NumPy."""
+
+import numpy as np
+
+from keras_ban.objectives import is_sparse
+
+BINS = 15
+
+
+class Scores:
+    """Collects a model's predictions batch by batch, then sums them up.
+
+    Only four numbers a sample are kept, whatever the number of classes.
+    """
+
+    def __init__(self):
+        self._rows = []
+
+    def update(self, y_true, probabilities, sample_weight=None, reference=None):
+        """Adds a batch.
+
+        Args:
+            y_true: Class numbers of shape `(...)` or `(..., 1)`, or
+                distributions of shape `(..., n)`.
+            probabilities: Predictions of shape `(..., n)`.
+            sample_weight: Weights of shape `(...)` or of its first axes.
+                Defaults to `None`.
+            reference: Predictions of another model, of shape `(..., n)`, to
+                measure the agreement with. Defaults to `None`.
+        """
+        p = np.asarray(probabilities, "float64")
+        nll, true = _likelihood(np.asarray(y_true), p)
+        top = p.argmax(-1)
+        agrees = np.full(top.shape, np.nan)
+        if reference is not None:
+            agrees = top == np.asarray(reference).argmax(-1)
+        weight = np.ones(top.shape)
+        if sample_weight is not None:
+            w = np.asarray(sample_weight, "float64")
+            weight = weight * w.reshape(_leading(w.shape, top.shape))
+        columns = (nll, p.max(-1), top == true, agrees, weight)
+        self._rows.append(np.stack([c.reshape(-1) for c in columns], axis=-1))
+
+    def _columns(self):
+        return np.concatenate(self._rows).astype("float64").T
+
+    def result(self):
+        """Returns a dict of floats: means over the samples, by weight.
+
+        `accuracy`, `error` and `agreement` (with the reference, NaN without
+        one) are fractions, `nll` is in nats, `ece` a fraction.
+        """
+        nll, _, correct, agrees, weight = self._columns()
+        accuracy = float(np.average(correct, weights=weight))
+        _, _, share, gap = self.reliability()
+        return {
+            "accuracy": accuracy,
+            "error": 1.0 - accuracy,
+            "nll": float(np.average(nll, weights=weight)),
+            "ece": float(np.sum(share * np.abs(gap))),
+            "agreement": float(np.average(agrees, weights=weight)),
+        }
+
+    def reliability(self, bins=BINS):
+        """Bins the samples by confidence, the largest probability.
+
+        Source: Guo et al., "On Calibration of Modern Neural Networks", 2017,
+        Equations 1 to 3.
+
+        Args:
+            bins: Number of bins of equal width. Defaults to `15`.
+
+        Returns:
+            Four arrays of shape `(bins,)`: mean confidence, accuracy, share
+            of the samples, and accuracy minus confidence. An empty bin has
+            zeros.
+        """
+        _, confidence, correct, _, weight = self._columns()
+        edges = np.linspace(0, 1, bins + 1)
+        index = np.clip(np.searchsorted(edges, confidence) - 1, 0, bins - 1)
+        total = np.bincount(index, weight, bins)
+        safe = np.where(total > 0, total, 1)
+        mean = np.bincount(index, weight * confidence, bins) / safe
+        accuracy = np.bincount(index, weight * correct, bins) / safe
+        return mean, accuracy, total / total.sum(), accuracy - mean
+
+
+def _likelihood(y, p):
+    """-Σ y log p and the true class of each sample, both of shape `(...)`."""
+    log_p = np.log(np.maximum(p, np.finfo("float64").tiny))
+    if is_sparse(y.shape, p.shape):
+        y = y.reshape(p.shape[:-1])
+        if p.shape[-1] > 2:
+            index = y.astype("int64")[..., None]
+            return -np.take_along_axis(log_p, index, -1)[..., 0], y
+        # Of a sigmoid, the label may be the probability of class 1.
+        y = np.stack([1.0 - y, y], axis=-1)
+    return -np.sum(y * log_p, axis=-1), y.argmax(-1)
+
+
+def _leading(weight_shape, shape):
+    """The weights' shape with an axis of 1 for each that they lack."""
+    while len(weight_shape) > len(shape) and weight_shape[-1] == 1:
+        weight_shape = weight_shape[:-1]
+    return (*weight_shape, *(1,) * (len(shape) - len(weight_shape)))
+
+
+def negative_log_likelihood(y_true, probabilities, sample_weight=None):
+    """Mean of -log p of the true class, in nats.
+
+    Args:
+        y_true: Class numbers of shape `(...)` or distributions `(..., n)`.
+        probabilities: Predictions of shape `(..., n)`.
+        sample_weight: Weights of shape `(...)`. Defaults to `None`.
+
+    Returns:
+        A float.
+    """
+    return _score("nll", y_true, probabilities, sample_weight)
+
+
+def expected_calibration_error(
+    y_true, probabilities, bins=BINS, sample_weight=None
+):
+    """Mean distance between confidence and accuracy over confidence bins.
+
+    Source: Naeini, Cooper and Hauskrecht, "Obtaining Well Calibrated
+    Probabilities Using Bayesian Binning", 2015; Guo et al., "On Calibration
+    of Modern Neural Networks", 2017, Equation 3.
+
+    Args:
+        y_true: Class numbers of shape `(...)` or distributions `(..., n)`.
+        probabilities: Predictions of shape `(..., n)`.
+        bins: Number of bins of equal width. Defaults to `15`.
+        sample_weight: Weights of shape `(...)`. Defaults to `None`.
+
+    Returns:
+        A float from 0 to 1.
+    """
+    scores = Scores()
+    scores.update(y_true, probabilities, sample_weight)
+    _, _, share, gap = scores.reliability(bins)
+    return float(np.sum(share * np.abs(gap)))
+
+
+def agreement(probabilities, reference, sample_weight=None):
+    """Share of the samples for which two models name the same class.
+
+    Args:
+        probabilities: Predictions of shape `(..., n)`.
+        reference: Predictions of the other model, of shape `(..., n)`.
+        sample_weight: Weights of shape `(...)`. Defaults to `None`.
+
+    Returns:
+        A float from 0 to 1.
+    """
+    scores = Scores()
+    scores.update(reference, probabilities, sample_weight, reference)
+    return scores.result()["agreement"]
+
+
+def _score(name, y_true, probabilities, sample_weight):
+    scores = Scores()
+    scores.update(y_true, probabilities, sample_weight)
+    return scores.result()[name]
