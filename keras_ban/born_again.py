@@ -54,7 +54,6 @@ class BornAgain:
         ValueError: If an argument is not of these kinds.
 
     Example:
-
     >>> lineage = keras_ban.BornAgain(model_fn).fit(ds, generations=4)
     >>> print(lineage.evaluate(test_ds))
     >>> bane = lineage.ensemble(last=3)

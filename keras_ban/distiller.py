@@ -8,7 +8,6 @@ from keras_ban import batches
 from keras_ban import checks
 from keras_ban import objectives
 from keras_ban import outputs
-from keras_ban.objectives import reduce
 from keras_ban.teacher import Teacher
 
 
@@ -44,7 +43,6 @@ class Distiller(keras.Model):
             the first step.
 
     Example:
-
     >>> distiller = keras_ban.Distiller(student, teacher, objective="kd")
     >>> distiller.compile("adam", metrics=["accuracy"])
     >>> distiller.fit(x, y, epochs=30)

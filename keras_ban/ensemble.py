@@ -34,7 +34,6 @@ def ensemble(models, weights=None, from_logits=None):
             if the weights do not fit them.
 
     Example:
-
     >>> bane = keras_ban.ensemble([model_1, model_2, model_3])
     >>> bane.save("bane.keras")
     """

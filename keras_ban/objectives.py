@@ -163,7 +163,6 @@ class Objective(keras.losses.Loss):
             `"sum_over_batch_size"`.
 
     Example:
-
     >>> class Halfway(keras_ban.objectives.Objective):
     ...     def call(self, y_true, student_logits, teacher_logits):
     ...         label = self.label_loss(y_true, student_logits)

@@ -8,7 +8,6 @@ import rich.box
 import rich.console
 import rich.table
 
-from keras_ban import batches
 from keras_ban import outputs
 from keras_ban.metrics import BINS
 from keras_ban.metrics import Scores
