@@ -1,5 +1,6 @@
 """The table and the picture of a lineage."""
 
+import functools
 import io
 
 import keras
@@ -7,6 +8,7 @@ import numpy as np
 import rich.box
 import rich.console
 import rich.table
+import tensorflow as tf
 
 from keras_ban import outputs
 from keras_ban.metrics import BINS
@@ -110,10 +112,17 @@ def evaluate(generations, stream, title, from_logits=None):
     names = [g.name for g in generations] + list(ensembles)
     scores = {name: Scores() for name in names}
     kinds = [outputs.gives_logits(g.model, from_logits) for g in generations]
+
+    @functools.partial(tf.function, reduce_retracing=True)
+    def predict(x):
+        return [g.model(x, training=False) for g in generations]
+
     for x, y, weight in stream:
         p = {
-            g.name: probabilities(g.model.predict_on_batch(x), kind)
-            for g, kind in zip(generations, kinds, strict=True)
+            g.name: probabilities(output, kind)
+            for g, output, kind in zip(
+                generations, predict(x), kinds, strict=True
+            )
         }
         for g in generations:
             scores[g.name].update(y, p[g.name], weight, p.get(g.teacher))

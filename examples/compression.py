@@ -1,0 +1,104 @@
+"""Knowledge distillation as compression: a small student, a large teacher.
+
+The same small network is trained on scikit-learn's digits three times over:
+on the labels (hard targets), on the teacher (soft targets), and on both, as
+`KD(alpha, temperature)`. Each is repeated over seeds; the table gives the mean
+test error with its standard error.
+
+Run it with `python examples/compression.py`. It needs no download.
+
+Source: Hinton, Vinyals and Dean, "Distilling the Knowledge in a Neural
+Network", 2015.
+"""
+
+import argparse
+
+import keras
+import numpy as np
+from keras import layers
+from quickstart import load_data
+
+import keras_ban
+
+
+def network(width):
+    """A network of one hidden layer; the teacher is a wide one."""
+    model = keras.Sequential(
+        [
+            keras.Input((8, 8, 1)),
+            layers.Flatten(),
+            layers.Dense(width, activation="relu"),
+            layers.Dense(10),
+        ]
+    )
+    model.compile(
+        optimizer=keras.optimizers.Adam(2e-3),
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy"],
+    )
+    return model
+
+
+def convolutional_teacher():
+    """Two wide convolutions with dropout."""
+    model = keras.Sequential(
+        [
+            keras.Input((8, 8, 1)),
+            layers.Conv2D(64, 3, padding="same", activation="relu"),
+            layers.Conv2D(128, 3, strides=2, padding="same", activation="relu"),
+            layers.Flatten(),
+            layers.Dropout(0.5),
+            layers.Dense(10),
+        ]
+    )
+    model.compile(
+        optimizer=keras.optimizers.Adam(1e-3),
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy"],
+    )
+    return model
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--width", type=int, default=8)
+    parser.add_argument("--epochs", type=int, default=60)
+    parser.add_argument("--seeds", type=int, default=3)
+    arguments = parser.parse_args()
+    train, _, test = load_data()
+
+    keras.utils.set_random_seed(0)
+    teacher = convolutional_teacher()
+    teacher.fit(*train, epochs=arguments.epochs, verbose=0)
+    loss, accuracy = teacher.evaluate(*test, verbose=0)
+    student = network(arguments.width)
+    print(
+        f"Teacher: {teacher.count_params():,} parameters, test error "
+        f"{100 * (1 - accuracy):.2f} %, NLL {loss:.3f}. Student: "
+        f"{student.count_params():,} parameters.\n"
+    )
+    print(f"{'the student learns from':<36}{'test error':>16}{'NLL':>9}")
+    for name, objective in {
+        "the labels alone": "labels",
+        "the teacher alone, T = 1": "ban",
+        "labels and teacher, T = 2": keras_ban.objectives.KD(0.5, 2.0),
+        "labels and teacher, T = 5": keras_ban.objectives.KD(0.5, 5.0),
+        "the teacher alone, T = 5": keras_ban.objectives.KD(0.0, 5.0),
+    }.items():
+        results = []
+        for seed in range(arguments.seeds):
+            keras.utils.set_random_seed(seed)
+            student = network(arguments.width)
+            distiller = keras_ban.Distiller(student, teacher, objective)
+            distiller.fit(*train, epochs=arguments.epochs, verbose=0)
+            loss, accuracy = student.evaluate(*test, verbose=0)
+            results.append((100 * (1 - accuracy), loss))
+        (error, nll), spread = np.mean(results, 0), np.std(results, 0, ddof=1)
+        spread = spread[0] / np.sqrt(len(results))
+        print(
+            f"{name:<36}{error:>7.2f} ± {spread:.2f} %{nll:>9.3f}", flush=True
+        )
+
+
+if __name__ == "__main__":
+    main()
