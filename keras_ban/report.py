@@ -50,7 +50,9 @@ class Table(list):
             table.add_column(_COLUMNS[column][0], justify=justify)
         for row in self:
             table.add_row(*[_cell(column, row.get(column)) for column in used])
-        console = rich.console.Console(file=io.StringIO(), width=120)
+        console = rich.console.Console(
+            file=io.StringIO(), width=120, force_jupyter=False
+        )
         console.print(table)
         lines = console.file.getvalue().splitlines()
         return "\n".join(line.rstrip() for line in lines).strip("\n")

@@ -1,0 +1,200 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Born-again networks in ten minutes
+#
+# **Description:** Training a network, then fresh copies of it from it, with
+# the control that tells whether it helped.
+#
+# ## Introduction
+#
+# A network trained on labels knows more than the labels say: for an image of
+# a 3 it may give 8 a probability of 5 % and 1 nearly none. *Knowledge
+# distillation* trains a second network on these probabilities. The second one
+# is usually smaller. In **born-again networks** (Furlanello et al., 2018) it
+# is not: it has the very same architecture, starts from fresh weights, and
+# learns from the first. Then a third learns from the second, and so on.
+#
+# In this guide we will
+#
+# - train a network and three generations from it,
+# - measure accuracy and calibration of each, and of their ensemble,
+# - train the **control**, without which none of these figures means anything,
+# - distil one step by hand, with a temperature.
+#
+# ## Setup
+
+# %%
+import keras
+import matplotlib.pyplot as plt
+from keras import layers
+from sklearn.datasets import load_digits
+from sklearn.model_selection import train_test_split
+
+import keras_ban
+
+# %% [markdown]
+# ## The data
+#
+# Scikit-learn ships 1,797 images of handwritten digits, 8×8 pixels each. We
+# train on few of them, so that there is something left to learn, and keep
+# three sets apart: one to train on, one to choose by, one to report on.
+
+# %%
+digits = load_digits()
+x = (digits.images[..., None] / 16).astype("float32")
+x_train, x_rest, y_train, y_rest = train_test_split(
+    x, digits.target, train_size=400, stratify=digits.target, random_state=0
+)
+x_val, x_test, y_val, y_test = train_test_split(
+    x_rest, y_rest, train_size=400, stratify=y_rest, random_state=0
+)
+print(
+    len(x_train),
+    "to train,",
+    len(x_val),
+    "to validate,",
+    len(x_test),
+    "to test",
+)
+
+# %% [markdown]
+# ## The model
+#
+# Everything starts from a function that returns a fresh, compiled model. It is
+# ordinary Keras. Each generation calls it once, under a random seed of its
+# own, so leave fixed seeds out of it.
+
+
+# %%
+def model_fn():
+    model = keras.Sequential(
+        [
+            keras.Input((8, 8, 1)),
+            layers.Conv2D(16, 3, padding="same", activation="relu"),
+            layers.Conv2D(32, 3, strides=2, padding="same", activation="relu"),
+            layers.Flatten(),
+            layers.Dropout(0.3),
+            layers.Dense(10),
+        ]
+    )
+    model.compile(
+        optimizer=keras.optimizers.Adam(2e-3),
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy"],
+    )
+    return model
+
+
+# %% [markdown]
+# ## Three generations
+#
+# One call trains the teacher on the labels, then BAN-1 from the teacher, BAN-2
+# from BAN-1 and BAN-3 from BAN-2. With the objective `"ban"` the students see
+# no labels at all, only the distribution of the generation before.
+#
+# The arguments are those of `keras.Model.fit`. We print one line per epoch of
+# nothing (`verbose=0`) and look at the table instead.
+
+# %%
+options = {
+    "generations": 3,
+    "epochs": 30,
+    "validation_data": (x_val, y_val),
+    "verbose": 0,
+}
+born_again = keras_ban.BornAgain(model_fn, objective="ban", seed=0)
+lineage = born_again.fit(x_train, y_train, **options)
+print(lineage)
+
+# %% [markdown]
+# The table shows the validation data. *NLL* is the negative log-likelihood,
+# *ECE* the expected calibration error: how far the network's confidence is
+# from its accuracy. *Agreement* is the share of images on which a student and
+# its teacher name the same digit. `Ens*2`, `Ens*3` and `Ens*all` are means of
+# the predictions of the last two, the last three and all generations.
+#
+# A generation is an ordinary Keras model with a history:
+
+# %%
+best = lineage.best
+print(f"{best.name} is best on validation data, seed {best.seed}")
+for generation in lineage[1:]:
+    plt.plot(generation.history["teacher_loss"], label=generation.name)
+plt.xlabel("epoch")
+plt.ylabel("cross-entropy with the teacher (nats)")
+plt.legend()
+plt.show()
+
+# %% [markdown]
+# ## The ensemble
+#
+# `lineage.ensemble` returns one plain functional Keras model, the mean of its
+# members' probabilities. It saves and loads without keras_ban, and serves
+# wherever Keras models do.
+
+# %%
+bane = lineage.ensemble(last=3)
+loss, accuracy = bane.evaluate(x_test, y_test, verbose=0)
+print(f"test accuracy {100 * accuracy:.2f} %, NLL {loss:.4f}")
+
+# %% [markdown]
+# ## The control
+#
+# Is a student better than its teacher because it was born again, or because
+# some seeds are luckier than others? Is the ensemble better because its
+# members were distilled, or because they are several? The answer needs as many
+# networks trained on the **labels alone**, on the same budget.
+
+# %%
+control = keras_ban.BornAgain(model_fn, objective="labels", seed=0)
+control = control.fit(x_train, y_train, **options)
+print(lineage.evaluate(x_test, y_test, title="Born again: test images"))
+print(control.evaluate(x_test, y_test, title="Control: test images"))
+
+# %% [markdown]
+# The control's first network is the born-again run's teacher: they share a
+# seed. Compare the other rows one by one. Two runs are two draws; before you
+# conclude anything, repeat both over several seeds and look at the spread.
+#
+# ## One step by hand
+#
+# `BornAgain` is a loop around `Distiller`, which trains one student from one
+# teacher. It is a `keras.Model`, so `compile`, `fit` and callbacks work as
+# usual. Here the student is a fraction of the teacher's size, and the
+# objective is Hinton's: labels and softened targets at temperature 3.
+
+# %%
+keras.utils.set_random_seed(1)
+small = keras.Sequential(
+    [keras.Input((8, 8, 1)), layers.Flatten(), layers.Dense(10)]
+)
+objective = keras_ban.objectives.KD(alpha=0.3, temperature=3.0)
+distiller = keras_ban.Distiller(small, bane, objective)
+distiller.compile(keras.optimizers.Adam(1e-2), metrics=["accuracy"])
+history = distiller.fit(x_train, y_train, epochs=30, verbose=0).history
+print({name: round(values[-1], 4) for name, values in history.items()})
+loss, accuracy = small.evaluate(x_test, y_test, verbose=0)
+print(
+    f"{small.count_params():,} parameters taught by {bane.count_params():,}: "
+    f"test accuracy {100 * accuracy:.2f} %"
+)
+
+# %% [markdown]
+# ## Where to go from here
+#
+# - Other objectives: `"ban+l"` adds the labels, `"cwtm"` and `"dkpp"` take the
+#   dark knowledge apart, a function of your own does what you like.
+# - Other architectures: a sequence of model functions lets one family teach
+#   another; `fit(..., teacher=model)` starts from a model that you have.
+# - The README says what is repeatable, and what is not.

@@ -1,0 +1,70 @@
+"""The examples and the notebook run as they stand."""
+
+import pathlib
+import re
+import subprocess
+import sys
+
+import jupytext
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+ROOT = pathlib.Path(__file__).parents[1]
+NOTEBOOKS = ROOT / "examples" / "notebooks"
+
+
+def run(script, *arguments, cwd):
+    return subprocess.run(
+        [sys.executable, str(ROOT / "examples" / script), *arguments],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=True,
+    ).stdout
+
+
+def test_quickstart_prints_every_row_and_the_control(tmp_path):
+    printed = run("quickstart.py", "--epochs", "2", cwd=tmp_path)
+    born_again, control = printed.split("Training the control")
+    for name in ("Teacher", *(f"BAN-{k}" for k in range(1, 5))):
+        assert re.search(rf"^\s*{name} ", born_again, re.MULTILINE)
+    for k in range(5):
+        assert re.search(rf"^\s*Labels-{k} ", control, re.MULTILINE)
+    for name in ("Ens*2", "Ens*3", "Ens*all"):
+        assert name in born_again
+        assert name in control
+    picture = (tmp_path / "quickstart.png").read_bytes()
+    assert picture.startswith(b"\x89PNG")
+
+
+def test_compression_compares_hard_and_soft_targets(tmp_path):
+    printed = run(
+        "compression.py", "--epochs", "1", "--seeds", "2", cwd=tmp_path
+    )
+    rows = re.findall(r"[\d.]+ ± [\d.]+ %\s+[\d.]+$", printed, re.MULTILINE)
+    assert len(rows) == 5
+
+
+@pytest.mark.parametrize(
+    "path", NOTEBOOKS.glob("*.ipynb"), ids=lambda p: p.stem
+)
+def test_notebook_is_built_from_its_script_and_has_outputs(path):
+    notebook = nbformat.read(path, as_version=4)
+    script = jupytext.read(path.with_suffix(".py"))
+    assert [c.source for c in notebook.cells] == [
+        c.source for c in script.cells
+    ]
+    code = [c for c in notebook.cells if c.cell_type == "code"]
+    assert sum(bool(c.outputs) for c in code) >= len(code) - 2
+
+
+@pytest.mark.parametrize(
+    "path", NOTEBOOKS.glob("*.ipynb"), ids=lambda p: p.stem
+)
+def test_notebook_runs(path):
+    notebook = nbformat.read(path, as_version=4)
+    for cell in notebook.cells:
+        cell.source = cell.source.replace('"epochs": 30', '"epochs": 2')
+    NotebookClient(notebook, timeout=300, kernel_name="python3").execute()
