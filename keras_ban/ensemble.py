@@ -54,8 +54,9 @@ def ensemble(models, weights=None, from_logits=None):
     if len(models) > 1:
         mean = keras.layers.Add(dtype="float32", name="mean")(predictions)
     result = keras.Model(inputs, mean, name="ensemble")
-    # Keras resolves this pair by the labels; it takes probabilities.
-    result.compile(optimizer=None, loss="crossentropy", metrics=["accuracy"])
+    # Keras resolves loss and metric by the labels; the loss takes
+    # probabilities. This optimizer keeps no state that a file would hold.
+    result.compile(optimizer="sgd", loss="crossentropy", metrics=["accuracy"])
     return result
 
 
@@ -101,6 +102,8 @@ def _inputs_like(model):
 
 def _subclass_inputs(model):
     shapes = (model.get_build_config() or {}).get("input_shape")
+    if isinstance(shapes, dict):
+        return {k: keras.Input(s[1:], name=k) for k, s in shapes.items()}
     if shapes is not None:
         return keras.tree.map_shape_structure(
             lambda shape: keras.Input(shape[1:]), shapes
