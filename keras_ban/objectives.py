@@ -6,7 +6,6 @@ a `keras.losses.Loss` of three arguments, written with `keras.ops` alone and
 computed in float32 at least.
 """
 
-import copy
 import numbers
 
 import keras
@@ -97,6 +96,7 @@ def soft_cross_entropy(p, logits):
     The gradient with respect to `logits` is `q - p`, taken as one difference:
     it is exactly zero where student and teacher agree. Differentiating
     `log_softmax` gives `q Σp - p`, where the rounding of `Σp` stays behind.
+    There is no second derivative.
 
     Args:
         p: Distribution of shape `(..., n)`; it gets no gradient.
@@ -229,7 +229,11 @@ class Objective(keras.losses.Loss):
 
     def fresh(self):
         """Returns a copy whose random state, if any, starts anew."""
-        return copy.copy(self)
+        # `copy.copy` of a Keras object saves and loads it, which needs it
+        # to be registered.
+        new = object.__new__(type(self))
+        new.__dict__.update(self.__dict__)
+        return new
 
 
 def keras_mask(x):
@@ -311,7 +315,7 @@ class CWTM(Objective):
         confidence = ops.max(p, axis=-1)
         if mask is not None:
             confidence = confidence * ops.cast(mask, confidence.dtype)
-        return confidence / ops.sum(confidence)
+        return ops.divide_no_nan(confidence, ops.sum(confidence))
 
     def call(self, y_true, student_logits, teacher_logits):
         mask = keras_mask(student_logits)
@@ -472,8 +476,8 @@ class LogitRegression(Objective):
 
     def teacher_loss(self, student_logits, teacher_logits):
         """`Σ (z - t)² / n` of each sample."""
-        difference = at_least_float32(student_logits) - at_least_float32(
-            teacher_logits
+        difference = ops.subtract(
+            at_least_float32(student_logits), at_least_float32(teacher_logits)
         )
         return ops.mean(ops.square(difference), axis=-1)
 
@@ -535,9 +539,8 @@ def get(identifier):
         return identifier
     if isinstance(identifier, str) and identifier.lower() in _BY_NAME:
         return _BY_NAME[identifier.lower()]()
-    if isinstance(identifier, dict):
-        identifier = keras.saving.deserialize_keras_object(identifier)
-        return get(identifier)
+    if isinstance(identifier, dict) and "class_name" in identifier:
+        return get(keras.saving.deserialize_keras_object(identifier))
     if isinstance(identifier, type) and issubclass(identifier, Objective):
         return identifier()
     if callable(identifier) and not isinstance(

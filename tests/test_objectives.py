@@ -173,6 +173,24 @@ def test_half_precision_logits_permuted(dtype):
     assert np.isfinite(float64(gradient)).all()
 
 
+@each_objective
+@pytest.mark.parametrize(
+    ("student", "teacher"),
+    [
+        ("float32", "float16"),
+        ("float16", "float32"),
+        ("float32", "float64"),
+        ("float64", "float32"),
+    ],
+)
+def test_teacher_of_another_precision(objective, formula, student, teacher):
+    y, s, t = batch()
+    s, t = s.astype(student), t.astype(teacher)
+    loss = objective()(y, s, t)
+    values, _ = formula(reference.one_hot(y, N), s, t)
+    assert_close(loss, values.mean())
+
+
 @pytest.mark.parametrize("objective", SAME_AT_TEACHER)
 @pytest.mark.parametrize("size", [1, 64])
 @pytest.mark.parametrize("scale", [1, 10, 100])
@@ -252,23 +270,32 @@ def test_row_constants_change_nothing(objective):
 
 @pytest.mark.parametrize(
     "objective",
-    [p for p in ALL if not p().needs_labels],
-    ids=lambda p: p.__name__,
+    [
+        objectives.BAN(),
+        objectives.DKPP(seed=0),
+        objectives.KD(alpha=0),
+        objectives.LogitRegression(),
+    ],
 )
 def test_labels_not_needed(objective):
     y, s, t = batch()
-    assert_close(
-        loss_and_gradient(objective(), None, s, t)[0],
-        objective()(y, s, t),
-        0.1 if objective is objectives.DKPP else 0,
-    )
+    assert not objective.needs_labels
+    without, with_labels = objective.fresh(), objective.fresh()
+    np.testing.assert_array_equal(without(None, s, t), with_labels(y, s, t))
 
 
-def test_kd_with_alpha_0_needs_no_labels():
-    _, s, t = batch()
-    assert not objectives.KD(alpha=0).needs_labels
-    assert objectives.KD(alpha=0.1).needs_labels
-    assert np.isfinite(objectives.KD(alpha=0)(None, s, t))
+@pytest.mark.parametrize(
+    "objective",
+    [
+        objectives.Labels,
+        objectives.BANWithLabels,
+        objectives.CWTM,
+        objectives.KD,
+        functools.partial(objectives.KD, alpha=0.1),
+    ],
+)
+def test_labels_needed(objective):
+    assert objective().needs_labels
 
 
 def test_labels_need_no_teacher():
@@ -529,6 +556,15 @@ def test_mask_with_sample_weight(objective, formula):
     )
     values, _ = formula(reference.one_hot(y[mask], N), s[mask], t[mask])
     assert_close(loss, (weight[mask] * values).mean())
+
+
+@pytest.mark.parametrize("objective", ALL)
+def test_batch_without_a_sample_that_counts(objective):
+    y, s, t = batch()
+    mask = np.zeros(B, bool)
+    loss, gradient = loss_and_gradient(objective(), y, s, t, mask=mask)
+    assert loss == 0
+    assert not np.asarray(gradient).any()
 
 
 @each_objective
@@ -792,6 +828,33 @@ def test_get_function_without_a_name():
     assert_close(objective(y, s, t), float64(t[:, 0]).mean())
 
 
+def test_fresh_function_need_not_be_registered():
+    def last_logit(y_true, student_logits, teacher_logits):
+        return student_logits[..., -1]
+
+    fresh = objectives.get(last_logit).fresh()
+    assert fresh.function is last_logit
+    assert fresh.name == "last_logit"
+
+
+def test_fresh_subclass_need_not_be_registered():
+    class Scaled(objectives.BAN):
+        def __init__(self, scale):
+            super().__init__()
+            self.scale = scale
+
+        def call(self, y_true, student_logits, teacher_logits):
+            return self.scale * super().call(
+                y_true, student_logits, teacher_logits
+            )
+
+    y, s, t = batch()
+    original = Scaled(3.0)
+    fresh = original.fresh()
+    assert type(fresh) is Scaled
+    np.testing.assert_array_equal(fresh(y, s, t), original(y, s, t))
+
+
 def test_get_configuration_of_a_function():
     config = keras.saving.serialize_keras_object(first_logit)
     assert objectives.get(config).function is first_logit
@@ -808,6 +871,8 @@ def test_get_configuration_of_a_function():
         keras.losses.MeanSquaredError(),
         keras.losses.MeanSquaredError,
         int,
+        {},
+        {"alpha": 0.5},
     ],
 )
 def test_get_of_anything_else(identifier):
@@ -862,9 +927,25 @@ def test_subclass():
     assert Halfway().name == "halfway"
 
 
-def test_label_loss_of_the_instance():
+@pytest.mark.parametrize(
+    "objective",
+    [
+        objectives.Labels(),
+        objectives.CWTM(),
+        objectives.KD(alpha=1),
+        Halfway(share=1),
+    ],
+)
+def test_label_loss_of_the_instance(objective):
     y, s, t = batch()
-    objective = Halfway(share=1.0)
-    objective.label_loss = lambda y, z: z[:, 0]
-    assert_close(objective(y, s, t), float64(s[:, 0]).mean())
-    assert Halfway.label_loss is objectives.cross_entropy
+    objective = objective.fresh()
+    objective.label_loss = lambda y, z: 0 * z[:, 0] + 3
+    assert_close(objective(y, s, t), 3)
+    assert type(objective).label_loss is objectives.cross_entropy
+
+
+def test_label_loss_of_the_instance_beside_the_teacher():
+    y, s, t = batch()
+    objective = objectives.BANWithLabels()
+    objective.label_loss = lambda y, z: 0 * z[:, 0] + 3
+    assert_close(objective(y, s, t), 3 + reference.ban(y, s, t)[0].mean())

@@ -1,0 +1,372 @@
+import sys
+
+import keras
+import numpy as np
+import pytest
+import reference
+import tensorflow as tf
+
+from keras_ban import Generation
+from keras_ban import Lineage
+from keras_ban import metrics
+
+X = np.random.default_rng(0).normal(size=(70, 6)).astype("float32")
+Y = np.random.default_rng(1).integers(0, 4, 70)
+NAMES = ["Teacher", "BAN-1", "BAN-2", "BAN-3"]
+ALL = [*NAMES, "Ens*2", "Ens*3", "Ens*all"]
+FIGURES = ("accuracy", "error", "nll", "ece")
+
+
+def network(units=8, outputs=4, activation=None):
+    return keras.Sequential(
+        [
+            keras.Input((6,)),
+            keras.layers.Dense(units, "relu"),
+            keras.layers.Dense(outputs, activation),
+        ]
+    )
+
+
+def family(*models, **kwargs):
+    generations = []
+    for k, model in enumerate(models):
+        model.set_weights([2 * w for w in model.get_weights()])
+        generations.append(
+            Generation(
+                number=k,
+                name=NAMES[k],
+                model=model,
+                objective="ban" if k else "labels",
+                teacher=NAMES[k - 1] if k else None,
+                seconds=1.5 * (k + 1),
+            )
+        )
+    return Lineage(generations, **kwargs)
+
+
+@pytest.fixture(scope="module")
+def lineage():
+    keras.utils.set_random_seed(0)
+    softmax = network(activation="softmax")
+    return family(network(12), network(), softmax, network())
+
+
+@pytest.fixture
+def table(lineage):
+    return lineage.evaluate(X, Y)
+
+
+def probabilities(generation, x=X):
+    z = generation.model.predict(x, verbose=0)
+    is_softmax = np.allclose(z.sum(-1), 1)
+    return z.astype("float64") if is_softmax else reference.softmax(z)
+
+
+def expected_figures(p, y=Y):
+    accuracy = (p.argmax(-1) == y).mean()
+    return {
+        "accuracy": accuracy,
+        "error": 1 - accuracy,
+        "nll": -np.log(p[np.arange(len(y)), y]).mean(),
+        "ece": metrics.expected_calibration_error(y, p),
+    }
+
+
+def by_name(table):
+    return {row["name"]: row for row in table}
+
+
+def figures(table):
+    return [
+        [row[key] for key in (*FIGURES, "agreement", "parameters", "seconds")]
+        for row in table
+    ]
+
+
+def assert_same(one, other):
+    assert [row["name"] for row in one] == [row["name"] for row in other]
+    np.testing.assert_allclose(figures(one), figures(other), rtol=1e-5)
+
+
+def test_a_list_of_dicts(table):
+    assert isinstance(table, list)
+    assert all(type(row) is dict for row in table)
+    assert [row["name"] for row in table] == ALL
+    keys = {*FIGURES, "agreement", "parameters", "seconds"}
+    for row in table:
+        assert keys <= set(row)
+        for key in (*FIGURES, "agreement", "seconds"):
+            assert type(row[key]) is float
+        assert type(row["parameters"]) is int
+
+
+def test_generations_by_numpy(lineage, table):
+    for row, generation in zip(table, lineage, strict=False):
+        expected = expected_figures(probabilities(generation))
+        actual = {key: row[key] for key in FIGURES}
+        assert actual == pytest.approx(expected, rel=1e-5)
+        assert row["teacher"] == generation.teacher
+        assert row["objective"] == generation.objective
+        assert row["seconds"] == generation.seconds
+        assert row["parameters"] == generation.model.count_params()
+
+
+def test_agreement_is_with_the_teacher(lineage, table):
+    assert np.isnan(table[0]["agreement"])
+    for k in (1, 2, 3):
+        one, other = (
+            probabilities(g).argmax(-1) for g in lineage[k - 1 : k + 1]
+        )
+        assert table[k]["agreement"] == pytest.approx((one == other).mean())
+
+
+@pytest.mark.parametrize(
+    ("name", "last"), [("Ens*2", 2), ("Ens*3", 3), ("Ens*all", None)]
+)
+def test_ensembles(lineage, table, name, last):
+    row = by_name(table)[name]
+    bane = lineage.ensemble(last=last)
+    p = bane.predict(X, verbose=0).astype("float64")
+    actual = {key: row[key] for key in FIGURES}
+    assert actual == pytest.approx(expected_figures(p), rel=1e-5)
+    members = lineage[-(last or 4) :]
+    mean = np.mean([probabilities(g) for g in members], axis=0)
+    assert actual == pytest.approx(expected_figures(mean), rel=1e-5)
+    assert row["parameters"] == sum(g.model.count_params() for g in members)
+    assert row["seconds"] == sum(g.seconds for g in members)
+
+
+@pytest.mark.parametrize(
+    ("count", "names"),
+    [
+        (1, ["Teacher"]),
+        (2, ["Teacher", "BAN-1", "Ens*all"]),
+        (3, ["Teacher", "BAN-1", "BAN-2", "Ens*2", "Ens*all"]),
+    ],
+)
+def test_ensembles_that_there_are(lineage, count, names):
+    table = Lineage(lineage[:count]).evaluate(X, Y)
+    assert [row["name"] for row in table] == names
+
+
+class Batches(keras.utils.PyDataset):
+    def __len__(self):
+        return 4
+
+    def __getitem__(self, index):
+        part = slice(index * 20, index * 20 + 20)
+        return X[part], Y[part]
+
+
+def data_set(*arrays):
+    return tf.data.Dataset.from_tensor_slices(arrays)
+
+
+DATA = {
+    "tf.data": lambda: data_set(X, Y).batch(16),
+    "shuffled": lambda: data_set(X, Y).shuffle(70).batch(16),
+    "PyDataset": Batches,
+    "generator": lambda: iter([(X[:30], Y[:30]), (X[30:], Y[30:])]),
+}
+
+
+@pytest.mark.parametrize("make", DATA.values(), ids=DATA)
+def test_data_of_any_kind(lineage, table, make):
+    assert_same(lineage.evaluate(make()), table)
+
+
+@pytest.mark.parametrize("size", [1, 7, 32, 1000])
+def test_batch_size_changes_nothing(lineage, table, size):
+    if size == 1:
+        expected = lineage.evaluate(X[:5], Y[:5])
+        assert_same(lineage.evaluate(X[:5], Y[:5], batch_size=1), expected)
+    else:
+        assert_same(lineage.evaluate(X, Y, batch_size=size), table)
+
+
+def test_steps(lineage):
+    actual = lineage.evaluate(data_set(X, Y).batch(16).repeat(), steps=2)
+    assert_same(actual, lineage.evaluate(X[:32], Y[:32]))
+
+
+@pytest.mark.parametrize("y", [np.eye(4)[Y], Y[:, None], Y.astype("float32")])
+def test_labels_of_any_form(lineage, table, y):
+    assert_same(lineage.evaluate(X, y), table)
+
+
+def test_sample_weight(lineage):
+    weight = (np.arange(70) % 2).astype("float32")
+    expected = lineage.evaluate(X[1::2], Y[1::2])
+    assert_same(lineage.evaluate(X, Y, weight), expected)
+    assert_same(lineage.evaluate(data_set(X, Y, weight).batch(16)), expected)
+
+
+@pytest.mark.parametrize("activation", [None, "sigmoid"])
+def test_binary(activation):
+    lineage = family(*[network(outputs=1, activation=activation)] * 2)
+    table = lineage.evaluate(X, Y % 2)
+    z = lineage[0].model.predict(X, verbose=0).astype("float64")
+    q = z if activation else 1 / (1 + np.exp(-z))
+    p = np.concatenate([1 - q, q], axis=-1)
+    actual = {key: table[0][key] for key in FIGURES}
+    assert actual == pytest.approx(expected_figures(p, Y % 2), rel=1e-5)
+    assert table[1]["agreement"] == 1
+
+
+def test_sequences():
+    model = keras.Sequential([keras.Input((6, 1)), keras.layers.Dense(4)])
+    y = np.random.default_rng(2).integers(0, 4, (70, 6))
+    row = family(model).evaluate(X[..., None], y)[0]
+    p = reference.softmax(model.predict(X[..., None], verbose=0))
+    expected = expected_figures(p.reshape(-1, 4), y.reshape(-1))
+    actual = {key: row[key] for key in FIGURES}
+    assert actual == pytest.approx(expected, rel=1e-5)
+
+
+def test_from_logits_of_silent_models():
+    class Silent(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.dense = keras.layers.Dense(4)
+            self(X[:1])
+
+        def call(self, x):
+            return self.dense(x)
+
+    lineage = family(Silent(), from_logits=True)
+    row = lineage.evaluate(X, Y)[0]
+    p = reference.softmax(lineage[0].model.predict(X, verbose=0))
+    actual = {key: row[key] for key in FIGURES}
+    assert actual == pytest.approx(expected_figures(p), rel=1e-5)
+    with pytest.raises(ValueError, match="Cannot tell for certain"):
+        family(Silent()).evaluate(X, Y)
+
+
+def test_models_are_left_as_they_were(lineage):
+    model = network()
+    before = model.get_weights()
+    other = Lineage([Generation(0, "Teacher", model, "labels")])
+    other.evaluate(X, Y)
+    for a, b in zip(model.get_weights(), before, strict=True):
+        assert np.array_equal(a, b)
+    assert not model.compiled
+
+
+def test_prints(lineage, table):
+    text = str(lineage.evaluate(X, Y, title="test data"))
+    assert text == str(lineage)
+    assert "test data" in text
+    assert all(len(line) <= 120 for line in text.splitlines())
+    rows = {line.split()[0]: line for line in text.splitlines() if line.split()}
+    for row in table:
+        line = rows[row["name"]]
+        assert f"{100 * row['accuracy']:.2f}" in line
+        assert f"{100 * row['error']:.2f}" in line
+        assert f"{row['nll']:.4f}" in line
+        assert f"{100 * row['ece']:.2f}" in line
+        assert f"{row['parameters']:,}" in line
+        assert f"{row['seconds']:.1f}" in line
+    assert rows["BAN-2"].split()[1] == "BAN-1"
+    assert "nan" not in text
+
+
+def test_prints_large_numbers_in_120_columns(table):
+    table = type(table)([{**row} for row in table], "x" * 300)
+    for row in table:
+        row["parameters"] = 12 * 10**9
+        row["seconds"] = 10.0**6
+        row["nll"] = 700.0
+    lines = str(table).splitlines()
+    assert all(len(line) <= 120 for line in lines)
+    for name in ALL:
+        assert any(line.split()[:1] == [name] for line in lines)
+    assert str(table).count("12,000,000,000") == len(ALL)
+
+
+def test_prints_before_evaluation(lineage):
+    text = str(Lineage(lineage))
+    assert "4 generations" in text
+    assert all(name in text for name in NAMES)
+    assert "Ens" not in text
+    assert "accuracy" not in text
+
+
+def test_repr(lineage):
+    expected = "<Lineage of Teacher, BAN-1, BAN-2, BAN-3>"
+    assert repr(lineage) == expected
+    assert repr(Lineage()) == "<Lineage of nothing>"
+
+
+def test_is_a_sequence(lineage):
+    assert len(lineage) == 4
+    assert [g.name for g in lineage] == NAMES
+    assert [g.name for g in lineage[-3:]] == NAMES[1:]
+    assert [g.name for g in reversed(lineage)] == NAMES[::-1]
+    assert lineage[-1] is lineage[3]
+    assert lineage[1] in lineage
+    with pytest.raises(IndexError):
+        lineage[4]
+
+
+@pytest.mark.parametrize("last", [0, -1, 5, 1.5, "2", True, [2]])
+def test_ensemble_of_too_many(lineage, last):
+    words = "`last`.*from 1 to 4.*Received"
+    with pytest.raises(ValueError, match=words):
+        lineage.ensemble(last=last)
+
+
+def test_ensemble_of_nothing():
+    with pytest.raises(ValueError, match="Received"):
+        Lineage().ensemble()
+
+
+def test_ensemble_takes_numpy_integers(lineage):
+    assert lineage.ensemble(last=np.int64(2)).count_params() == sum(
+        g.model.count_params() for g in lineage[-2:]
+    )
+
+
+def test_ensemble_weights(lineage):
+    p = lineage.ensemble(2, [1, 3]).predict(X, verbose=0)
+    one, other = (probabilities(g) for g in lineage[-2:])
+    np.testing.assert_allclose(p, 0.25 * one + 0.75 * other, atol=1e-6)
+    with pytest.raises(ValueError, match=r"`weights`.*Expected 2"):
+        lineage.ensemble(2, [1, 1, 1])
+
+
+@pytest.mark.parametrize("data", [X, data_set(X).batch(16)])
+def test_evaluate_needs_labels(lineage, data):
+    with pytest.raises(ValueError, match=r"without labels.*Expected"):
+        lineage.evaluate(data)
+
+
+def test_plot(lineage, table, tmp_path):
+    from matplotlib import image
+
+    lineage.plot(tmp_path / "lineage.png")
+    pixels = image.imread(tmp_path / "lineage.png")[..., :3]
+    assert pixels.shape[0] > 300
+    assert pixels.shape[1] > 900
+    drawn = pixels.min(-1) < 0.9
+    for third in np.array_split(drawn, 3, axis=1):
+        assert 0.005 < third.mean() < 0.5
+
+
+def test_plot_of_one_generation(lineage, tmp_path):
+    alone = Lineage(lineage[:1])
+    alone.evaluate(X, Y)
+    alone.plot(str(tmp_path / "alone.pdf"))
+    assert (tmp_path / "alone.pdf").stat().st_size > 1000
+
+
+def test_plot_before_evaluation(lineage, tmp_path):
+    with pytest.raises(ValueError, match=r"Nothing to plot.*evaluate"):
+        Lineage(lineage).plot(tmp_path / "lineage.png")
+    assert not list(tmp_path.iterdir())
+
+
+def test_plot_without_matplotlib(lineage, table, tmp_path, monkeypatch):
+    for name in ("matplotlib", "matplotlib.figure"):
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(ImportError, match=r"keras_ban\[plots\]"):
+        lineage.plot(tmp_path / "lineage.png")
