@@ -115,6 +115,9 @@ class BornAgain:
         """
         generations = checks.integer("generations", generations, 1)
         checks.fit_arguments(fit_arguments)
+        callbacks = [
+            checks.callbacks(callbacks, k) for k in range(generations + 1)
+        ]
         teacher = self._given_teacher(teacher)
         self._check_lengths(generations, teacher)
         arguments = _with_validation(
@@ -133,7 +136,7 @@ class BornAgain:
                     self._build, model_fn, first_x, label_shape
                 )
                 generation = self._train(
-                    number, generations, build, callbacks, arguments
+                    number, generations, build, callbacks[number], arguments
                 )
             self.lineage.append(self._measured(generation, arguments))
         if arguments["validation_data"] is not None:
@@ -229,11 +232,14 @@ class BornAgain:
         if model.compiled:
             return model
         shape = checks.prediction(model, x, self._from_logits).shape
-        loss = None
+        default = {}
         if label_shape is not None:
-            is_logits = outputs.gives_logits(model, self._from_logits)
-            loss = outputs.default_loss(is_logits, shape[1:], label_shape)
-        model.compile(optimizer="adam", loss=loss, metrics=["accuracy"])
+            default = outputs.default_compilation(
+                outputs.gives_logits(model, self._from_logits),
+                shape[1:],
+                label_shape,
+            )
+        model.compile(optimizer="adam", **default)
         return model
 
     def _train(self, number, generations, build, callbacks, arguments):
@@ -258,7 +264,6 @@ class BornAgain:
                 f"{name}, generation {number} of {generations}, learns from "
                 f"{source} (seed {seed})"
             )
-        callbacks = checks.callbacks(callbacks, number)
         start = time.perf_counter()
         history = fit(callbacks=[*callbacks, _Finite(name)], **arguments)
         return Generation(
@@ -290,7 +295,15 @@ class _Finite(keras.callbacks.Callback):
         self._generation = generation
 
     def on_epoch_end(self, epoch, logs=None):
-        loss = (logs or {}).get("loss", 0.0)
+        if not logs:
+            raise ValueError(
+                f"{self._generation} read no data in epoch {epoch + 1}. "
+                "Expected a data set that starts anew in each epoch. The "
+                "generations before it are kept in `born_again.lineage`. "
+                "Create the generator inside the function that "
+                "`from_generator` is given, or add `.repeat()`."
+            )
+        loss = logs["loss"]
         if not np.isfinite(loss):
             raise FloatingPointError(
                 f"The loss of {self._generation} is {loss} in epoch "
@@ -303,7 +316,8 @@ class _Finite(keras.callbacks.Callback):
 
 def _seed(seed, number):
     """The seed of a generation: generations and runs share no stream."""
-    return int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
+    sequence = np.random.SeedSequence(seed, spawn_key=(number,))
+    return int(sequence.generate_state(1)[0])
 
 
 def _name(number, objective):

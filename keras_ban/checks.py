@@ -20,6 +20,13 @@ from keras_ban.objectives import is_sparse
 SCANNED_BATCHES = 100
 _ARRAY_ROWS = 4096
 _PROBE_ROWS = 8
+_COUNTS = (
+    "batch_size",
+    "epochs",
+    "steps_per_epoch",
+    "validation_batch_size",
+    "validation_steps",
+)
 
 
 def backend():
@@ -32,19 +39,23 @@ def backend():
         )
 
 
-def integer(name, value, minimum):
-    """Returns `value` if it is an integer of at least `minimum`."""
+def integer(name, value, minimum, maximum=float("inf")):
+    """Returns `value` if it is an integer from `minimum` to `maximum`."""
     is_integer = isinstance(value, numbers.Integral)
-    if is_integer and not isinstance(value, bool) and value >= minimum:
-        return int(value)
+    if is_integer and not isinstance(value, bool):
+        if minimum <= value <= maximum:
+            return int(value)
+    expected = f"of at least {minimum}"
+    if maximum < float("inf"):
+        expected = f"from {minimum} to {maximum}"
     raise ValueError(
-        f"Invalid value for argument `{name}`. Expected an integer of at "
-        f"least {minimum}. Received: {value!r}"
+        f"Invalid value for argument `{name}`. Expected an integer "
+        f"{expected}. Received: {value!r}"
     )
 
 
 def fit_arguments(arguments):
-    """Refuses what `keras.Model.fit` does not know."""
+    """Refuses what `keras.Model.fit` does not know, and counts below 1."""
     known = set(inspect.signature(keras.Model.fit).parameters) - {"self"}
     unknown = sorted(set(arguments) - known)
     if unknown:
@@ -52,6 +63,9 @@ def fit_arguments(arguments):
             f"Unknown arguments of `fit`: {', '.join(unknown)}. Expected "
             f"arguments of `keras.Model.fit`: {', '.join(sorted(known))}."
         )
+    for name in _COUNTS:
+        if arguments.get(name) is not None:
+            integer(name, arguments[name], 1)
 
 
 def callbacks(given, number):
@@ -242,6 +256,13 @@ def labels(y, output_shape, name="y"):
     if is_sparse(y.shape, expected):
         _class_numbers(y, output_shape[-1], name)
         return
+    if output_shape[-1] == 1:
+        _bad_labels(
+            name,
+            f"distributions of shape {y.shape}",
+            f"one label for each single output, of shape {expected[:-1]} or "
+            f"{(*expected[:-1], 1)}",
+        )
     y = y.astype("float64")
     bad = (y < 0).any(-1) | (np.abs(y.sum(-1) - 1) > 1e-2)
     if bad.any():
@@ -260,7 +281,7 @@ def _label_shape(y, output_shape):
 def _class_numbers(y, columns, name):
     classes = max(columns, 2)
     low, high = y.min(initial=0), y.max(initial=0)
-    if low < 0 or high >= classes:
+    if low < 0 or high > classes - 1:
         _bad_labels(
             name,
             f"labels from {low} to {high}",
@@ -295,7 +316,9 @@ def finite(x, name="x"):
             )
 
 
-def readable(x, batch_size=None, steps=None, name="x", steps_name=None):
+def readable(
+    x, batch_size=None, steps=None, name="x", steps_name="steps_per_epoch"
+):
     """Checks that data can be read once for every epoch and generation.
 
     Args:
@@ -303,8 +326,15 @@ def readable(x, batch_size=None, steps=None, name="x", steps_name=None):
         batch_size: Size of a batch of arrays. Defaults to `None`.
         steps: Number of batches of an epoch, or `None`. Defaults to `None`.
         name: What the error calls the data. Defaults to `"x"`.
-        steps_name: What the error calls `steps`. Defaults to `None`.
+        steps_name: What the error calls `steps`. Defaults to
+            `"steps_per_epoch"`.
     """
+    if not batches.is_arrays(x) and not hasattr(x, "__iter__"):
+        raise ValueError(
+            f"Invalid value for argument `{name}`. Expected arrays, a "
+            "`tf.data.Dataset` or a `keras.utils.PyDataset`. Received: "
+            f"{x!r}"
+        )
     if batches.is_generator(x):
         raise ValueError(
             f"`{name}` is exhausted after one pass: a generator can be read "
@@ -358,7 +388,10 @@ def data(
     Returns:
         The first batch `(x, y, sample_weight)` and its output shape.
     """
-    limit = None if batches.is_arrays(x) else SCANNED_BATCHES
+    arrays = batches.is_arrays(x)
+    if arrays:
+        _same_length(x, y, sample_weight, name)
+    limit = None if arrays else SCANNED_BATCHES
     stream = batches.read(x, y, sample_weight, _ARRAY_ROWS, limit)
     first = next(stream, None)
     if first is None:
@@ -384,6 +417,17 @@ def data(
             "function that `from_generator` is given."
         )
     return first, shape
+
+
+def _same_length(x, y, sample_weight, name):
+    leaves = keras.tree.flatten((x, y, sample_weight))
+    lengths = [len(leaf) for leaf in leaves if leaf is not None]
+    if len(set(lengths)) > 1:
+        raise ValueError(
+            f"The arrays of `{name}` have different lengths. Expected the "
+            "same number of inputs, labels and weights. Received: arrays of "
+            f"{lengths} rows. Leave out the rows that lack one."
+        )
 
 
 def _batch(x, y, sample_weight, output_shape, needs_labels, name):

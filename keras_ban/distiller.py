@@ -146,8 +146,10 @@ class Distiller(keras.Model):
         if y is None:
             return
         shape = checks.prediction(self.student, x, self._from_logits).shape
-        loss = outputs.default_loss(self._gives_logits(), shape[1:], y.shape)
-        self.compile(loss=loss, **self._unfinished_compile)
+        default = outputs.default_compilation(
+            self._gives_logits(), shape[1:], y.shape
+        )
+        self.compile(loss=default["loss"], **self._unfinished_compile)
 
     def _gives_logits(self):
         return outputs.gives_logits(self.student, self._from_logits)

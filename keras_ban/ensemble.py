@@ -39,14 +39,12 @@ def ensemble(models, weights=None, from_logits=None):
     """
     models = _check_members(models)
     weights = _check_weights(weights, len(models))
-    inputs = _inputs_like(models[0])
-    members = [
-        _member(model, inputs, f"member_{i}") for i, model in enumerate(models)
-    ]
+    inputs = keras.tree.map_structure(_like, _inputs(models[0]))
+    members = [_member(m, f"member_{i}") for i, m in enumerate(models)]
     _check_outputs(members)
     predictions = []
     for i, (model, member) in enumerate(zip(models, members, strict=True)):
-        p = member(inputs)
+        p = _call(member, inputs)
         if outputs.gives_logits(model, from_logits):
             p = _softmax(p, f"probabilities_{i}")
         predictions.append(_scaled(p, weights[i], f"weighted_{i}"))
@@ -56,18 +54,33 @@ def ensemble(models, weights=None, from_logits=None):
     result = keras.Model(inputs, mean, name="ensemble")
     # Keras resolves loss and metric by the labels; the loss takes
     # probabilities. This optimizer keeps no state that a file would hold.
-    result.compile(optimizer="sgd", loss="crossentropy", metrics=["accuracy"])
+    result.compile(
+        optimizer="sgd",
+        loss="crossentropy",
+        metrics=["accuracy"],
+        auto_scale_loss=False,
+    )
     return result
 
 
-def _member(model, inputs, name):
-    """The model under a name of its own: members may have equal names."""
+def _member(model, name):
+    """The layers of a model under a name of their own.
+
+    Members may have equal names; and the state of their optimizers stays out.
+    """
+    inputs = _inputs(model)
+    if getattr(model, "inputs", None):
+        return keras.Model(inputs, model.outputs, name=name)
+    return keras.Model(inputs, keras.tree.flatten(model(inputs)), name=name)
+
+
+def _call(member, inputs):
     try:
-        return keras.Model(inputs, model(inputs), name=name)
+        return member(inputs)[0]
     except Exception as error:
         raise ValueError(
-            f"The model {model.name!r} does not take the inputs of the first "
-            "member. Expected members with the same inputs. Received: "
+            f"The {member.name} of the ensemble does not take the inputs of "
+            "the first. Expected members with the same inputs. Received: "
             f"{error}"
         ) from error
 
@@ -84,23 +97,21 @@ def _scaled(p, weight, name):
     return keras.layers.Rescaling(weight, dtype="float32", name=name)(p)
 
 
-def _inputs_like(model):
-    """New symbolic inputs of the structure that a model was built with."""
-    if isinstance(model, keras.Sequential):
-        like = model.inputs[0]
-    elif getattr(model, "inputs", None):
-        like = model.input
-    else:
-        return _subclass_inputs(model)
-    return keras.tree.map_structure(
-        lambda t: keras.Input(
-            batch_shape=t.shape, dtype=t.dtype, sparse=t.sparse, name=t.name
-        ),
-        like,
+def _like(tensor):
+    return keras.Input(
+        batch_shape=tensor.shape,
+        dtype=tensor.dtype,
+        sparse=tensor.sparse,
+        name=tensor.name,
     )
 
 
-def _subclass_inputs(model):
+def _inputs(model):
+    """Symbolic inputs of the structure that a model was built with."""
+    if isinstance(model, keras.Sequential):
+        return model.inputs[0]
+    if getattr(model, "inputs", None):
+        return model.input
     shapes = (model.get_build_config() or {}).get("input_shape")
     if isinstance(shapes, dict):
         return {k: keras.Input(s[1:], name=k) for k, s in shapes.items()}
@@ -130,6 +141,12 @@ def _check_members(models):
                 f"The model {model.name!r} has no weights yet. Expected "
                 "trained models. Call it on a batch, or train it."
             )
+    if len({id(model) for model in models}) < len(models):
+        raise ValueError(
+            "The same model stands twice in an ensemble. Expected different "
+            f"models. Received: {[m.name for m in models]}. Give it a larger "
+            "weight by `weights=` instead."
+        )
     return models
 
 
@@ -145,10 +162,11 @@ def _check_outputs(members):
 def _check_weights(weights, count):
     if weights is None:
         return [1.0 / count] * count
-    values = np.asarray(weights, "float64")
-    if values.shape == (count,) and np.all(values >= 0) and values.sum() > 0:
-        if np.isfinite(values).all():
-            return list(map(float, values / values.sum()))
+    values = np.asarray(weights)
+    if values.shape == (count,) and values.dtype.kind in "iuf":
+        total = values.sum(dtype="float64")
+        if np.all(values >= 0) and 0 < total < np.inf:
+            return [float(value / total) for value in values]
     raise ValueError(
         f"Invalid value for argument `weights`. Expected {count} finite "
         "numbers, none negative and not all zero, one for each model. "

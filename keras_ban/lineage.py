@@ -6,6 +6,7 @@ import dataclasses
 import keras
 
 from keras_ban import batches
+from keras_ban import checks
 from keras_ban import report
 from keras_ban.ensemble import ensemble
 
@@ -100,15 +101,11 @@ class Lineage(collections.abc.Sequence):
             A functional `keras.Model`, as `keras_ban.ensemble` builds it.
 
         Raises:
-            ValueError: If there are not so many generations.
+            ValueError: If there are not as many generations.
         """
-        last = len(self) if last is None else last
-        if not isinstance(last, int) or not 1 <= last <= len(self):
-            raise ValueError(
-                "Invalid value for argument `last`. Expected an integer from "
-                f"1 to {len(self)}, the number of generations. Received: "
-                f"{last!r}"
-            )
+        if last is None:
+            last = len(self)
+        last = checks.integer("last", last, 1, len(self))
         models = [g.model for g in self._generations[-last:]]
         return ensemble(models, weights, self._from_logits)
 

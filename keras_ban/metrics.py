@@ -22,18 +22,19 @@ class Scores:
         Args:
             y_true: Class numbers of shape `(...)` or `(..., 1)`, or
                 distributions of shape `(..., n)`.
-            probabilities: Predictions of shape `(..., n)`.
+            probabilities: Predictions of shape `(..., n)`, or `(..., 1)`,
+                the probability of class 1.
             sample_weight: Weights of shape `(...)` or of its first axes.
                 Defaults to `None`.
             reference: Predictions of another model, of shape `(..., n)`, to
                 measure the agreement with. Defaults to `None`.
         """
-        p = np.asarray(probabilities, "float64")
+        p = _two_columns(probabilities)
         nll, true = _likelihood(np.asarray(y_true), p)
         top = p.argmax(-1)
         agrees = np.full(top.shape, np.nan)
         if reference is not None:
-            agrees = top == np.asarray(reference).argmax(-1)
+            agrees = top == _two_columns(reference).argmax(-1)
         weight = np.ones(top.shape)
         if sample_weight is not None:
             w = np.asarray(sample_weight, "float64")
@@ -83,6 +84,11 @@ class Scores:
         mean = np.bincount(index, weight * confidence, bins) / safe
         accuracy = np.bincount(index, weight * correct, bins) / safe
         return mean, accuracy, total / total.sum(), accuracy - mean
+
+
+def _two_columns(p):
+    p = np.asarray(p, "float64")
+    return p if p.shape[-1] > 1 else np.concatenate([1 - p, p], axis=-1)
 
 
 def _likelihood(y, p):

@@ -1,9 +1,9 @@
 """What the output of a model means: logits or probabilities, how many classes.
 
 It is never guessed from numbers. A model says it by its last operation (a
-softmax, a dense layer without activation, …), by the `from_logits` of the
-loss it was compiled with, or its owner says it by an argument; what is said
-more than once must agree.
+softmax, a dense layer without activation, …) and by the `from_logits` of the
+loss it was compiled with; if it says both, they must agree. Where it says
+neither, its owner has to, by an argument.
 """
 
 import keras
@@ -17,7 +17,8 @@ from keras_ban.objectives import keras_mask
 _WAY_OUT = (
     "End the model in a dense layer without activation (logits) or in "
     "`keras.layers.Softmax()` (probabilities), compile it with a loss whose "
-    "`from_logits` says which, or pass `from_logits=True` or `False`."
+    "`from_logits` says which, or, where it says nothing, pass "
+    "`from_logits=True` or `False`."
 )
 
 # Their output means what their input meant.
@@ -48,22 +49,20 @@ def gives_logits(model, from_logits=None):
         `True` for logits, `False` for softmax or sigmoid probabilities.
 
     Raises:
-        ValueError: If nothing says it, or if two sources disagree.
+        ValueError: If nothing says it, or if layer and loss disagree.
     """
-    said = {
-        "its last layer": _by_structure(model),
-        "the loss it is compiled with": _by_loss(model),
-        "the argument `from_logits`": from_logits,
-    }
-    said = {who: what for who, what in said.items() if what is not None}
-    if len(set(said.values())) == 1:
-        return next(iter(said.values()))
-    kinds = {True: "logits", False: "probabilities"}
-    received = ", ".join(f"{kinds[w]} by {who}" for who, w in said.items())
+    layer, loss = _by_structure(model), _by_loss(model)
+    said = {kind for kind in (layer, loss) if kind is not None}
+    if not said and from_logits is not None:
+        return from_logits
+    if len(said) == 1:
+        return said.pop()
+    kinds = {True: "logits", False: "probabilities", None: "nothing"}
     raise ValueError(
         f"Cannot tell for certain whether the model {model.name!r} gives "
-        "logits or probabilities. Expected every source to agree. Received: "
-        f"{received or 'nothing that says it'}. {_WAY_OUT}"
+        "logits or probabilities. Expected its last layer and the loss it is "
+        f"compiled with to agree. Received: {kinds[layer]} by its last "
+        f"layer, {kinds[loss]} by its loss. {_WAY_OUT}"
     )
 
 
@@ -210,8 +209,8 @@ def to_output(logits, from_logits):
     return keras.activations.softmax(logits)
 
 
-def default_loss(from_logits, row_shape, label_shape):
-    """The Keras cross-entropy for a model that was compiled without a loss.
+def default_compilation(from_logits, row_shape, label_shape):
+    """Loss and metrics for a model that was compiled without a loss.
 
     Args:
         from_logits: Whether the model gives logits.
@@ -219,12 +218,16 @@ def default_loss(from_logits, row_shape, label_shape):
         label_shape: Shape `(rows, ...)` of the labels of a batch.
 
     Returns:
-        A `keras.losses.Loss`, binary, sparse or categorical.
+        A dict of the cross-entropy, binary, sparse or categorical, as `loss`
+        and the accuracy as `metrics`.
     """
+    metrics = ["accuracy"]
     if row_shape[-1] == 1:
-        return keras.losses.BinaryCrossentropy(from_logits=from_logits)
-    if is_sparse(label_shape, (label_shape[0], *row_shape)):
-        return keras.losses.SparseCategoricalCrossentropy(
-            from_logits=from_logits
-        )
-    return keras.losses.CategoricalCrossentropy(from_logits=from_logits)
+        loss = keras.losses.BinaryCrossentropy
+        threshold = 0.0 if from_logits else 0.5
+        metrics = [keras.metrics.BinaryAccuracy("accuracy", None, threshold)]
+    elif is_sparse(label_shape, (label_shape[0], *row_shape)):
+        loss = keras.losses.SparseCategoricalCrossentropy
+    else:
+        loss = keras.losses.CategoricalCrossentropy
+    return {"loss": loss(from_logits=from_logits), "metrics": metrics}

@@ -162,12 +162,10 @@ def probabilities(output, from_logits):
         Shape `(..., n)`, two classes if binary.
     """
     z = np.asarray(keras.ops.convert_to_numpy(output), "float64")
-    if z.shape[-1] == 1:
-        if not from_logits:
-            return np.concatenate([1 - z, z], axis=-1)
-        z = np.concatenate([np.zeros_like(z), z], axis=-1)
     if not from_logits:
-        return z
+        return z if z.shape[-1] > 1 else np.concatenate([1 - z, z], axis=-1)
+    if z.shape[-1] == 1:
+        z = np.concatenate([np.zeros_like(z), z], axis=-1)
     z = np.exp(z - z.max(-1, keepdims=True))
     return z / z.sum(-1, keepdims=True)
 

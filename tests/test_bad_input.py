@@ -503,11 +503,11 @@ UNCERTAIN = {
     ),
     "layer and loss": (
         lambda: network(4, "softmax", LOGITS),
-        ("probabilities by its last layer", "logits by the loss", "End the"),
+        ("probabilities by its last layer", "logits by its loss", "End the"),
     ),
     "loss and layer": (
         lambda: network(4, None, PROBABILITIES),
-        ("logits by its last layer", "probabilities by the loss", "End the"),
+        ("logits by its last layer", "probabilities by its loss", "End the"),
     ),
     "no distribution": (
         lambda: network(4, "relu", PROBABILITIES),
@@ -520,18 +520,6 @@ UNCERTAIN = {
 def test_output_is_uncertain(case):
     model_fn, words = case
     refused(*words, model_fn=model_fn)
-
-
-@pytest.mark.parametrize(
-    ("model_fn", "from_logits"),
-    [
-        (network, False),
-        (functools.partial(network, 4, "softmax", PROBABILITIES), True),
-    ],
-)
-def test_from_logits_contradicts_the_model(model_fn, from_logits):
-    words = "by the argument `from_logits`", "Expected every source to agree"
-    refused(*words, model_fn=model_fn, born={"from_logits": from_logits})
 
 
 def test_own_train_step():

@@ -330,7 +330,8 @@ def test_evaluates(kind):
 @pytest.mark.parametrize("activation", ["sigmoid", None])
 @pytest.mark.parametrize("column", [False, True])
 def test_evaluates_binary(activation, column):
-    bane = keras_ban.ensemble([sharp(network(activation, 1))] * 2)
+    members = [sharp(network(activation, 1)) for _ in range(2)]
+    bane = keras_ban.ensemble(members)
     p, y = bane.predict(X, verbose=0)[:, 0], Y % 2
     measured = bane.evaluate(
         X, y[:, None] if column else y, verbose=0, return_dict=True
@@ -441,6 +442,14 @@ def test_weights_do_not_fit(weights):
         keras_ban.ensemble([network(), network()], weights)
 
 
-def test_from_logits_contradicts_a_member():
-    with pytest.raises(ValueError, match="Expected every source to agree"):
-        keras_ban.ensemble([network(), network()], from_logits=False)
+def test_from_logits_leaves_members_that_say_it_alone():
+    one, other = network(), network()
+    told = keras_ban.ensemble([one, other], from_logits=False)
+    untold = keras_ban.ensemble([one, other])
+    np.testing.assert_array_equal(told(X), untold(X))
+
+
+def test_same_model_twice():
+    model = network()
+    with pytest.raises(ValueError, match="twice"):
+        keras_ban.ensemble([model, model])
