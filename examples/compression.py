@@ -1,9 +1,10 @@
 """Knowledge distillation as compression: a small student, a large teacher.
 
-The same small network is trained on scikit-learn's digits three times over:
-on the labels (hard targets), on the teacher (soft targets), and on both, as
-`KD(alpha, temperature)`. Each is repeated over seeds; the table gives the mean
-test error with its standard error.
+The same small network is trained on scikit-learn's digits several times over:
+on the labels (hard targets), on the teacher (soft targets), on both, as
+`KD(alpha, temperature)`, and on the teacher with more images, which need no
+labels then. Each is repeated over seeds; the table gives the mean test error
+with its standard error.
 
 Run it with `python examples/compression.py`. It needs no download.
 
@@ -65,7 +66,8 @@ def main():
     parser.add_argument("--epochs", type=int, default=60)
     parser.add_argument("--seeds", type=int, default=3)
     arguments = parser.parse_args()
-    train, _, test = load_data()
+    train, (unlabelled, _), test = load_data()
+    more = (np.concatenate([train[0], unlabelled]),)
 
     keras.utils.set_random_seed(0)
     teacher = convolutional_teacher()
@@ -78,19 +80,19 @@ def main():
         f"{student.count_params():,} parameters.\n"
     )
     print(f"{'the student learns from':<36}{'test error':>16}{'NLL':>9}")
-    for name, objective in {
-        "the labels alone": "labels",
-        "the teacher alone, T = 1": "ban",
-        "labels and teacher, T = 2": keras_ban.objectives.KD(0.5, 2.0),
-        "labels and teacher, T = 5": keras_ban.objectives.KD(0.5, 5.0),
-        "the teacher alone, T = 5": keras_ban.objectives.KD(0.0, 5.0),
-    }.items():
+    for name, objective, data in (
+        ("the labels alone", "labels", train),
+        ("the teacher alone, T = 1", "ban", train),
+        ("labels and teacher, T = 2", keras_ban.objectives.KD(0.5, 2.0), train),
+        ("labels and teacher, T = 5", keras_ban.objectives.KD(0.5, 5.0), train),
+        ("the teacher, 300 images more", "ban", more),
+    ):
         results = []
         for seed in range(arguments.seeds):
             keras.utils.set_random_seed(seed)
             student = network(arguments.width)
             distiller = keras_ban.Distiller(student, teacher, objective)
-            distiller.fit(*train, epochs=arguments.epochs, verbose=0)
+            distiller.fit(*data, epochs=arguments.epochs, verbose=0)
             loss, accuracy = student.evaluate(*test, verbose=0)
             results.append((100 * (1 - accuracy), loss))
         (error, nll), spread = np.mean(results, 0), np.std(results, 0, ddof=1)

@@ -69,14 +69,16 @@ def main():
     print("Training the born-again networks ...", flush=True)
     ban = keras_ban.BornAgain(model_fn, objective="ban", seed=arguments.seed)
     lineage = ban.fit(x, y, **options)
-    print(lineage.evaluate(*test, title="Born again: test images"))
+    born_again = lineage.evaluate(*test, title="Born again: test images")
+    print(born_again)
 
     print("\nTraining the control, on the labels alone ...", flush=True)
     ban = keras_ban.BornAgain(model_fn, objective="labels", seed=arguments.seed)
     control = ban.fit(x, y, **options)
-    print(control.evaluate(*test, title="Control: test images"))
+    control = control.evaluate(*test, title="Control: test images")
+    print(control)
 
-    print("\n" + findings(lineage.evaluate(*test), control.evaluate(*test)))
+    print("\n" + findings(born_again, control))
     lineage.plot(arguments.picture)
     print(f"The picture is in {arguments.picture}.")
 

@@ -363,7 +363,7 @@ def test_labels_of_a_sigmoid(value):
 def test_two_columns_of_labels_for_a_sigmoid():
     y = np.eye(2, dtype="float32")[Y % 2]
     model_fn = functools.partial(network, 1, "sigmoid", "binary_crossentropy")
-    refused("(96, 2)", "(96, 1)", "Give", y=y, model_fn=model_fn)
+    refused("(96, 2)", "(96, 1)", "Correct", y=y, model_fn=model_fn)
 
 
 @pytest.mark.parametrize(

@@ -54,10 +54,10 @@ import keras_ban
 digits = load_digits()
 x = (digits.images[..., None] / 16).astype("float32")
 x_train, x_rest, y_train, y_rest = train_test_split(
-    x, digits.target, train_size=400, stratify=digits.target, random_state=0
+    x, digits.target, train_size=200, stratify=digits.target, random_state=0
 )
 x_val, x_test, y_val, y_test = train_test_split(
-    x_rest, y_rest, train_size=400, stratify=y_rest, random_state=0
+    x_rest, y_rest, train_size=300, stratify=y_rest, random_state=0
 )
 print(
     len(x_train),
@@ -84,7 +84,7 @@ def model_fn():
             layers.Conv2D(16, 3, padding="same", activation="relu"),
             layers.Conv2D(32, 3, strides=2, padding="same", activation="relu"),
             layers.Flatten(),
-            layers.Dropout(0.3),
+            layers.Dropout(0.5),
             layers.Dense(10),
         ]
     )
@@ -103,13 +103,14 @@ def model_fn():
 # from BAN-1 and BAN-3 from BAN-2. With the objective `"ban"` the students see
 # no labels at all, only the distribution of the generation before.
 #
-# The arguments are those of `keras.Model.fit`. We print one line per epoch of
-# nothing (`verbose=0`) and look at the table instead.
+# The other arguments are those of `keras.Model.fit`. With `verbose=0` nothing
+# is printed on the way; without it, Keras' own progress bars appear below a
+# line for each generation that says who learns from whom.
 
 # %%
 options = {
     "generations": 3,
-    "epochs": 30,
+    "epochs": 50,
     "validation_data": (x_val, y_val),
     "verbose": 0,
 }
