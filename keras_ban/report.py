@@ -51,7 +51,10 @@ class Table(list):
         for row in self:
             table.add_row(*[_cell(column, row.get(column)) for column in used])
         console = rich.console.Console(
-            file=io.StringIO(), width=120, force_jupyter=False
+            file=io.StringIO(),
+            width=120,
+            force_jupyter=False,
+            force_terminal=False,
         )
         console.print(table)
         lines = console.file.getvalue().splitlines()
