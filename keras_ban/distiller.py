@@ -59,6 +59,7 @@ class Distiller(keras.Model):
         checks.apart(student, self.teacher.model)
         self.student = student
         self.objective.label_loss = self._label_losses
+        self._own_reduction = self.objective.reduction
         self._from_logits = from_logits
         self._label_tracker = keras.metrics.Mean(name="label_loss")
         self._teacher_tracker = keras.metrics.Mean(name="teacher_loss")
@@ -93,10 +94,12 @@ class Distiller(keras.Model):
             jit_compile=student.jit_compile,
             auto_scale_loss=False,
         )
+        # Both terms are reduced as the label loss is where it stands alone.
         loss = outputs.compiled_loss(student)
-        if isinstance(loss, keras.losses.Loss) and loss.reduction != "none":
-            # Both terms are reduced as the label loss was for generation 0.
-            self.objective.reduction = loss.reduction
+        reduction = getattr(loss, "reduction", None)
+        if reduction in (None, "none"):
+            reduction = self._own_reduction
+        self.objective.reduction = reduction
 
     def fit(self, x=None, y=None, *args, **kwargs):
         """Trains the student; the arguments are those of `keras.Model.fit`.
@@ -118,7 +121,7 @@ class Distiller(keras.Model):
                 needs_labels=self.objective.needs_labels,
             )
         if self._unfinished_compile and not batches.is_generator(x):
-            self._finish_compile(x, y)
+            self._finish_compile(x, y, kwargs.get("validation_data"))
         return super().fit(x, y, *args, **kwargs)
 
     def check_models(self, x):
@@ -140,9 +143,12 @@ class Distiller(keras.Model):
         checks.apart(self.student, self.teacher.model)
         return student.shape
 
-    def _finish_compile(self, x, y):
+    def _finish_compile(self, x, y, validation_data):
         """Compiles again, now that the labels say which loss is meant."""
         x, y, _ = next(batches.read(x, y, steps=1))
+        if y is None and validation_data is not None:
+            given = keras.utils.unpack_x_y_sample_weight(validation_data)
+            x, y, _ = next(batches.read(*given, steps=1))
         if y is None:
             return
         shape = checks.prediction(self.student, x, self._from_logits).shape

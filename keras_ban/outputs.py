@@ -91,12 +91,14 @@ def _by_chain(layers):
 def _by_operation(operation):
     if isinstance(operation, keras.Model):
         return _by_structure(operation)
+    layer = operation
     if isinstance(operation, keras.layers.TimeDistributed):
-        return _by_operation(operation.layer)
-    if getattr(operation, "axis", -1) not in (-1, _last_axis(operation)):
+        layer = operation.layer
+    last_axis = len(operation.output.shape) - 1
+    if getattr(layer, "axis", -1) not in (-1, last_axis):
         return None
-    activation = getattr(operation, "activation", None)
-    kind = getattr(activation, "__name__", type(operation).__name__).lower()
+    activation = getattr(layer, "activation", None)
+    kind = getattr(activation, "__name__", type(layer).__name__).lower()
     if kind == "softmax":
         return False
     if kind == "sigmoid":
@@ -105,11 +107,7 @@ def _by_operation(operation):
     if kind in ("log_softmax", "logsoftmax"):
         return True
     # A kernel and no activation: unbounded numbers, so logits.
-    return True if kind == "linear" and hasattr(operation, "kernel") else None
-
-
-def _last_axis(operation):
-    return len(operation.output.shape) - 1
+    return True if kind == "linear" and hasattr(layer, "kernel") else None
 
 
 def _by_loss(model):

@@ -1159,6 +1159,34 @@ def test_logit_regression_on_probabilities(data, last, teacher_last):
     assert error(actual, expected) <= 1e-5
 
 
+def reshaped(model, last, n):
+    """The model with an output that Keras knows no logits of."""
+    inputs = keras.Input((6,))
+    outputs = keras.layers.Reshape((n,))(copy(model, last=last, n=n)(inputs))
+    return keras.Model(inputs, outputs)
+
+
+@pytest.mark.parametrize("objective", ["ban+l", "cwtm", "kd"])
+@pytest.mark.parametrize("n", [1, N])
+def test_probabilities_without_known_logits(data, objective, n):
+    x, y = data[0], data[1] % max(n, 2)
+    loss, last = SparseCE, "softmax"
+    if n == 1:
+        loss, last = keras.losses.BinaryCrossentropy, "sigmoid"
+    start, teacher = network(n=n), network(n=n, scale=2.0)
+    given = objective, x, y, dyadic(96)
+    expected = step(
+        copy(start, n=n), teacher, *given, loss=loss(from_logits=True)
+    )
+    actual = step(
+        reshaped(start, last, n),
+        reshaped(teacher, last, n),
+        *given,
+        loss=loss(from_logits=False),
+    )
+    assert error(actual, expected) <= 1e-5
+
+
 def test_function_as_objective(data):
     x, y = data
 
@@ -1376,6 +1404,19 @@ def test_list_of_teachers_stands_for_their_mean(data, kinds):
         assert actual["teacher_loss"] == pytest.approx(expected, rel=1e-6)
 
 
+def test_list_of_binary_teachers(data):
+    x = data[0]
+    student = network(n=1)
+    teachers = [network(n=1, scale=2.0), network("sigmoid", n=1)]
+    z, t, s = (numpy(copy(m, n=1)(x)) for m in (student, *teachers))
+    p = (1 / (1 + np.exp(-t)) + 1 / (1 + np.exp(-s))) / 2
+    expected = reference.binary_cross_entropy(p, z).mean()
+    loss = keras.losses.BinaryCrossentropy(from_logits=True)
+    model = distiller(student, teachers, loss=loss, rate=0.0)
+    actual = batch_logs(model, x)["teacher_loss"]
+    assert actual == pytest.approx(expected, rel=1e-6)
+
+
 @pytest.mark.parametrize("kind", ["logits", "probabilities"])
 @pytest.mark.parametrize(
     "n, labels, expected",
@@ -1567,12 +1608,16 @@ BAD = {
         "rows that are distributions",
         lambda x, y: {"y": one_hot(y, [1.5, -0.5, 0, 0])},
     ),
+    "fewer labels than inputs": (
+        "different lengths",
+        lambda x, y: {"y": y[:-1]},
+    ),
     "labels of another width": (
         "labels do not fit the outputs",
         lambda x, y: {"y": np.eye(N + 1)[y]},
     ),
     "two columns for a sigmoid": (
-        "labels",
+        "Invalid labels",
         lambda x, y: {
             "student": network("sigmoid", n=1),
             "teacher": network("sigmoid", n=1),
@@ -1622,10 +1667,6 @@ BAD = {
     "softmax student, loss on logits": (
         UNCERTAIN,
         lambda x, y: {"student": network("softmax")},
-    ),
-    "linear teacher, contrary argument": (
-        UNCERTAIN,
-        lambda x, y: {"from_logits": False},
     ),
     "several sigmoids": (
         UNCERTAIN,
@@ -1699,18 +1740,17 @@ def test_fit_needs_a_compiled_student(data):
         keras_ban.Distiller(network(), network()).fit(*data, verbose=0)
 
 
-def test_argument_says_what_models_do_not_say(data):
+@pytest.mark.parametrize("last", [None, "softmax"])
+def test_argument_says_what_a_model_does_not_say(data, last):
     x, y = data
     start, teacher = network(), network()
     expected = step(copy(start), teacher, "kd", x, y)
-    student, other = Subclass(), Subclass()
-    for model, like in ((student, start), (other, teacher)):
-        model(x)
-        model.set_weights(like.get_weights())
-    model = keras_ban.Distiller(student, other, "kd", from_logits=True)
+    student, unsaid = copy(start, last=last), uncompiled_subclass(x)
+    unsaid.set_weights(teacher.get_weights())
+    model = keras_ban.Distiller(student, unsaid, "kd", from_logits=True)
     model.compile(keras.optimizers.SGD(1.0), run_eagerly=True)
     assert error(update(model, x, y), expected) <= 1e-6
-    assert student.loss.from_logits is True
+    assert student.loss.from_logits is (last is None)
 
 
 def test_no_step_at_the_teachers_own_weights(data):
