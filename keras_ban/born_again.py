@@ -28,7 +28,7 @@ class BornAgain:
     Adam at Keras' default learning rate, the cross-entropy that fits its
     output and the labels, and the metric "accuracy".
 
-    Source: Furlanello et al., "Born-Again Neural Networks", 2018, Section 3.
+    Source: Furlanello et al., "Born-Again Neural Networks", 2018.
 
     Args:
         model_fn: A function without arguments that returns a fresh

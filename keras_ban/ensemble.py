@@ -14,8 +14,8 @@ def ensemble(models, weights=None, from_logits=None):
     where keras_ban is not installed, exports as a SavedModel and serves as a
     teacher. The members are not copied: it holds them as layers.
 
-    Source: Furlanello et al., "Born-Again Neural Networks", 2018, Section
-    3.1 (BANE); Hansen and Salamon, "Neural network ensembles", 1990.
+    Source: Furlanello et al., "Born-Again Neural Networks", 2018, Table 2
+    (BANE); Hansen and Salamon, "Neural network ensembles", 1990.
 
     Args:
         models: The members, a sequence of built classifiers with the same

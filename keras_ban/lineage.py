@@ -89,8 +89,7 @@ class Lineage(collections.abc.Sequence):
     def ensemble(self, last=None, weights=None):
         """Returns BANE, the mean prediction of the last generations.
 
-        Source: Furlanello et al., 2018, Section 3.1 and Table 2, Ens*2 and
-        Ens*3.
+        Source: Furlanello et al., 2018, Table 2, Ens*2 and Ens*3.
 
         Args:
             last: How many of the last generations, a positive integer.

@@ -66,7 +66,7 @@ class Scores:
         """Bins the samples by confidence, the largest probability.
 
         Source: Guo et al., "On Calibration of Modern Neural Networks", 2017,
-        Equations 1 to 3.
+        Section 2.
 
         Args:
             bins: Number of bins of equal width. Defaults to `15`.
@@ -132,7 +132,7 @@ def expected_calibration_error(
 
     Source: Naeini, Cooper and Hauskrecht, "Obtaining Well Calibrated
     Probabilities Using Bayesian Binning", 2015; Guo et al., "On Calibration
-    of Modern Neural Networks", 2017, Equation 3.
+    of Modern Neural Networks", 2017, Section 2.
 
     Args:
         y_true: Class numbers of shape `(...)` or distributions `(..., n)`.

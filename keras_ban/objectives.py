@@ -279,7 +279,7 @@ class BAN(Objective):
 class BANWithLabels(Objective):
     """The label term plus the teacher term, each with weight 1.
 
-    Source: Furlanello et al., 2018, Equation 3 and Table 2, column BAN+L.
+    Source: Furlanello et al., 2018, Table 2, column BAN+L.
     """
 
     short_name = "ban+l"
@@ -298,7 +298,7 @@ class CWTM(Objective):
     `max p_s / Σ_u max p_u` over the batch, whether the teacher is right or
     not. The loss of the batch is `Σ_s w_s L(y_s, q_s)`.
 
-    Source: Furlanello et al., 2018, Equation 9 and Table 2, column CWTM.
+    Source: Furlanello et al., 2018, Table 2, column CWTM.
     """
 
     short_name = "cwtm"
@@ -337,7 +337,7 @@ class DKPP(Objective):
     every sample and step. What `Distiller` logs as `teacher_loss` is the
     cross-entropy with the teacher as it is, so that it can be compared.
 
-    Source: Furlanello et al., 2018, Equation 10 and Table 2, column DKPP.
+    Source: Furlanello et al., 2018, Table 2, column DKPP.
 
     Args:
         seed: Optional integer. Defaults to `None`, a draw from the global
@@ -467,8 +467,7 @@ class LogitRegression(Objective):
     Where the student or the teacher gives probabilities, their logarithms
     stand for the logits, on both sides.
 
-    Source: Ba and Caruana, "Do Deep Nets Really Need to be Deep?", 2014,
-    Equation 1.
+    Source: Ba and Caruana, "Do Deep Nets Really Need to be Deep?", 2014.
     """
 
     short_name = "logits"
