@@ -23,37 +23,36 @@ import keras_ban
 
 
 def network(width):
-    """A network of one hidden layer; the teacher is a wide one."""
-    model = keras.Sequential(
+    """A network of one hidden layer: the student."""
+    return compiled(
         [
-            keras.Input((8, 8, 1)),
             layers.Flatten(),
             layers.Dense(width, activation="relu"),
             layers.Dense(10),
-        ]
+        ],
+        learning_rate=1e-2,
     )
-    model.compile(
-        optimizer=keras.optimizers.Adam(1e-2),
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        metrics=["accuracy"],
-    )
-    return model
 
 
 def convolutional_teacher():
     """Two wide convolutions with dropout."""
-    model = keras.Sequential(
+    return compiled(
         [
-            keras.Input((8, 8, 1)),
             layers.Conv2D(64, 3, padding="same", activation="relu"),
             layers.Conv2D(128, 3, strides=2, padding="same", activation="relu"),
             layers.Flatten(),
             layers.Dropout(0.5),
             layers.Dense(10),
-        ]
+        ],
+        learning_rate=1e-3,
     )
+
+
+def compiled(stack, learning_rate):
+    """A sequential classifier of 8×8 images that gives logits."""
+    model = keras.Sequential([keras.Input((8, 8, 1)), *stack])
     model.compile(
-        optimizer=keras.optimizers.Adam(1e-3),
+        optimizer=keras.optimizers.Adam(learning_rate),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
     )

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from keras_ban import batches
 from keras_ban import checks
+from keras_ban import data_checks
 from keras_ban import objectives
 from keras_ban import outputs
 from keras_ban.distiller import Distiller
@@ -175,8 +176,8 @@ class BornAgain:
         """Checks data and models; returns inputs and label shape of a batch."""
         batch_size = arguments.get("batch_size")
         steps = arguments.get("steps_per_epoch")
-        checks.readable(arguments["x"], batch_size, steps)
-        (x, y, _), output_shape = checks.data(
+        data_checks.readable(arguments["x"], batch_size, steps)
+        (x, y, _), output_shape = data_checks.data(
             arguments["x"],
             arguments["y"],
             arguments.get("sample_weight"),
@@ -185,14 +186,14 @@ class BornAgain:
         )
         if arguments["validation_data"] is not None:
             given = _validation(arguments)
-            checks.readable(
+            data_checks.readable(
                 given["x"],
                 given["batch_size"],
                 given["steps"],
                 "validation_data",
                 "validation_steps",
             )
-            checks.data(
+            data_checks.data(
                 given["x"],
                 given["y"],
                 given["sample_weight"],

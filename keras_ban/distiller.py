@@ -6,6 +6,8 @@ from keras import ops
 
 from keras_ban import batches
 from keras_ban import checks
+from keras_ban import data_checks
+from keras_ban import losses
 from keras_ban import objectives
 from keras_ban import outputs
 from keras_ban.teacher import Teacher
@@ -114,7 +116,7 @@ class Distiller(keras.Model):
                 could shuffle anew, the shapes.
         """
         if batches.is_arrays(x) or isinstance(x, keras.utils.PyDataset):
-            checks.data(
+            data_checks.data(
                 x,
                 y,
                 output_shape=self.check_models,
@@ -173,7 +175,7 @@ class Distiller(keras.Model):
         if both_given or student_logits.shape[-1] == 1:
             return student_logits, teacher_logits
         # log p fixes the constant that logits leave open; so must both.
-        mask = objectives.keras_mask(student_logits)
+        mask = losses.keras_mask(student_logits)
         student_logits = ops.log_softmax(student_logits)
         if mask is not None:
             student_logits._keras_mask = mask
@@ -251,21 +253,21 @@ class Distiller(keras.Model):
             tracker.update_state(value * replicas, sample_weight=rows)
             return {tracker.name: tracker.result()}
 
-        def reduced(losses):
-            return objectives.reduce(
-                losses,
+        def reduced(values):
+            return losses.reduce(
+                values,
                 sample_weight,
                 self.objective.reduction,
-                objectives.keras_mask(student_logits),
+                losses.keras_mask(student_logits),
             )
 
         logs = track(self._loss_tracker_of_student(), loss)
         if y is not None:
             logs |= self.student.compute_metrics(x, y, y_pred, sample_weight)
-            losses = self.objective.label_loss(y, student_logits)
-            logs |= track(self._label_tracker, reduced(losses))
-        losses = self.objective.teacher_loss(student_logits, teacher_logits)
-        return logs | track(self._teacher_tracker, reduced(losses))
+            label = self.objective.label_loss(y, student_logits)
+            logs |= track(self._label_tracker, reduced(label))
+        soft = self.objective.teacher_loss(student_logits, teacher_logits)
+        return logs | track(self._teacher_tracker, reduced(soft))
 
     def _loss_tracker_of_student(self):
         return next(m for m in self.student.metrics if m.name == "loss")

@@ -9,10 +9,10 @@ neither, its owner has to, by an argument.
 import keras
 from keras import ops
 
-from keras_ban.objectives import at_least_float32
-from keras_ban.objectives import cross_entropy
-from keras_ban.objectives import is_sparse
-from keras_ban.objectives import keras_mask
+from keras_ban.losses import at_least_float32
+from keras_ban.losses import cross_entropy
+from keras_ban.losses import is_sparse
+from keras_ban.losses import keras_mask
 
 _WAY_OUT = (
     "End the model in a dense layer without activation (logits) or in "

@@ -10,6 +10,7 @@ import reference
 import tensorflow as tf
 
 import keras_ban
+from keras_ban import losses
 from keras_ban import objectives
 
 N = 4
@@ -1767,5 +1768,5 @@ def test_objective_given_is_not_changed(data):
     loss = SparseCE(from_logits=True, reduction="sum")
     step(network(), network(), objective, x, y, loss=loss)
     assert objective.reduction == "sum_over_batch_size"
-    assert objective.label_loss is objectives.cross_entropy
+    assert objective.label_loss is losses.cross_entropy
     assert math.isclose(objective.temperature, 3)

@@ -7,6 +7,7 @@ import pytest
 import reference
 import tensorflow as tf
 
+from keras_ban import losses
 from keras_ban import objectives
 
 B, T, N = 16, 3, 10
@@ -941,7 +942,7 @@ def test_label_loss_of_the_instance(objective):
     objective = objective.fresh()
     objective.label_loss = lambda y, z: 0 * z[:, 0] + 3
     assert_close(objective(y, s, t), 3)
-    assert type(objective).label_loss is objectives.cross_entropy
+    assert type(objective).label_loss is losses.cross_entropy
 
 
 def test_label_loss_of_the_instance_beside_the_teacher():
