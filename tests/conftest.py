@@ -7,6 +7,14 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import numpy as np
 import pytest
+from lineages import FIT
+from lineages import VALIDATION
+from lineages import X
+from lineages import Y
+from lineages import graph_fn
+from lineages import run
+
+import keras_ban
 
 
 @pytest.fixture(autouse=True)
@@ -27,3 +35,21 @@ def data():
     x = rng.normal(size=(96, 6)).astype("float32")
     y = (x @ rng.normal(size=(6, 4))).argmax(-1)
     return x, y
+
+
+@pytest.fixture(scope="module")
+def born():
+    """A driver of a network with dropout and BatchNorm."""
+    return keras_ban.BornAgain(graph_fn, seed=3)
+
+
+@pytest.fixture(scope="module")
+def lineage(born):
+    """Its three generations, with validation data."""
+    return born.fit(X, Y, 3, validation_data=VALIDATION, **FIT)
+
+
+@pytest.fixture(scope="module")
+def simple():
+    """The run that `lineages.run` gives by default."""
+    return run()

@@ -1,0 +1,249 @@
+"""Small networks and helpers for the tests of the distiller."""
+
+import functools
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import keras_ban
+
+N = 4
+
+
+RATE = 64.0
+
+
+L2 = 0.015625
+
+
+SparseCE = keras.losses.SparseCategoricalCrossentropy
+
+
+LOGITS = SparseCE(from_logits=True)
+
+
+def network(last=None, n=N, extra=(), l2=0.0, scale=1.0):
+    regularizer = keras.regularizers.L2(l2) if l2 else None
+    model = keras.Sequential(
+        [
+            keras.Input((6,)),
+            keras.layers.Dense(
+                8,
+                activation="tanh",
+                kernel_regularizer=regularizer,
+            ),
+            *extra,
+            keras.layers.Dense(
+                n,
+                activation=last,
+                kernel_regularizer=regularizer,
+            ),
+        ]
+    )
+    model.set_weights([scale * w for w in model.get_weights()])
+    return model
+
+
+def busy(last=None, drop=0.3):
+    extra = [keras.layers.BatchNormalization(), keras.layers.Dropout(drop)]
+    return network(last, extra=extra, l2=L2)
+
+
+def copy(model, **arguments):
+    result = network(**arguments)
+    result.set_weights(model.get_weights())
+    return result
+
+
+def distiller(
+    student,
+    teacher,
+    objective="ban",
+    loss=LOGITS,
+    rate=1.0,
+    optimizer=None,
+    run_eagerly=True,
+    **arguments,
+):
+    result = keras_ban.Distiller(student, teacher, objective)
+    result.compile(
+        optimizer or keras.optimizers.SGD(rate),
+        loss,
+        run_eagerly=run_eagerly,
+        **arguments,
+    )
+    return result
+
+
+def fit(model, x, y=None, **arguments):
+    """The history of a fit in one batch, in the order of the rows."""
+    arguments = {"batch_size": 96, "shuffle": False, "verbose": 0} | arguments
+    return model.fit(x, y, **arguments).history
+
+
+def logs(model, x, y=None, **arguments):
+    """What the last epoch of `fit` logs."""
+    history = fit(model, x, y, **arguments)
+    return {name: values[-1] for name, values in history.items()}
+
+
+def batch_logs(model, x, y=None, weight=None):
+    """What one step logs."""
+    return model.train_on_batch(x, y, weight, return_dict=True)
+
+
+def change(model, train):
+    """By how much `train()` changes the weights of a model."""
+    before = model.get_weights()
+    train()
+    return [b - a for a, b in zip(before, model.get_weights(), strict=True)]
+
+
+def update(model, x, y=None, **arguments):
+    """By how much `fit` changes the student's weights."""
+    return change(model.student, lambda: fit(model, x, y, **arguments))
+
+
+def step(student, teacher, objective, x, y=None, weight=None, **arguments):
+    """By how much one step of gradient descent changes the weights."""
+    model = distiller(student, teacher, objective, **arguments)
+    return change(student, lambda: model.train_on_batch(x, y, weight))
+
+
+def flat(arrays):
+    return np.concatenate([np.ravel(a).astype("float64") for a in arrays])
+
+
+def error(actual, expected):
+    """Size of the difference, relative to the size of what is expected."""
+    actual, expected = flat(actual), flat(expected)
+    return np.linalg.norm(actual - expected) / np.linalg.norm(expected)
+
+
+def bits(arrays):
+    return [np.asarray(a).tobytes() for a in arrays]
+
+
+def variables(model):
+    return [keras.ops.convert_to_numpy(v) for v in model.variables]
+
+
+def numpy(tensor):
+    return keras.ops.convert_to_numpy(tensor).astype("float64")
+
+
+def dyadic(count):
+    """Sample weights that every float type holds exactly."""
+    return np.array([0.5, 1.0, 2.0, 0.25, 0.0, 4.0])[np.arange(count) % 6]
+
+
+def tfdata(*arrays, batch=96):
+    arrays = arrays[0] if len(arrays) == 1 else arrays
+    return tf.data.Dataset.from_tensor_slices(arrays).batch(batch)
+
+
+def forward(weights, x):
+    w1, b1, w2, b2 = weights
+    return tf.tanh(x @ w1 + b1) @ w2 + b2
+
+
+def cross_entropy(p, z):
+    return -tf.reduce_sum(p * tf.nn.log_softmax(z), axis=-1)
+
+
+def ban(y, z, t):
+    return cross_entropy(tf.nn.softmax(t), z)
+
+
+def ban_with_labels(y, z, t):
+    return cross_entropy(y, z) + cross_entropy(tf.nn.softmax(t), z)
+
+
+def cwtm(y, z, t):
+    confidence = tf.reduce_max(tf.nn.softmax(t), axis=-1)
+    weights = confidence / tf.reduce_sum(confidence)
+    return len(y) * weights * cross_entropy(y, z)
+
+
+def kd(y, z, t, alpha=0.5, temperature=2.0):
+    p = tf.nn.softmax(t / temperature)
+    soft = temperature**2 * cross_entropy(p, z / temperature)
+    return alpha * cross_entropy(y, z) + (1 - alpha) * soft
+
+
+def logit_regression(y, z, t):
+    return tf.reduce_mean((z - t) ** 2, axis=-1)
+
+
+FORMULAS = {
+    "ban": ban,
+    "ban+l": ban_with_labels,
+    "cwtm": cwtm,
+    "kd": kd,
+    "logits": logit_regression,
+}
+
+
+each_objective = pytest.mark.parametrize("objective", FORMULAS)
+
+
+def step_by_hand(formula, weights, targets, x, y, weight, l2=0.0, parts=1):
+    """One step in float64 with the mean gradient of `parts` batches.
+
+    `targets(x)` gives the teacher's logits.
+    """
+    trained = [tf.Variable(w, dtype="float64") for w in weights]
+    gradients = []
+    for rows in np.split(np.arange(len(x)), parts):
+        inputs = x[rows].astype("float64")
+        with tf.GradientTape() as tape:
+            z = forward(trained, inputs)
+            losses = formula(np.eye(N)[y[rows]], z, targets(inputs))
+            penalty = sum(tf.reduce_sum(v**2) for v in trained[::2])
+            loss = tf.reduce_mean(weight[rows] * losses) + l2 * penalty
+        gradients.append(tape.gradient(loss, trained))
+    return [-RATE * np.mean(g, axis=0) for g in zip(*gradients, strict=True)]
+
+
+def targets_of(teacher):
+    weights = [w.astype("float64") for w in teacher.get_weights()]
+    return functools.partial(forward, weights)
+
+
+class Subclass(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.hidden = keras.layers.Dense(8, activation="tanh")
+        self.head = keras.layers.Dense(N)
+        self.fails = False
+        self.calls = 0
+
+    def call(self, x):
+        assert not self.fails
+        self.calls += 1
+        return self.head(self.hidden(x))
+
+
+def squared_distance(y_true, y_pred):
+    y_true = keras.ops.one_hot(keras.ops.cast(y_true, "int32"), N)
+    return keras.ops.sum(keras.ops.square(y_pred - y_true), axis=-1)
+
+
+class Batches(keras.utils.PyDataset):
+    def __init__(self, *arrays):
+        super().__init__()
+        self.arrays = arrays
+
+    def __len__(self):
+        return 3
+
+    def __getitem__(self, index):
+        return tuple(a[32 * index : 32 * index + 32] for a in self.arrays)
+
+
+def one_hot(y, row):
+    y = np.eye(N)[y]
+    y[17] = row
+    return y

@@ -1,0 +1,108 @@
+"""What goes wrong during training, and what is kept."""
+
+import functools
+
+import keras
+import pytest
+from refusals import LOGITS
+from refusals import NAN
+from refusals import X
+from refusals import Y
+from refusals import network
+
+import keras_ban
+from keras_ban import losses
+
+
+@pytest.mark.parametrize(
+    "model_fn",
+    [
+        functools.partial(network, seed=1),
+        lambda: keras.utils.set_random_seed(1) or network(),
+    ],
+)
+def test_model_fn_fixes_its_own_seed(model_fn):
+    with pytest.warns(UserWarning, match="same initial weights") as caught:
+        ban = keras_ban.BornAgain(model_fn)
+        ban.fit(X, Y, 1, epochs=1, verbose=0)
+    assert len(caught) == 1
+    assert len(ban.lineage) == 2
+
+
+def test_learning_rate_too_high():
+    def model_fn():
+        hidden = keras.layers.Dense(8)
+        model = keras.Sequential([hidden, keras.layers.Dense(4)])
+        model.compile(keras.optimizers.SGD(1e30), LOGITS)
+        return model
+
+    ban = keras_ban.BornAgain(model_fn)
+    words = r"loss of Teacher is (nan|inf) in epoch 1\..*Lower the learning"
+    with pytest.raises(FloatingPointError, match=words):
+        ban.fit(X, Y, 1, epochs=3, verbose=0)
+    assert len(ban.lineage) == 0
+
+
+class At(keras.callbacks.Callback):
+    def __init__(self, act, epoch=1):
+        super().__init__()
+        self.act = act
+        self.epoch = epoch
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if epoch == self.epoch:
+            self.act()
+
+
+@pytest.mark.parametrize("eager", [True, False])
+def test_loss_turns_nan(eager):
+    poison = keras.Variable(0.0)
+
+    def objective(y_true, student_logits, teacher_logits):
+        ban = losses.soft_cross_entropy(
+            keras.ops.softmax(teacher_logits), student_logits
+        )
+        return ban + keras.ops.convert_to_tensor(poison)
+
+    def model_fn():
+        model = network()
+        model.compile("sgd", LOGITS, run_eagerly=eager)
+        return model
+
+    def callbacks(k):
+        return At(lambda: poison.assign(NAN)) if k == 2 else None
+
+    ban = keras_ban.BornAgain(model_fn, objective)
+    words = r"loss of BAN-2 is nan in epoch 2\..*`born_again.lineage`"
+    with pytest.raises(FloatingPointError, match=words):
+        ban.fit(X, Y, 3, epochs=3, callbacks=callbacks, verbose=0)
+    assert [g.name for g in ban.lineage] == ["Teacher", "BAN-1"]
+    assert len(ban.lineage[1].history["loss"]) == 3
+    assert ban.lineage[1].model.predict(X, verbose=0).shape == (96, 4)
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
+def test_interrupted(error):
+    def stop():
+        raise error
+
+    ban = keras_ban.BornAgain(network)
+    with pytest.raises(error):
+        ban.fit(
+            X,
+            Y,
+            2,
+            epochs=2,
+            callbacks=lambda k: At(stop) if k == 2 else None,
+            verbose=0,
+        )
+    assert [g.name for g in ban.lineage] == ["Teacher", "BAN-1"]
+    assert ban.lineage.ensemble().predict(X, verbose=0).shape == (96, 4)
+
+
+def test_refusal_keeps_the_lineage_of_before():
+    ban = keras_ban.BornAgain(network)
+    lineage = ban.fit(X, Y, 1, epochs=1, verbose=0)
+    with pytest.raises(ValueError, match="Correct the labels"):
+        ban.fit(X, Y + 1, 1, verbose=0)
+    assert ban.lineage is lineage

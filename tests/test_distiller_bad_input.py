@@ -1,0 +1,325 @@
+"""What the distiller refuses before the first step."""
+
+import math
+
+import keras
+import numpy as np
+import pytest
+from distilling import LOGITS
+from distilling import Batches
+from distilling import N
+from distilling import SparseCE
+from distilling import Subclass
+from distilling import bits
+from distilling import copy
+from distilling import error
+from distilling import flat
+from distilling import network
+from distilling import one_hot
+from distilling import squared_distance
+from distilling import step
+from distilling import tfdata
+from distilling import update
+from distilling import variables
+
+import keras_ban
+from keras_ban import losses
+from keras_ban import objectives
+
+
+def functional(last, n=N):
+    inputs = keras.Input((6,))
+    h = keras.layers.Dense(8)(inputs)
+    return keras.Model(inputs, last(h, n))
+
+
+def two_outputs():
+    return functional(
+        lambda h, n: [keras.layers.Dense(n)(h), keras.layers.Dense(n)(h)]
+    )
+
+
+def sharing(x, y):
+    layer = keras.layers.Dense(8)
+    models = []
+    for _ in range(2):
+        inputs = keras.Input((6,))
+        outputs = keras.layers.Dense(N)(layer(inputs))
+        models.append(keras.Model(inputs, outputs))
+    return {"student": models[0], "teacher": models[1]}
+
+
+def itself(x, y):
+    model = network()
+    return {"student": model, "teacher": model}
+
+
+def among_teachers(x, y):
+    model = network()
+    return {"student": model, "teacher": [network(), model]}
+
+
+def poisoned(x, value):
+    x = x.copy()
+    x[17, 3] = value
+    return x
+
+
+def relabelled(y, value):
+    y = y.astype("float32")
+    y[17] = value
+    return y
+
+
+def uncompiled_subclass(x):
+    model = Subclass()
+    model(x)
+    return model
+
+
+class OwnStep(keras.Sequential):
+    def train_step(self, data):
+        return super().train_step(data)
+
+
+class OwnLoss(keras.Sequential):
+    def compute_loss(self, *args, **kwargs):
+        return super().compute_loss(*args, **kwargs)
+
+
+def own(cls):
+    return cls([keras.Input((6,)), keras.layers.Dense(N)])
+
+
+SOFTMAX = "sparse_categorical_crossentropy"
+
+
+UNCERTAIN = "Cannot tell for certain whether the model"
+
+
+BAD = {
+    "student is teacher": ("The student is the teacher", itself),
+    "shared layer": ("shares 2 weights with the teacher", sharing),
+    "student among teachers": ("shares 4 weights", among_teachers),
+    "teacher without weights": (
+        "has no weights",
+        lambda x, y: {"teacher": keras.Sequential([keras.layers.Dense(N)])},
+    ),
+    "no teacher": (
+        "Invalid value for argument `teacher`",
+        lambda x, y: {"teacher": None},
+    ),
+    "teacher is a function": (
+        "Invalid value for argument `teacher`",
+        lambda x, y: {"teacher": lambda x: x},
+    ),
+    "empty list": (
+        "Invalid value for argument `teacher`",
+        lambda x, y: {"teacher": []},
+    ),
+    "list with a stranger": (
+        "Invalid value for argument `teacher`",
+        lambda x, y: {"teacher": [network(), "teacher.keras"]},
+    ),
+    "student is no model": (
+        "Invalid value for argument `student`",
+        lambda x, y: {"student": keras.layers.Dense(N)},
+    ),
+    "unknown objective": (
+        "Unknown objective",
+        lambda x, y: {"objective": "bann"},
+    ),
+    "other classes": (
+        "must give the same classes",
+        lambda x, y: {"teacher": network(n=N + 1)},
+    ),
+    "other classes in a data set": (
+        "must give the same classes",
+        lambda x, y: {"teacher": network(n=N + 1), "x": tfdata(x, y)},
+    ),
+    "label too large": (
+        "class numbers from 0 to 3",
+        lambda x, y: {"y": relabelled(y, N)},
+    ),
+    "negative label": (
+        "class numbers from 0 to 3",
+        lambda x, y: {"y": relabelled(y, -1)},
+    ),
+    "fractional label": (
+        "whole class numbers",
+        lambda x, y: {"y": relabelled(y, 1.5)},
+    ),
+    "NaN label": ("finite numbers", lambda x, y: {"y": relabelled(y, np.nan)}),
+    "text labels": (
+        "Invalid labels",
+        lambda x, y: {"y": y.astype(str)},
+    ),
+    "row of sum 2": (
+        "rows that are distributions",
+        lambda x, y: {"y": one_hot(y, [1, 1, 0, 0])},
+    ),
+    "row with a negative": (
+        "rows that are distributions",
+        lambda x, y: {"y": one_hot(y, [1.5, -0.5, 0, 0])},
+    ),
+    "fewer labels than inputs": (
+        "different lengths",
+        lambda x, y: {"y": y[:-1]},
+    ),
+    "labels of another width": (
+        "labels do not fit the outputs",
+        lambda x, y: {"y": np.eye(N + 1)[y]},
+    ),
+    "two columns for a sigmoid": (
+        "Invalid labels",
+        lambda x, y: {
+            "student": network("sigmoid", n=1),
+            "teacher": network("sigmoid", n=1),
+            "y": np.eye(2)[y // 2],
+            "loss": "binary_crossentropy",
+        },
+    ),
+    "no labels for kd": (
+        "has no labels",
+        lambda x, y: {"objective": "kd", "y": None},
+    ),
+    "no labels for kd in a data set": (
+        "learns from labels",
+        lambda x, y: {"objective": "kd", "x": tfdata(x)},
+    ),
+    "NaN": ("NaN or infinity", lambda x, y: {"x": poisoned(x, np.nan)}),
+    "infinity": ("NaN or infinity", lambda x, y: {"x": poisoned(x, np.inf)}),
+    "NaN in a PyDataset": (
+        "NaN or infinity",
+        lambda x, y: {"x": Batches(poisoned(x, np.nan), y)},
+    ),
+    "relu student": (
+        UNCERTAIN,
+        lambda x, y: {"student": network("relu"), "loss": squared_distance},
+    ),
+    "relu student without loss": (
+        UNCERTAIN,
+        lambda x, y: {"student": network("relu"), "loss": None},
+    ),
+    "relu teacher": (UNCERTAIN, lambda x, y: {"teacher": network("relu")}),
+    "relu teacher in a list": (
+        UNCERTAIN,
+        lambda x, y: {"teacher": [network(), network("relu")]},
+    ),
+    "uncompiled subclass": (
+        UNCERTAIN,
+        lambda x, y: {"teacher": uncompiled_subclass(x)},
+    ),
+    "subclass without loss": (
+        UNCERTAIN,
+        lambda x, y: {"student": uncompiled_subclass(x), "loss": None},
+    ),
+    "linear student, loss on probabilities": (
+        UNCERTAIN,
+        lambda x, y: {"loss": SOFTMAX},
+    ),
+    "softmax student, loss on logits": (
+        UNCERTAIN,
+        lambda x, y: {"student": network("softmax")},
+    ),
+    "several sigmoids": (
+        UNCERTAIN,
+        lambda x, y: {"student": network("sigmoid"), "loss": None},
+    ),
+    "several sigmoids with a loss": (
+        "says that it gives probabilities, and does not",
+        lambda x, y: {"student": network("sigmoid"), "loss": SOFTMAX},
+    ),
+    "softmax of one class": (
+        "has one class only",
+        lambda x, y: {
+            "student": network("softmax", n=1),
+            "teacher": network("sigmoid", n=1),
+            "y": y > 1,
+            "loss": "binary_crossentropy",
+        },
+    ),
+    "own train_step": (
+        "overrides `train_step`",
+        lambda x, y: {"student": own(OwnStep)},
+    ),
+    "own compute_loss": (
+        "overrides `compute_loss`",
+        lambda x, y: {"student": own(OwnLoss)},
+    ),
+    "student with two outputs": (
+        "must have one output",
+        lambda x, y: {"student": two_outputs(), "loss": None},
+    ),
+    "teacher with two outputs": (
+        UNCERTAIN,
+        lambda x, y: {"teacher": two_outputs()},
+    ),
+    "one class only": (
+        "holds one class only",
+        lambda x, y: {"y": np.zeros_like(y)},
+    ),
+}
+
+
+@pytest.mark.filterwarnings("ignore:[^Y]*You are using a softmax over axis")
+@pytest.mark.parametrize("match, case", BAD.values(), ids=BAD.keys())
+def test_bad_input_is_refused_before_the_first_step(data, match, case):
+    x, y = data
+    case = case(x, y)
+    x, y = case.pop("x", x), case.pop("y", y)
+    student = case.setdefault("student", network())
+    case.setdefault("teacher", network())
+    loss = case.pop("loss", LOGITS)
+    is_model = isinstance(student, keras.Model)
+    before = bits(variables(student)) if is_model else None
+    optimizer = keras.optimizers.SGD(1.0)
+    with pytest.raises(ValueError, match=match):
+        keras_ban.Distiller(**case).compile(optimizer, loss)
+        model = keras_ban.Distiller(**case)
+        model.compile(optimizer, loss)
+        model.fit(
+            x,
+            y if isinstance(x, np.ndarray) else None,
+            shuffle=False,
+            verbose=0,
+        )
+    assert int(optimizer.iterations) == 0
+    if is_model:
+        assert bits(student.get_weights()) == before[: len(student.weights)]
+
+
+def test_fit_needs_a_compiled_student(data):
+    with pytest.raises(ValueError, match="compile"):
+        keras_ban.Distiller(network(), network()).fit(*data, verbose=0)
+
+
+@pytest.mark.parametrize("last", [None, "softmax"])
+def test_argument_says_what_a_model_does_not_say(data, last):
+    x, y = data
+    start, teacher = network(), network()
+    expected = step(copy(start), teacher, "kd", x, y)
+    student, unsaid = copy(start, last=last), uncompiled_subclass(x)
+    unsaid.set_weights(teacher.get_weights())
+    model = keras_ban.Distiller(student, unsaid, "kd", from_logits=True)
+    model.compile(keras.optimizers.SGD(1.0), run_eagerly=True)
+    assert error(update(model, x, y), expected) <= 1e-6
+    assert student.loss.from_logits is (last is None)
+
+
+def test_no_step_at_the_teachers_own_weights(data):
+    x, y = data
+    teacher = network(scale=3.0)
+    student = copy(teacher)
+    for objective in ("ban", "logits", objectives.KD(alpha=0)):
+        assert not flat(step(student, teacher, objective, x, y)).any()
+
+
+def test_objective_given_is_not_changed(data):
+    x, y = data
+    objective = objectives.KD(temperature=3)
+    loss = SparseCE(from_logits=True, reduction="sum")
+    step(network(), network(), objective, x, y, loss=loss)
+    assert objective.reduction == "sum_over_batch_size"
+    assert objective.label_loss is losses.cross_entropy
+    assert math.isclose(objective.temperature, 3)

@@ -1,0 +1,384 @@
+"""Inputs, masks, labels and losses of every form."""
+
+import functools
+
+import keras
+import numpy as np
+import pytest
+import reference
+from distilling import LOGITS
+from distilling import N
+from distilling import SparseCE
+from distilling import Subclass
+from distilling import batch_logs
+from distilling import change
+from distilling import copy
+from distilling import distiller
+from distilling import dyadic
+from distilling import each_objective
+from distilling import error
+from distilling import fit
+from distilling import flat
+from distilling import logs
+from distilling import network
+from distilling import numpy
+from distilling import squared_distance
+from distilling import step
+from distilling import tfdata
+from distilling import update
+
+from keras_ban import objectives
+
+
+def two_inputs(structure):
+    def build():
+        a, b = keras.Input((2,), name="a"), keras.Input((4,), name="b")
+        h = keras.layers.Concatenate()([a, b])
+        h = keras.layers.Dense(8, activation="tanh")(h)
+        inputs = {"a": a, "b": b} if structure is dict else [a, b]
+        return keras.Model(inputs, keras.layers.Dense(N)(h))
+
+    return build
+
+
+@pytest.mark.parametrize("structure", [dict, list])
+@pytest.mark.parametrize("as_dataset", [False, True])
+def test_several_inputs(data, structure, as_dataset):
+    x, y = data
+    joined, teacher = network(), network()
+    expected = step(copy(joined), teacher, "kd", x, y)
+    student, other = two_inputs(structure)(), two_inputs(structure)()
+    student.set_weights(joined.get_weights())
+    other.set_weights(teacher.get_weights())
+    parts = {"a": x[:, :2], "b": x[:, 2:]}
+    if structure is list:
+        parts = tuple(parts.values()) if as_dataset else list(parts.values())
+    given = (tfdata(parts, y), None) if as_dataset else (parts, y)
+    actual = update(
+        distiller(student, other, "kd"),
+        *given,
+        batch_size=None if as_dataset else 96,
+    )
+    assert error(actual, expected) <= 1e-6
+
+
+@pytest.mark.parametrize("as_dataset", [False, True])
+@pytest.mark.parametrize("run_eagerly", [False, True])
+def test_unbuilt_subclassed_student(data, as_dataset, run_eagerly):
+    x, y = data
+    student = Subclass()
+    model = distiller(
+        student,
+        network(),
+        "kd",
+        metrics=["accuracy"],
+        rate=0.1,
+        run_eagerly=run_eagerly,
+    )
+    given = (tfdata(x, y),) if as_dataset else (x, y)
+    history = fit(model, *given, batch_size=None, epochs=6)
+    assert history["loss"][-1] < history["loss"][0]
+    assert set(history) == {"loss", "accuracy", "label_loss", "teacher_loss"}
+
+
+UNLABELLED = {
+    "ban": lambda: "ban",
+    "dkpp": lambda: objectives.DKPP(seed=1),
+    "logits": lambda: "logits",
+    "kd": lambda: objectives.KD(alpha=0, temperature=3),
+}
+
+
+@pytest.mark.parametrize("as_dataset", [False, True])
+@pytest.mark.parametrize("objective", UNLABELLED)
+def test_unlabelled_data(data, objective, as_dataset):
+    x, y = data
+    objective = UNLABELLED[objective]
+    start, teacher = network(), network()
+    expected = step(copy(start), teacher, objective(), x, y)
+    student, history = copy(start), {}
+    model = distiller(
+        student,
+        teacher,
+        objective(),
+        metrics=["accuracy"],
+        weighted_metrics=["accuracy"],
+        run_eagerly=as_dataset,
+    )
+    given = tfdata(x) if as_dataset else x
+    size = None if as_dataset else 96
+    actual = change(
+        student,
+        lambda: history.update(fit(model, given, batch_size=size)),
+    )
+    assert set(history) == {"loss", "teacher_loss"}
+    assert error(actual, expected) <= 1e-6
+    assert set(student.evaluate(x, y, verbose=0, return_dict=True)) >= {
+        "loss",
+        "accuracy",
+    }
+
+
+@pytest.mark.parametrize("loss", [None, LOGITS], ids=["no loss", "loss"])
+def test_unlabelled_data_with_labelled_validation(data, loss):
+    x, y = data
+    student = network()
+    model = distiller(student, network(), loss=loss, metrics=["accuracy"])
+    actual = logs(model, x, epochs=2, validation_data=(x, y))
+    assert set(actual) == {"loss", "teacher_loss", "val_loss", "val_accuracy"}
+    z = numpy(student(x))
+    expected = reference.labels(reference.one_hot(y, N), z)[0].mean()
+    assert actual["val_loss"] == pytest.approx(expected, rel=1e-5)
+
+
+def tagger(last=None, time_distributed=False, **arguments):
+    head = keras.layers.Dense(N, activation=last)
+    if time_distributed:
+        head = keras.layers.TimeDistributed(head)
+    inputs = keras.Input((5,), dtype="int32")
+    h = keras.layers.Embedding(7, 8, **arguments)(inputs)
+    return keras.Model(inputs, head(h))
+
+
+def sequences():
+    rng = np.random.default_rng(1)
+    x = rng.integers(1, 7, size=(16, 5))
+    x[np.arange(5) >= rng.integers(2, 6, size=(16, 1))] = 0
+    return x, rng.integers(N, size=(16, 5))
+
+
+@each_objective
+@pytest.mark.parametrize("last", [None, "softmax"])
+def test_masked_positions_do_not_count(objective, last):
+    x, y = sequences()
+    student, teacher = tagger(last, mask_zero=True), tagger(mask_zero=True)
+    kept = x > 0
+    z, t = numpy(student(x))[kept], numpy(teacher(x))[kept]
+    if last:
+        z, t = np.log(z), reference.log_softmax(t)
+    one_hot = reference.one_hot(y[kept], N)
+    formula = {
+        "ban": reference.ban,
+        "ban+l": reference.ban_with_labels,
+        "cwtm": reference.cwtm,
+        "kd": functools.partial(reference.kd, alpha=0.5, temperature=2.0),
+        "logits": reference.logit_regression,
+    }[objective]
+    actual = batch_logs(
+        distiller(
+            student,
+            teacher,
+            objective,
+            loss=SparseCE(from_logits=last is None),
+            rate=0.0,
+        ),
+        x,
+        y,
+    )
+    label = reference.labels(one_hot, z)[0].mean()
+    loss = formula(one_hot, z, t)[0].mean()
+    assert actual["label_loss"] == pytest.approx(label, rel=1e-6)
+    assert actual["loss"] == pytest.approx(loss, rel=1e-6)
+
+
+def test_one_weight_for_each_sequence_or_position():
+    x, y = sequences()
+    start, teacher = tagger(mask_zero=True), tagger(mask_zero=True)
+    updates = []
+    for weight in (dyadic(16), np.repeat(dyadic(16)[:, None], 5, axis=1)):
+        student = tagger(mask_zero=True)
+        student.set_weights(start.get_weights())
+        updates.append(step(student, teacher, "kd", x, y, weight))
+    assert error(*updates) <= 1e-6
+
+
+@pytest.mark.parametrize("last", [None, "softmax"])
+def test_time_distributed_head(last):
+    x, y = sequences()
+    student = tagger(last, time_distributed=True)
+    plain, teacher = tagger(last), tagger(last)
+    plain.set_weights(student.get_weights())
+    loss = SparseCE(from_logits=last is None)
+    actual = step(student, teacher, "kd", x, y, loss=loss)
+    expected = step(plain, teacher, "kd", x, y, loss=loss)
+    assert error(actual, expected) <= 1e-6
+
+
+BINARY = {
+    "ban": lambda label, soft: soft,
+    "ban+l": lambda label, soft: label + soft,
+    "kd": lambda label, soft: 0.5 * label + 0.5 * soft,
+}
+
+
+@pytest.mark.parametrize("teacher_last", [None, "sigmoid"])
+@pytest.mark.parametrize("last", [None, "sigmoid"])
+@pytest.mark.parametrize("objective", BINARY)
+def test_binary(data, objective, last, teacher_last):
+    x, y = data[0], (data[1] > 1).astype("float32")
+    start, teacher = network(n=1), network(teacher_last, n=1, scale=2.0)
+    z = numpy(start(x))[:, 0]
+    t = numpy(copy(teacher, n=1)(x))[:, 0]
+    scale = 2.0 if objective == "kd" else 1.0
+    soft = scale**2 * reference.binary_cross_entropy(
+        1 / (1 + np.exp(-t / scale)), z / scale
+    )
+    label = reference.binary_cross_entropy(y, z).mean()
+    model = distiller(
+        copy(start, last=last, n=1),
+        teacher,
+        objective,
+        loss=keras.losses.BinaryCrossentropy(from_logits=last is None),
+        rate=0.0,
+        metrics=["accuracy"],
+    )
+    actual = batch_logs(model, x, y)
+    assert actual.pop("accuracy") > 0
+    assert actual == pytest.approx(
+        {
+            "loss": BINARY[objective](label, soft.mean()),
+            "label_loss": label,
+            "teacher_loss": soft.mean(),
+        },
+        rel=1e-5,
+    )
+
+
+@pytest.mark.parametrize("objective", ["ban", "cwtm", "kd", "logits"])
+def test_binary_updates_do_not_depend_on_the_output(data, objective):
+    x, y = data[0], data[1] > 1
+    start, teacher = network(n=1), network(n=1, scale=2.0)
+    updates = [
+        step(
+            copy(start, last=a, n=1),
+            copy(teacher, last=b, n=1),
+            objective,
+            x,
+            y,
+            loss=keras.losses.BinaryCrossentropy(from_logits=a is None),
+        )
+        for a in (None, "sigmoid")
+        for b in (None, "sigmoid")
+    ]
+    for other in updates[1:]:
+        assert error(other, updates[0]) <= 1e-5
+
+
+def test_two_logits_and_one_agree(data):
+    x, y = data[0], (data[1] > 1).astype(int)
+    one, teacher = network(n=1), network(n=1, scale=2.0)
+    actual = step(
+        one,
+        teacher,
+        "kd",
+        x,
+        y,
+        loss=keras.losses.BinaryCrossentropy(from_logits=True),
+        rate=0.0,
+    )
+    assert not flat(actual).any()
+
+    def doubled(model):
+        w1, b1, w2, b2 = model.get_weights()
+        two = network(n=2)
+        two.set_weights(
+            [w1, b1, np.hstack([0 * w2, w2]), np.append(0 * b2, b2)]
+        )
+        return two
+
+    single = distiller(
+        one,
+        teacher,
+        "kd",
+        loss=keras.losses.BinaryCrossentropy(from_logits=True),
+        rate=0.0,
+    )
+    double = distiller(doubled(one), doubled(teacher), "kd", rate=0.0)
+    assert batch_logs(single, x, y) == pytest.approx(
+        batch_logs(double, x, y), rel=1e-6
+    )
+
+
+@pytest.mark.parametrize("objective", ["ban+l", "cwtm", "kd"])
+@pytest.mark.parametrize(
+    "labels",
+    [lambda y: np.eye(N)[y], lambda y: y[:, None], lambda y: y.astype(float)],
+    ids=["one-hot", "column", "float"],
+)
+def test_form_of_the_labels_changes_nothing(data, objective, labels):
+    x, y = data
+    start, teacher = network(), network()
+    expected = step(copy(start), teacher, objective, x, y)
+    y = labels(y)
+    loss = LOGITS
+    if y.shape == (96, N):
+        loss = keras.losses.CategoricalCrossentropy(from_logits=True)
+    actual = step(copy(start), teacher, objective, x, y, loss=loss)
+    assert error(actual, expected) <= 1e-6
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("last", [None, "softmax"])
+def test_soft_and_smoothed_labels(data, last, smoothing):
+    x, y = data
+    soft = 0.7 * np.eye(N)[y] + 0.3 / N
+    student = network(last)
+    z = numpy(copy(student)(x))
+    label = reference.cross_entropy(
+        (1 - smoothing) * soft + smoothing / N, z
+    ).mean()
+    loss = keras.losses.CategoricalCrossentropy(
+        from_logits=last is None, label_smoothing=smoothing
+    )
+    model = distiller(student, network(), "ban+l", loss=loss, rate=0.0)
+    actual = batch_logs(model, x, soft)
+    assert actual["label_loss"] == pytest.approx(label, rel=1e-6)
+    assert actual["loss"] == pytest.approx(
+        label + actual["teacher_loss"], rel=1e-6
+    )
+
+
+@pytest.mark.parametrize("last", [None, "sigmoid"])
+def test_smoothed_binary_labels(data, last):
+    x, y = data[0], (data[1] > 1).astype("float32")
+    student = network(last, n=1)
+    z = numpy(copy(student, n=1)(x))[:, 0]
+    label = reference.binary_cross_entropy(0.8 * y + 0.1, z).mean()
+    loss = keras.losses.BinaryCrossentropy(
+        from_logits=last is None, label_smoothing=0.2
+    )
+    model = distiller(student, network(n=1), loss=loss, rate=0.0)
+    actual = batch_logs(model, x, y)["label_loss"]
+    assert actual == pytest.approx(label, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        "sparse_categorical_crossentropy",
+        "SparseCategoricalCrossentropy",
+        "crossentropy",
+        keras.losses.sparse_categorical_crossentropy,
+        SparseCE(),
+        SparseCE(reduction="mean_with_sample_weight"),
+        [SparseCE()],
+        squared_distance,
+    ],
+    ids=str,
+)
+def test_label_term_is_the_compiled_loss(data, loss):
+    x, y = data
+    student = network("softmax")
+    plain = copy(student, last="softmax")
+    plain.compile(keras.optimizers.SGD(1.0), loss, run_eagerly=True)
+    model = distiller(student, network(), objectives.KD(1.0), loss=loss)
+    expected, actual = {}, {}
+    by_keras = change(
+        plain, lambda: expected.update(batch_logs(plain, x, y, dyadic(96)))
+    )
+    by_distiller = change(
+        student, lambda: actual.update(batch_logs(model, x, y, dyadic(96)))
+    )
+    assert error(by_distiller, by_keras) <= 1e-6
+    for name in ("loss", "label_loss"):
+        assert actual[name] == pytest.approx(expected["loss"], rel=1e-6)
