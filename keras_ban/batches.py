@@ -121,3 +121,18 @@ def labelled(stream):
                 "Received: inputs alone."
             )
         yield x, y, sample_weight
+
+
+def validation(arguments):
+    """The validation data as the arguments of `Lineage.evaluate`."""
+    x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(
+        arguments["validation_data"]
+    )
+    batch_size = arguments.get("validation_batch_size")
+    return {
+        "x": x,
+        "y": y,
+        "sample_weight": sample_weight,
+        "batch_size": batch_size or arguments.get("batch_size"),
+        "steps": arguments.get("validation_steps"),
+    }

@@ -13,6 +13,7 @@ from keras_ban import checks
 from keras_ban import data_checks
 from keras_ban import objectives
 from keras_ban import outputs
+from keras_ban import report
 from keras_ban.distiller import Distiller
 from keras_ban.lineage import Generation
 from keras_ban.lineage import Lineage
@@ -34,8 +35,8 @@ class BornAgain:
     Args:
         model_fn: A function without arguments that returns a fresh
             `keras.Model` each time; or a `keras.Model`, which is cloned with
-            fresh weights; or a sequence of these, one for each network that
-            is trained, the last one repeated.
+            all weights fresh, pretrained ones too; or a sequence of these,
+            one for each network that is trained, the last one repeated.
         objective: What students are trained on: "ban", "ban+l", "cwtm",
             "dkpp", "kd", "logits", an `objectives.Objective`, a function
             `(y_true, student_logits, teacher_logits)`, or "labels", the
@@ -97,7 +98,8 @@ class BornAgain:
                 `None`: generation 0 is trained on the labels.
             callbacks: A list of Keras callbacks, shared by the generations,
                 or a function from the generation's number to such a list.
-                Defaults to `None`.
+                In generation 0 `self.model` is the model, then a `Distiller`,
+                with the model as its `student`. Defaults to `None`.
             validation_data: As in Keras. Every trained generation is measured
                 on it, and `lineage.best` chosen by it. Defaults to `None`.
             validation_split: As in Keras, for arrays. Defaults to `0.0`.
@@ -128,21 +130,22 @@ class BornAgain:
         )
         first_x, label_shape = self._check_data(arguments, teacher)
         self.lineage = Lineage(from_logits=self._from_logits)
-        for number in range(generations + 1):
-            if number == 0 and teacher is not None:
-                generation = Generation(0, "Teacher", teacher, "given")
-            else:
-                model_fn = self._model_fn(number, teacher)
-                build = functools.partial(
-                    self._build, model_fn, first_x, label_shape
-                )
-                generation = self._train(
-                    number, generations, build, callbacks[number], arguments
-                )
-            self.lineage.append(self._measured(generation, arguments))
+        with report.quiet_retracing():
+            for number in range(generations + 1):
+                if number == 0 and teacher is not None:
+                    generation = Generation(0, "Teacher", teacher, "given")
+                else:
+                    model_fn = self._model_fn(number, teacher)
+                    build = functools.partial(
+                        self._build, model_fn, first_x, label_shape
+                    )
+                    generation = self._train(
+                        number, generations, build, callbacks[number], arguments
+                    )
+                self.lineage.append(self._measured(generation, arguments))
         if arguments["validation_data"] is not None:
             self.lineage.evaluate(
-                **_validation(arguments), title="validation data"
+                **batches.validation(arguments), title="validation data"
             )
         if verbose != 0:
             print(self.lineage)
@@ -174,43 +177,25 @@ class BornAgain:
 
     def _check_data(self, arguments, teacher):
         """Checks data and models; returns inputs and label shape of a batch."""
-        batch_size = arguments.get("batch_size")
-        steps = arguments.get("steps_per_epoch")
-        data_checks.readable(arguments["x"], batch_size, steps)
-        (x, y, _), output_shape = data_checks.data(
-            arguments["x"],
-            arguments["y"],
-            arguments.get("sample_weight"),
-            output_shape=functools.partial(self._check_models, teacher),
+        trials = []
+        (x, y, _), _ = data_checks.fit(
+            arguments,
+            functools.partial(self._check_models, teacher, trials),
             needs_labels=teacher is None or self.objective.needs_labels,
         )
-        if arguments["validation_data"] is not None:
-            given = _validation(arguments)
-            data_checks.readable(
-                given["x"],
-                given["batch_size"],
-                given["steps"],
-                "validation_data",
-                "validation_steps",
-            )
-            data_checks.data(
-                given["x"],
-                given["y"],
-                given["sample_weight"],
-                output_shape=lambda x: output_shape,
-                needs_labels=True,
-                name="validation_data",
-            )
-        return batches.first_rows(x, 8), None if y is None else y.shape
+        for distiller in trials:
+            distiller.check_objective(x, y)
+        return batches.first_rows(
+            x, checks.PROBE_ROWS
+        ), None if y is None else y.shape
 
-    def _check_models(self, teacher, x):
-        """Tries every model function; returns the shape of their outputs."""
+    def _check_models(self, teacher, trials, x):
+        """Tries every model function; returns the shape of their outputs.
+
+        To `trials` it adds a `Distiller` for each function, if the objective
+        needs a teacher.
+        """
         shapes = []
-        if teacher is not None:
-            checks.own_training(teacher, objectives.Labels())
-            shapes.append(
-                checks.prediction(teacher, x, self._from_logits).shape
-            )
         for model_fn in dict.fromkeys(self._model_fns):
             models = []
             for number in range(2):
@@ -218,14 +203,19 @@ class BornAgain:
                 models.append(checks.returned_model(model_fn))
                 output = checks.prediction(models[-1], x, self._from_logits)
                 shapes.append(output.shape)
-                checks.own_training(models[-1], self.objective)
             checks.apart(*models, ("model of one call of `model_fn`", "next"))
-            if teacher is not None:
-                checks.apart(models[0], teacher)
+            checks.own_optimizers(*models)
             checks.seeds_differ(*models)
+            if self.objective.needs_teacher:
+                parent = models[1] if teacher is None else teacher
+                trials.append(self._distiller(models[0], parent))
+                trials[-1].check_models(x)
         for shape in shapes:
             checks.same_classes(shape, shapes[0])
         return shapes[0]
+
+    def _distiller(self, student, teacher):
+        return Distiller(student, teacher, self.objective, self._from_logits)
 
     def _build(self, model_fn, x, label_shape):
         """A fresh model; compiled by default if it came uncompiled."""
@@ -248,12 +238,12 @@ class BornAgain:
         seed = _seed(self.seed, number)
         keras.utils.set_random_seed(seed)
         model = build()
+        for earlier in self.lineage:
+            checks.apart(model, earlier.model, ("student", earlier.name))
         parent, fit = None, model.fit
         if number > 0 and self.objective.needs_teacher:
             parent = self.lineage[number - 1]
-            distiller = Distiller(
-                model, parent.model, self.objective, self._from_logits
-            )
+            distiller = self._distiller(model, parent.model)
             # Its own `fit` would check the data once more.
             fit = functools.partial(keras.Model.fit, distiller)
         name = _name(number, self.objective)
@@ -283,7 +273,7 @@ class BornAgain:
         if arguments["validation_data"] is None:
             return generation
         lineage = Lineage([generation], self._from_logits)
-        row = lineage.evaluate(**_validation(arguments))[0]
+        row = lineage.evaluate(**batches.validation(arguments))[0]
         metrics = {k: row[k] for k in ("accuracy", "error", "nll", "ece")}
         return dataclasses.replace(generation, metrics=metrics)
 
@@ -294,6 +284,7 @@ class _Finite(keras.callbacks.Callback):
     def __init__(self, generation):
         super().__init__()
         self._generation = generation
+        self._epoch = 0
 
     def on_epoch_end(self, epoch, logs=None):
         if not logs:
@@ -304,15 +295,22 @@ class _Finite(keras.callbacks.Callback):
                 "Create the generator inside the function that "
                 "`from_generator` is given, or add `.repeat()`."
             )
-        loss = logs["loss"]
-        if not np.isfinite(loss):
-            raise FloatingPointError(
-                f"The loss of {self._generation} is {loss} in epoch "
-                f"{epoch + 1}. Expected a finite number. The generations "
-                "before it are kept in `born_again.lineage`. Lower the "
-                "learning rate, clip the gradients (`clipnorm=` of the "
-                "optimizer), or look for a float16 overflow."
-            )
+        self._epoch = epoch + 1
+        if not np.isfinite(logs.get("loss", 0.0)):
+            self._fail(f"loss of {self._generation} is {logs['loss']}")
+
+    def on_train_end(self, logs=None):
+        # The last update comes after the last loss.
+        if not all(np.isfinite(w).all() for w in self.model.get_weights()):
+            self._fail(f"weights of {self._generation} are not finite")
+
+    def _fail(self, what):
+        raise FloatingPointError(
+            f"The {what} in epoch {self._epoch}. Expected finite numbers. The "
+            "generations before it are kept in `born_again.lineage`. Lower "
+            "the learning rate, clip the gradients (`clipnorm=` of the "
+            "optimizer), or look for a float16 overflow."
+        )
 
 
 def _seed(seed, number):
@@ -347,6 +345,14 @@ def _model_functions(model_fn):
 
 def _clone(model):
     """A model of the same architecture and compilation, freshly drawn."""
+    for layer in model.layers:
+        if hasattr(layer, "adapt"):
+            raise ValueError(
+                f"The layer {layer.name!r} of the model {model.name!r} may "
+                "have adapted to data, which a fresh clone would forget. "
+                "Expected a model without such preprocessing layers. Pass a "
+                "function that builds the model around the adapted layer."
+            )
     try:
         clone = keras.models.clone_model(model)
         if model.compiled:
@@ -371,18 +377,3 @@ def _with_validation(arguments, validation_data, validation_split):
         # Keras warns that its default, True, cannot shuffle a data set.
         arguments.setdefault("shuffle", False)
     return arguments | {"validation_data": validation_data}
-
-
-def _validation(arguments):
-    """The validation data as the arguments of `Lineage.evaluate`."""
-    x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(
-        arguments["validation_data"]
-    )
-    batch_size = arguments.get("validation_batch_size")
-    return {
-        "x": x,
-        "y": y,
-        "sample_weight": sample_weight,
-        "batch_size": batch_size or arguments.get("batch_size"),
-        "steps": arguments.get("validation_steps"),
-    }

@@ -14,7 +14,7 @@ import numpy as np
 from keras_ban import batches
 from keras_ban import outputs
 
-_PROBE_ROWS = 8
+PROBE_ROWS = 8
 _COUNTS = (
     "batch_size",
     "epochs",
@@ -86,6 +86,15 @@ def callbacks(given, number):
 
 def returned_model(model_fn):
     """Calls `model_fn` and checks that it returns a model."""
+    try:
+        inspect.signature(model_fn).bind()
+    except ValueError:
+        pass  # what is built in may have no signature
+    except TypeError as error:
+        raise ValueError(
+            "`model_fn` must be a function that needs no arguments. Received: "
+            f"{model_fn!r}, {error}. Give it defaults, or wrap it in a lambda."
+        ) from error
     model = model_fn()
     if isinstance(model, keras.Model):
         return model
@@ -93,6 +102,17 @@ def returned_model(model_fn):
         "`model_fn` must return a `keras.Model`. Received: "
         f"{type(model).__name__}. End the function in `return model`."
     )
+
+
+def own_optimizers(one, other):
+    """Refuses two fresh models that are compiled with one optimizer."""
+    optimizer = getattr(one, "optimizer", None)
+    if optimizer is not None and optimizer is other.optimizer:
+        raise ValueError(
+            "Two calls of `model_fn` returned models with the same optimizer "
+            f"{optimizer.name!r}, which keeps the state of one model only. "
+            "Expected an optimizer for each. Create it inside `model_fn`."
+        )
 
 
 def seeds_differ(one, other):
@@ -180,7 +200,7 @@ def prediction(model, x, from_logits=None):
     Returns:
         The output, a NumPy array of shape `(rows, ..., n)`.
     """
-    result = model(batches.first_rows(x, _PROBE_ROWS), training=False)
+    result = model(batches.first_rows(x, PROBE_ROWS), training=False)
     if not hasattr(result, "shape") or len(result.shape) < 2:
         raise ValueError(
             f"The model {model.name!r} must have one output of shape (batch, "

@@ -8,6 +8,7 @@ import itertools
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from keras_ban import batches
 from keras_ban.losses import is_sparse
@@ -93,18 +94,85 @@ def finite(x, name="x"):
             )
 
 
-def readable(
-    x, batch_size=None, steps=None, name="x", steps_name="steps_per_epoch"
-):
-    """Checks that data can be read once for every epoch and generation.
+def fit(arguments, output_shape, needs_labels, reread=True):
+    """Checks the data that `fit` is given, the validation data too.
 
     Args:
-        x: What `fit` was given as inputs.
+        arguments: The arguments of `keras.Model.fit`, a dict.
+        output_shape: Function from the first batch of inputs to the shape
+            `(rows, ..., n)` of the model's output.
+        needs_labels: Whether labels may not be missing.
+        reread: Whether a `tf.data.Dataset` may be read to check it; one that
+            shuffles itself would then go on in another order. Defaults to
+            `True`.
+
+    Returns:
+        The first batch `(x, y, sample_weight)` and its output shape, or
+        `None` if the data was not read.
+    """
+    found = _fit_data(
+        {k: arguments.get(k) for k in ("x", "y", "sample_weight")},
+        arguments.get("batch_size"),
+        arguments.get("steps_per_epoch"),
+        arguments.get("epochs", 1),
+        ("x", "steps_per_epoch"),
+        output_shape,
+        needs_labels,
+        reread,
+    )
+    if arguments.get("validation_data") is not None:
+        given = batches.validation(arguments)
+        batch_size, steps = given.pop("batch_size"), given.pop("steps")
+        _fit_data(
+            given,
+            batch_size,
+            steps,
+            1,
+            ("validation_data", "validation_steps"),
+            (lambda x: found[1]) if found else output_shape,
+            True,
+            reread,
+        )
+    return found
+
+
+def _fit_data(
+    given, batch_size, steps, epochs, names, output_shape, needs_labels, reread
+):
+    x, (name, steps_name) = given["x"], names
+    size = readable(x, batch_size, name, steps, steps_name)
+    if isinstance(x, tf.data.Dataset) and not reread:
+        return None
+    *found, count = data(
+        **given, output_shape=output_shape, needs_labels=needs_labels, name=name
+    )
+    if size is None and count < SCANNED_BATCHES:
+        size = count
+    if steps and size and not batches.is_arrays(x):
+        interrupted = size % steps and steps * epochs > size
+        if steps > size or interrupted:
+            raise ValueError(
+                f"`{name}` is exhausted before the last epoch ends. Expected "
+                f"{steps_name}={steps} batches in each of {epochs} epochs. "
+                f"Received: {size} batches. Lower `{steps_name}`, leave it "
+                "out, or add `.repeat()`."
+            )
+    return found
+
+
+def readable(x, batch_size=None, name="x", steps=None, steps_name="steps"):
+    """Checks that data can be read, again and again, and has an end.
+
+    Args:
+        x: What `fit` or `evaluate` was given as inputs.
         batch_size: Size of a batch of arrays. Defaults to `None`.
-        steps: Number of batches of an epoch, or `None`. Defaults to `None`.
         name: What the error calls the data. Defaults to `"x"`.
-        steps_name: What the error calls `steps`. Defaults to
-            `"steps_per_epoch"`.
+        steps: Number of batches to read at a time, or `None`. Defaults to
+            `None`.
+        steps_name: What the error calls `steps`. Defaults to `"steps"`.
+
+    Returns:
+        The number of batches, as `batches.size` gives it.
     """
     if not batches.is_arrays(x) and not hasattr(x, "__iter__"):
         raise ValueError(
@@ -121,7 +189,7 @@ def readable(
         )
     size = batches.size(x, batch_size)
     if size == 0:
-        _empty(name)
+        empty(name)
     if size == float("inf") and steps is None:
         raise ValueError(
             f"`{name}` is infinite. Expected a data set with an end, or "
@@ -133,9 +201,11 @@ def readable(
             f"{steps_name}={steps} batches. Received: {size}. Lower "
             f"`{steps_name}`, leave it out, or add `.repeat()`."
         )
+    return size
 
 
-def _empty(name):
+def empty(name):
+    """Raises the error for data without a batch."""
     raise ValueError(
         f"`{name}` is empty. Expected at least one batch. Check the files it "
         "is read from, its filters, and `drop_remainder`."
@@ -163,7 +233,8 @@ def data(
         name: What the error calls the data. Defaults to `"x"`.
 
     Returns:
-        The first batch `(x, y, sample_weight)` and its output shape.
+        The first batch `(x, y, sample_weight)`, its output shape, and the
+        number of batches that were read.
     """
     arrays = batches.is_arrays(x)
     if arrays:
@@ -172,14 +243,20 @@ def data(
     stream = batches.read(x, y, sample_weight, _ARRAY_ROWS, limit)
     first = next(stream, None)
     if first is None:
-        _empty(name)
+        empty(name)
     shape = output_shape(first[0])
-    count, classes = 0, set()
+    count, classes, weight = 0, set(), 0.0
     for batch in itertools.chain([first], stream):
         _batch(*batch, shape, needs_labels, name)
         classes |= _classes(batch[1], shape)
+        weight += 1.0 if batch[2] is None else np.abs(batch[2]).sum()
         count += 1
-    if count != limit and len(classes) == 1:
+    if weight == 0:
+        raise ValueError(
+            f"Every sample weight of `{name}` is 0. Expected one at least "
+            "that is not. Check how the weights are made."
+        )
+    if name == "x" and count != limit and len(classes) == 1:
         raise ValueError(
             f"`{name}` holds one class only. Expected labels of two classes "
             f"or more. Received: the class {classes.pop()} everywhere. Check "
@@ -193,12 +270,23 @@ def data(
             "generation reads it again. Create the generator inside the "
             "function that `from_generator` is given."
         )
-    return first, shape
+    return first, shape, count
 
 
 def _same_length(x, y, sample_weight, name):
-    leaves = keras.tree.flatten((x, y, sample_weight))
-    lengths = [len(leaf) for leaf in leaves if leaf is not None]
+    leaves = [
+        leaf
+        for leaf in keras.tree.flatten((x, y, sample_weight))
+        if leaf is not None
+    ]
+    if not batches.is_arrays(leaves):
+        raise ValueError(
+            f"The labels or weights of `{name}` are no arrays. Expected NumPy "
+            f"arrays or tensors, as the inputs. Received: {type(y).__name__} "
+            f"and {type(sample_weight).__name__}. Convert them by "
+            "`numpy.asarray`."
+        )
+    lengths = [len(leaf) for leaf in leaves]
     if len(set(lengths)) > 1:
         raise ValueError(
             f"The arrays of `{name}` have different lengths. Expected the "
@@ -225,6 +313,8 @@ def _classes(y, output_shape):
     """The classes among the labels of a batch, as a set."""
     if y is None:
         return set()
-    if not is_sparse(y.shape, _label_shape(y, output_shape)):
-        y = y.argmax(-1)
-    return set(np.unique(y).tolist())
+    if is_sparse(y.shape, _label_shape(y, output_shape)):
+        return set(np.unique(y).tolist())
+    if np.any(y.max(-1) < 1):
+        return {"soft", "labels"}
+    return set(np.unique(y.argmax(-1)).tolist())

@@ -1,5 +1,7 @@
 """One student learning from one frozen teacher."""
 
+import inspect
+
 import keras
 import tensorflow as tf
 from keras import ops
@@ -11,6 +13,8 @@ from keras_ban import losses
 from keras_ban import objectives
 from keras_ban import outputs
 from keras_ban.teacher import Teacher
+
+_DEFAULT = "sum_over_batch_size"
 
 
 class Distiller(keras.Model):
@@ -99,11 +103,11 @@ class Distiller(keras.Model):
         # Both terms are reduced as the label loss is where it stands alone.
         loss = outputs.compiled_loss(student)
         reduction = getattr(loss, "reduction", None)
-        if reduction in (None, "none"):
+        if reduction in (None, "none") or self._own_reduction != _DEFAULT:
             reduction = self._own_reduction
         self.objective.reduction = reduction
 
-    def fit(self, x=None, y=None, *args, **kwargs):
+    def fit(self, *args, **kwargs):
         """Trains the student; the arguments are those of `keras.Model.fit`.
 
         Returns:
@@ -113,18 +117,28 @@ class Distiller(keras.Model):
             ValueError: If the data does not fit the student, or the student
                 the teacher. Arrays and the first batches of a `PyDataset` are
                 checked whole; of a `tf.data.Dataset`, which another reading
-                could shuffle anew, the shapes.
+                could shuffle anew, the length and the shapes.
         """
-        if batches.is_arrays(x) or isinstance(x, keras.utils.PyDataset):
-            data_checks.data(
-                x,
-                y,
-                output_shape=self.check_models,
-                needs_labels=self.objective.needs_labels,
+        signature = inspect.signature(keras.Model.fit)
+        arguments = signature.bind(self, *args, **kwargs).arguments
+        del arguments["self"]
+        checks.fit_arguments(arguments)
+        x, y = arguments.get("x"), arguments.get("y")
+        if isinstance(x, tf.data.Dataset):
+            # Keras warns that its default, True, cannot shuffle a data set.
+            arguments.setdefault("shuffle", False)
+        if not batches.is_generator(x):
+            found = data_checks.fit(
+                arguments,
+                self.check_models,
+                self.objective.needs_labels,
+                reread=False,
             )
-        if self._unfinished_compile and not batches.is_generator(x):
-            self._finish_compile(x, y, kwargs.get("validation_data"))
-        return super().fit(x, y, *args, **kwargs)
+            if found:
+                self.check_objective(*found[0][:2])
+            if self._unfinished_compile:
+                self._finish_compile(x, y, arguments.get("validation_data"))
+        return super().fit(**arguments)
 
     def check_models(self, x):
         """Checks on one batch that student and teacher fit each other.
@@ -144,6 +158,38 @@ class Distiller(keras.Model):
         checks.same_classes(student.shape, teacher.shape)
         checks.apart(self.student, self.teacher.model)
         return student.shape
+
+    def check_objective(self, x, y):
+        """Tries an objective of the user's own on a few samples.
+
+        Args:
+            x: A batch of inputs.
+            y: Their labels, or `None`.
+
+        Raises:
+            ValueError: If it cannot be computed, or does not give one loss
+                for each sample.
+        """
+        if type(self.objective) in objectives.BUILT_IN:
+            return
+        x = batches.first_rows(x, checks.PROBE_ROWS)
+        y = None if y is None else y[: checks.PROBE_ROWS]
+        logits = self._logits(self.student(x), self.teacher(x))
+        name, expected = self.objective.name, tuple(logits[0].shape[:-1])
+        try:
+            received = tuple(self.objective.call(y, *logits).shape)
+        except Exception as error:
+            raise ValueError(
+                f"The objective {name!r} cannot be computed. Expected a "
+                "function `(y_true, student_logits, teacher_logits)` that "
+                f"returns the loss of each sample. Received: {error!r}"
+            ) from error
+        if received != expected:
+            raise ValueError(
+                f"The objective {name!r} must return the loss of each sample, "
+                f"of shape {expected}. Received: shape {received}. Sum or "
+                "average over the classes, and leave the samples apart."
+            )
 
     def _finish_compile(self, x, y, validation_data):
         """Compiles again, now that the labels say which loss is meant."""
@@ -283,6 +329,11 @@ class Distiller(keras.Model):
     def call(self, inputs, training=None):
         """The student's output."""
         return self.student(inputs, training=training)
+
+    @property
+    def layers(self):
+        """The student's layers, for callbacks that look into the model."""
+        return self.student.layers
 
     @property
     def metrics(self):

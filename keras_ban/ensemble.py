@@ -86,10 +86,9 @@ def _call(member, inputs):
 
 
 def _softmax(logits, name):
-    if logits.shape[-1] == 1:
-        layer = keras.layers.Activation("sigmoid", dtype="float32", name=name)
-    else:
-        layer = keras.layers.Softmax(dtype="float32", name=name)
+    # The layer `Softmax` would take the mask of a sequence as one of classes.
+    kind = "sigmoid" if logits.shape[-1] == 1 else "softmax"
+    layer = keras.layers.Activation(kind, dtype="float32", name=name)
     return layer(logits)
 
 

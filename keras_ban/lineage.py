@@ -7,6 +7,7 @@ import keras
 
 from keras_ban import batches
 from keras_ban import checks
+from keras_ban import data_checks
 from keras_ban import report
 from keras_ban.ensemble import ensemble
 
@@ -138,15 +139,19 @@ class Lineage(collections.abc.Sequence):
             `seconds` of training.
 
         Raises:
-            ValueError: If there are no labels.
+            ValueError: If there is no data, or if its labels are missing or
+                do not fit the models.
         """
+        if not batches.is_generator(x):
+            data_checks.readable(x, batch_size, "x", steps)
         stream = batches.read(x, y, sample_weight, batch_size, steps)
-        self._table = report.evaluate(
-            self._generations,
-            batches.labelled(stream),
-            title,
-            self._from_logits,
-        )
+        with report.quiet_retracing():
+            self._table = report.evaluate(
+                self._generations,
+                batches.labelled(stream),
+                title,
+                self._from_logits,
+            )
         return self._table
 
     def plot(self, path):

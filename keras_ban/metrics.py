@@ -38,7 +38,7 @@ class Scores:
         weight = np.ones(top.shape)
         if sample_weight is not None:
             w = np.asarray(sample_weight, "float64")
-            weight = weight * w.reshape(_leading(w.shape, top.shape))
+            weight = weight * w.reshape(leading(w.shape, top.shape))
         columns = (nll, p.max(-1), top == true, agrees, weight)
         self._rows.append(np.stack([c.reshape(-1) for c in columns], axis=-1))
 
@@ -50,7 +50,15 @@ class Scores:
 
         `accuracy`, `error` and `agreement` (with the reference, NaN without
         one) are fractions, `nll` is in nats, `ece` a fraction.
+
+        Raises:
+            ValueError: If nothing was added, or nothing of any weight.
         """
+        if not self._rows or self._columns()[-1].sum() == 0:
+            raise ValueError(
+                "Nothing to measure. Expected a batch at least, with a sample "
+                "weight that is not 0. Received: none."
+            )
         nll, _, correct, agrees, weight = self._columns()
         accuracy = float(np.average(correct, weights=weight))
         _, _, share, gap = self.reliability()
@@ -104,7 +112,7 @@ def _likelihood(y, p):
     return -np.sum(y * log_p, axis=-1), y.argmax(-1)
 
 
-def _leading(weight_shape, shape):
+def leading(weight_shape, shape):
     """The weights' shape with an axis of 1 for each that they lack."""
     while len(weight_shape) > len(shape) and weight_shape[-1] == 1:
         weight_shape = weight_shape[:-1]

@@ -378,6 +378,8 @@ _BY_NAME = {
     for cls in (Labels, BAN, BANWithLabels, CWTM, DKPP, KD, LogitRegression)
 }
 
+BUILT_IN = frozenset(_BY_NAME.values())
+
 
 def get(identifier):
     """Returns the objective that an identifier stands for.

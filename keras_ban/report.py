@@ -1,6 +1,6 @@
 """The table and the picture of a lineage."""
 
-import functools
+import contextlib
 import io
 
 import keras
@@ -10,9 +10,12 @@ import rich.console
 import rich.table
 import tensorflow as tf
 
+from keras_ban import data_checks
 from keras_ban import outputs
+from keras_ban.losses import keras_mask
 from keras_ban.metrics import BINS
 from keras_ban.metrics import Scores
+from keras_ban.metrics import leading
 
 _COLUMNS = {
     "name": ("network", str),
@@ -118,17 +121,20 @@ def evaluate(generations, stream, title, from_logits=None):
     scores = {name: Scores() for name in names}
     kinds = [outputs.gives_logits(g.model, from_logits) for g in generations]
 
-    @functools.partial(tf.function, reduce_retracing=True)
-    def predict(x):
-        return [g.model(x, training=False) for g in generations]
-
+    predict = tf.function(
+        lambda x: [_masked(g.model(x, training=False)) for g in generations],
+        reduce_retracing=True,
+    )
     for x, y, weight in stream:
+        found = predict(x)
         p = {
             g.name: probabilities(output, kind)
-            for g, output, kind in zip(
-                generations, predict(x), kinds, strict=True
+            for g, (output, _), kind in zip(
+                generations, found, kinds, strict=True
             )
         }
+        data_checks.labels(y, found[0][0].shape)
+        weight = _counted(weight, [mask for _, mask in found])
         for g in generations:
             scores[g.name].update(y, p[g.name], weight, p.get(g.teacher))
         for name, members in ensembles.items():
@@ -152,6 +158,38 @@ def evaluate(generations, stream, title, from_logits=None):
         )
     curves = {name: score.reliability() for name, score in scores.items()}
     return Table(rows, title, curves)
+
+
+def _masked(output):
+    return output, keras_mask(output)
+
+
+def _counted(weight, masks):
+    """Sample weights of which masked positions have none."""
+    mask = next((m for m in masks if m is not None), None)
+    if mask is None:
+        return weight
+    mask = np.asarray(mask, "float64")
+    if weight is None:
+        return mask
+    return mask * weight.reshape(leading(weight.shape, mask.shape))
+
+
+@contextlib.contextmanager
+def quiet_retracing():
+    """Keeps back TensorFlow's advice on functions that are traced often.
+
+    Each generation is a new model, so its functions are traced anew.
+    """
+
+    def other(record):
+        return "triggered tf.function retracing" not in record.getMessage()
+
+    tf.get_logger().addFilter(other)
+    try:
+        yield
+    finally:
+        tf.get_logger().removeFilter(other)
 
 
 def probabilities(output, from_logits):

@@ -14,6 +14,8 @@ from refusals import Y
 from refusals import network
 from refusals import refused
 
+import keras_ban
+
 
 def dict_network():
     x = {"a": keras.Input((6,), name="a"), "b": keras.Input((2,), name="b")}
@@ -329,3 +331,43 @@ def test_lengths_differ(fit, words):
 def test_lengths_of_dict_inputs_differ():
     x = {"a": X, "b": X[:-3, :2]}
     refused("96", "93", "same number", x=x, model_fn=dict_network)
+
+
+def test_labels_in_a_list():
+    refused("no arrays", "numpy.asarray", y=Y.tolist())
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_data_ends_within_an_epoch(known):
+    ds = tf.data.Dataset.from_tensor_slices((X, Y)).batch(12)
+    if not known:
+        ds = ds.filter(lambda x, y: True)
+    words = "exhausted", "steps_per_epoch=5", "8 batches", "repeat"
+    refused(*words, x=ds, y=None, steps_per_epoch=5, epochs=4)
+    if not known:
+        words = "exhausted", "steps_per_epoch=50", "8 batches"
+        refused(*words, x=ds, y=None, steps_per_epoch=50)
+
+
+def test_data_may_serve_several_epochs():
+    ds = tf.data.Dataset.from_tensor_slices((X, Y)).batch(12)
+    ban = keras_ban.BornAgain(network)
+    lineage = ban.fit(ds, None, 1, steps_per_epoch=4, epochs=3, verbose=0)
+    assert len(lineage[1].history["loss"]) == 3
+
+
+def test_no_weight_at_all():
+    zero = np.zeros(len(X))
+    refused("sample weight", "0", sample_weight=zero)
+    refused("validation_data", "0", validation_data=(X, Y, zero))
+
+
+def test_soft_labels_may_tie_and_validation_data_hold_one_class():
+    def model_fn():
+        return network(loss=keras.losses.CategoricalCrossentropy(True))
+
+    y = np.full((len(X), 4), 0.25, "float32")
+    one = np.eye(4, dtype="float32")[np.zeros(8, int)]
+    ban = keras_ban.BornAgain(model_fn)
+    ban.fit(X, y, 1, validation_data=(X[:8], one), verbose=0)
+    assert len(ban.lineage) == 2

@@ -303,3 +303,42 @@ def test_callbacks(callbacks):
 def test_callbacks_of_a_later_generation():
     words = "`callbacks`", "Expected a list", "Received: 3"
     refused(*words, callbacks=lambda k: [Untouched()] if k < 2 else 3)
+
+
+def test_model_fn_needs_arguments():
+    refused("no arguments", "lambda", model_fn=lambda width: network())
+
+
+def test_model_functions_share_an_optimizer():
+    optimizer = keras.optimizers.Adam()
+
+    def model_fn():
+        model = network(loss=None)
+        model.compile(optimizer, LOGITS)
+        return model
+
+    refused("same optimizer", "inside `model_fn`", model_fn=model_fn)
+
+
+def test_clone_would_forget_what_a_layer_adapted_to():
+    model = keras.Sequential(
+        [
+            keras.Input((6,)),
+            keras.layers.Normalization(),
+            keras.layers.Dense(4),
+        ]
+    )
+    refused("adapted", "function", model_fn=model)
+
+
+@pytest.mark.parametrize(
+    ("objective", "words"),
+    [
+        (keras.losses.kl_divergence, ("cannot be computed", "3 were given")),
+        (lambda y, s, t: None, ("cannot be computed",)),
+        (lambda y, s, t: keras.ops.mean(s), ("shape (8,)", "shape ()")),
+        (lambda y, s, t: s - t, ("shape (8,)", "shape (8, 4)")),
+    ],
+)
+def test_own_objective(objective, words):
+    refused(*words, born={"objective": objective})

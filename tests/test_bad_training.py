@@ -4,6 +4,7 @@ import functools
 
 import keras
 import pytest
+import tensorflow as tf
 from refusals import LOGITS
 from refusals import NAN
 from refusals import X
@@ -106,3 +107,64 @@ def test_refusal_keeps_the_lineage_of_before():
     with pytest.raises(ValueError, match="Correct the labels"):
         ban.fit(X, Y + 1, 1, verbose=0)
     assert ban.lineage is lineage
+
+
+def one_step(rate):
+    model = network(loss=None)
+    model.compile(keras.optimizers.SGD(rate), LOGITS)
+    return model
+
+
+@pytest.mark.parametrize(
+    ("rates", "name"), [((1e38, 1e38), "Teacher"), ((0.1, 1e38), "BAN-1")]
+)
+def test_last_update_diverges(rates, name):
+    functions = [functools.partial(one_step, rate) for rate in rates]
+    ban = keras_ban.BornAgain(functions)
+    words = f"weights of {name} are not finite in epoch 1"
+    with pytest.raises(FloatingPointError, match=words):
+        ban.fit(100 * X, Y, 1, batch_size=96, verbose=0)
+    assert [g.name for g in ban.lineage] == ["Teacher"][: name == "BAN-1"]
+
+
+def test_control_with_its_own_train_step_need_not_log_a_loss():
+    class Own(keras.Sequential):
+        def train_step(self, data):
+            return {"my_loss": super().train_step(data)["loss"]}
+
+    def model_fn():
+        model = Own([keras.Input((6,)), keras.layers.Dense(4)])
+        model.compile("sgd", LOGITS)
+        return model
+
+    ban = keras_ban.BornAgain(model_fn, "labels")
+    lineage = ban.fit(X, Y, generations=1, verbose=0)
+    assert "my_loss" in lineage[1].history
+
+
+def test_model_fn_hands_out_an_earlier_model():
+    pool = [network(), network(), network()]
+    calls = iter(range(99))
+    ban = keras_ban.BornAgain(lambda: pool[next(calls) % 3])
+    with pytest.raises(ValueError, match="student is the Teacher"):
+        ban.fit(X, Y, generations=3, verbose=0)
+    assert len(ban.lineage) == 3
+
+
+def test_nothing_is_logged_with_verbose_0(caplog):
+    logger = tf.get_logger()
+    logger.addHandler(caplog.handler)
+    try:
+        lineage = keras_ban.BornAgain(lambda: one_step(0.1)).fit(
+            X,
+            Y,
+            generations=6,
+            batch_size=96,
+            validation_data=(X, Y),
+            verbose=0,
+        )
+        for _ in range(6):
+            lineage.evaluate(X, Y)
+    finally:
+        logger.removeHandler(caplog.handler)
+    assert caplog.text == ""

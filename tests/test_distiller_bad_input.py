@@ -5,6 +5,7 @@ import math
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from distilling import LOGITS
 from distilling import Batches
 from distilling import N
@@ -323,3 +324,51 @@ def test_objective_given_is_not_changed(data):
     assert objective.reduction == "sum_over_batch_size"
     assert objective.label_loss is losses.cross_entropy
     assert math.isclose(objective.temperature, 3)
+
+
+@pytest.mark.parametrize(
+    ("words", "arguments"),
+    [
+        ("NaN", {"sample_weight": np.full(96, np.nan)}),
+        ("at least 1", {"epochs": 0}),
+        ("validation_data", {"validation_data": (np.zeros((4, 6)), [7] * 4)}),
+    ],
+)
+def test_fit_arguments_are_checked_before_the_first_step(
+    data, words, arguments
+):
+    if "validation_data" in arguments:
+        x, y = arguments["validation_data"]
+        arguments = {"validation_data": (x, np.array(y))}
+    student = network()
+    student.compile("sgd", LOGITS)
+    with pytest.raises(ValueError, match=words):
+        keras_ban.Distiller(student, network()).fit(
+            *data, verbose=0, **arguments
+        )
+    assert int(student.optimizer.iterations) == 0
+
+
+@pytest.mark.parametrize("count", [0, None])
+def test_data_sets_without_a_batch_or_an_end(data, count):
+    ds = tf.data.Dataset.from_tensor_slices(data).batch(32)
+    ds = ds.repeat() if count is None else ds.take(0)
+    student = network()
+    student.compile("sgd", LOGITS)
+    with pytest.raises(ValueError, match=r"empty|infinite"):
+        keras_ban.Distiller(student, network()).fit(ds, verbose=0)
+
+
+def test_reduction_of_a_given_objective_is_kept(data):
+    x, y = data
+    start, teacher = network(), network()
+    mean = step(copy(start), teacher, "ban", x, y)
+    total = step(copy(start), teacher, objectives.BAN(reduction="sum"), x, y)
+    assert error(total, [96 * u for u in mean]) <= 1e-6
+
+
+def test_callbacks_see_the_students_layers():
+    student = network()
+    model = keras_ban.Distiller(student, network())
+    assert model.layers == student.layers
+    assert model.get_layer(index=0) is student.layers[0]

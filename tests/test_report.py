@@ -370,3 +370,21 @@ def test_plot_without_matplotlib(lineage, table, tmp_path, monkeypatch):
         monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(ImportError, match=r"keras_ban\[plots\]"):
         lineage.plot(tmp_path / "lineage.png")
+
+
+@pytest.mark.parametrize("bad", [-1, 4])
+def test_labels_are_checked(lineage, bad):
+    with pytest.raises(ValueError, match="from 0 to 3"):
+        lineage.evaluate(X, np.where(Y == 3, bad, Y))
+
+
+def test_data_without_a_batch_or_an_end(lineage):
+    ds = tf.data.Dataset.from_tensor_slices((X, Y)).batch(8)
+    with pytest.raises(ValueError, match="empty"):
+        lineage.evaluate(ds.take(0))
+    with pytest.raises(ValueError, match="Nothing to measure"):
+        lineage.evaluate(ds.filter(lambda x, y: False))
+    with pytest.raises(ValueError, match="Nothing to measure"):
+        lineage.evaluate(X, Y, np.zeros(len(X)))
+    with pytest.raises(ValueError, match="infinite"):
+        lineage.evaluate(ds.repeat())
