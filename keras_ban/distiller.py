@@ -70,6 +70,7 @@ class Distiller(keras.Model):
         self._label_tracker = keras.metrics.Mean(name="label_loss")
         self._teacher_tracker = keras.metrics.Mean(name="teacher_loss")
         self._unfinished_compile = None
+        self._shown = ()
         self.built = True
         if student.compiled:
             self._adopt_compilation()
@@ -308,7 +309,9 @@ class Distiller(keras.Model):
             )
 
         logs = track(self._loss_tracker_of_student(), loss)
+        self._shown = (self._teacher_tracker,)
         if y is not None:
+            self._shown = (self._label_tracker, self._teacher_tracker)
             logs |= self.student.compute_metrics(x, y, y_pred, sample_weight)
             label = self.objective.label_loss(y, student_logits)
             logs |= track(self._label_tracker, reduced(label))
@@ -337,12 +340,24 @@ class Distiller(keras.Model):
 
     @property
     def metrics(self):
-        """The student's metrics and the two terms of the loss."""
+        """The student's metrics, and in training the terms of the loss."""
         # Without labels, the compiled metrics are never built.
         metrics = [m for m in self.student.metrics if getattr(m, "built", True)]
-        if self.objective.needs_teacher:
-            metrics += [self._label_tracker, self._teacher_tracker]
-        return metrics
+        return [*metrics, *self._shown]
+
+    def reset_metrics(self):
+        """Resets the student's metrics and both terms."""
+        self.student.reset_metrics()
+        self._label_tracker.reset_state()
+        self._teacher_tracker.reset_state()
+
+    def evaluate(self, *args, **kwargs):
+        """The student's own evaluation; arguments as `keras.Model.evaluate`."""
+        shown, self._shown = self._shown, ()
+        try:
+            return super().evaluate(*args, **kwargs)
+        finally:
+            self._shown = shown
 
     def save(self, *args, **kwargs):
         """Saves the student, as `keras.Model.save` does."""

@@ -412,3 +412,12 @@ def test_dropout_acts_in_the_student_alone(data):
     model = distiller(dropping(), teacher, rate=0.0)
     one, other = fit(model, x, y, epochs=2)["loss"]
     assert abs(one - other) > 1e-3
+
+
+def test_terms_start_anew_whatever_was_trained_before(data):
+    x, y = data
+    model = distiller(network(), network(), "ban", rate=0.0, run_eagerly=False)
+    first = model.fit(x, y, batch_size=96, verbose=0).history
+    model.fit(x, batch_size=96, verbose=0)
+    again = model.fit(x, y, batch_size=96, verbose=0).history
+    assert first == again
