@@ -174,7 +174,8 @@ class Distiller(keras.Model):
         if type(self.objective) in objectives.BUILT_IN:
             return
         x = batches.first_rows(x, checks.PROBE_ROWS)
-        y = None if y is None else y[: checks.PROBE_ROWS]
+        if y is not None:
+            y = ops.convert_to_tensor(y[: checks.PROBE_ROWS])
         logits = self._logits(self.student(x), self.teacher(x))
         name, expected = self.objective.name, tuple(logits[0].shape[:-1])
         try:
