@@ -223,10 +223,9 @@ class Distiller(keras.Model):
         if both_given or student_logits.shape[-1] == 1:
             return student_logits, teacher_logits
         # log p fixes the constant that logits leave open; so must both.
-        mask = losses.keras_mask(student_logits)
-        student_logits = ops.log_softmax(student_logits)
-        if mask is not None:
-            student_logits._keras_mask = mask
+        student_logits = losses.with_mask_of(
+            student_logits, ops.log_softmax(student_logits)
+        )
         return student_logits, ops.log_softmax(teacher_logits)
 
     def compute_loss(

@@ -146,9 +146,9 @@ def keras_mask(x):
     return getattr(x, "_keras_mask", None)
 
 
-def masked_float(x):
-    """`at_least_float32` that keeps the Keras mask of its argument."""
-    mask, x = keras_mask(x), at_least_float32(x)
+def with_mask_of(source, x):
+    """Gives `x` the Keras mask of the tensor it was made from, if any."""
+    mask = keras_mask(source)
     if mask is not None:
         x._keras_mask = mask
     return x

@@ -29,12 +29,12 @@ class Scores:
             reference: Predictions of another model, of shape `(..., n)`, to
                 measure the agreement with. Defaults to `None`.
         """
-        p = _two_columns(probabilities)
+        p = two_columns(probabilities)
         nll, true = _likelihood(np.asarray(y_true), p)
         top = p.argmax(-1)
         agrees = np.full(top.shape, np.nan)
         if reference is not None:
-            agrees = top == _two_columns(reference).argmax(-1)
+            agrees = top == two_columns(reference).argmax(-1)
         weight = np.ones(top.shape)
         if sample_weight is not None:
             w = np.asarray(sample_weight, "float64")
@@ -94,7 +94,8 @@ class Scores:
         return mean, accuracy, total / total.sum(), accuracy - mean
 
 
-def _two_columns(p):
+def two_columns(p):
+    """Probabilities in float64, `[1 - p, p]` if `p` is of class 1 alone."""
     p = np.asarray(p, "float64")
     return p if p.shape[-1] > 1 else np.concatenate([1 - p, p], axis=-1)
 

@@ -15,9 +15,9 @@ from keras_ban.losses import at_least_float32
 from keras_ban.losses import class_logits
 from keras_ban.losses import cross_entropy
 from keras_ban.losses import keras_mask
-from keras_ban.losses import masked_float
 from keras_ban.losses import reduce
 from keras_ban.losses import soft_cross_entropy
+from keras_ban.losses import with_mask_of
 
 
 @keras.saving.register_keras_serializable(package="keras_ban")
@@ -93,7 +93,9 @@ class Objective(keras.losses.Loss):
         Returns:
             A scalar.
         """
-        student_logits = masked_float(student_logits)
+        student_logits = with_mask_of(
+            student_logits, at_least_float32(student_logits)
+        )
         if teacher_logits is not None:
             teacher_logits = ops.stop_gradient(at_least_float32(teacher_logits))
         losses = self.call(y_true, student_logits, teacher_logits)

@@ -12,7 +12,7 @@ from keras import ops
 from keras_ban.losses import at_least_float32
 from keras_ban.losses import cross_entropy
 from keras_ban.losses import is_sparse
-from keras_ban.losses import keras_mask
+from keras_ban.losses import with_mask_of
 
 _WAY_OUT = (
     "End the model in a dense layer without activation (logits) or in "
@@ -169,14 +169,8 @@ def to_logits(outputs, from_logits):
         Logits of the same shape, in float32 at least, with the Keras mask of
         `outputs`.
     """
-    mask = keras_mask(outputs)
-    if from_logits:
-        logits = at_least_float32(outputs)
-    else:
-        logits = _log_probabilities(outputs)
-    if mask is not None:
-        logits._keras_mask = mask
-    return logits
+    convert = at_least_float32 if from_logits else _log_probabilities
+    return with_mask_of(outputs, convert(outputs))
 
 
 def _log_probabilities(outputs):

@@ -16,6 +16,7 @@ from keras_ban.losses import keras_mask
 from keras_ban.metrics import BINS
 from keras_ban.metrics import Scores
 from keras_ban.metrics import leading
+from keras_ban.metrics import two_columns
 
 _COLUMNS = {
     "name": ("network", str),
@@ -204,7 +205,7 @@ def probabilities(output, from_logits):
     """
     z = np.asarray(keras.ops.convert_to_numpy(output), "float64")
     if not from_logits:
-        return z if z.shape[-1] > 1 else np.concatenate([1 - z, z], axis=-1)
+        return two_columns(z)
     if z.shape[-1] == 1:
         z = np.concatenate([np.zeros_like(z), z], axis=-1)
     z = np.exp(z - z.max(-1, keepdims=True))
