@@ -7,6 +7,7 @@ from keras_ban.distiller import Distiller
 from keras_ban.ensemble import ensemble
 from keras_ban.lineage import Generation
 from keras_ban.lineage import Lineage
+from keras_ban.run_directory import load
 from keras_ban.version import __version__
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "Lineage",
     "__version__",
     "ensemble",
+    "load",
     "metrics",
     "objectives",
 ]

@@ -34,7 +34,7 @@ def size(x, batch_size=None):
     if isinstance(x, keras.utils.PyDataset):
         return float("inf") if x.num_batches is None else x.num_batches
     if is_arrays(x):
-        return -(-_rows(x) // (batch_size or 32))
+        return -(-rows(x) // (batch_size or 32))
     return None
 
 
@@ -83,7 +83,7 @@ def split(arrays, fraction):
             f"Received: {fraction!r} for a {type(arrays[0]).__name__}. Pass "
             "`validation_data` instead."
         )
-    at = math.floor(_rows(arrays[0]) * (1 - fraction))
+    at = math.floor(rows(arrays[0]) * (1 - fraction))
 
     def cut(part):
         return [
@@ -96,12 +96,13 @@ def split(arrays, fraction):
     return cut(slice(None, at)), tuple(cut(slice(at, None)))
 
 
-def _rows(x):
+def rows(x):
+    """The number of rows of the arrays in `x`."""
     return len(keras.tree.flatten(x)[0])
 
 
 def _slices(data, batch_size):
-    for start in range(0, _rows(data[0]), batch_size):
+    for start in range(0, rows(data[0]), batch_size):
         yield keras.tree.map_structure(
             lambda a, s=start: None if a is None else a[s : s + batch_size],
             data,

@@ -1,23 +1,29 @@
 """The driver: generation after generation."""
 
+import contextlib
 import dataclasses
 import functools
-import time
 
 import keras
-import numpy as np
-import tensorflow as tf
 
 from keras_ban import batches
 from keras_ban import checks
 from keras_ban import data_checks
+from keras_ban import fingerprint
+from keras_ban import guards
+from keras_ban import model_functions
 from keras_ban import objectives
 from keras_ban import outputs
 from keras_ban import report
+from keras_ban import run_directory
+from keras_ban import stream
 from keras_ban.distiller import Distiller
 from keras_ban.lineage import Generation
 from keras_ban.lineage import Lineage
+from keras_ban.run_directory import RunDirectory
 from keras_ban.teacher import Teacher
+from keras_ban.training import Training
+from keras_ban.training import first_epoch
 
 
 class BornAgain:
@@ -42,11 +48,22 @@ class BornAgain:
             `(y_true, student_logits, teacher_logits)`, or "labels", the
             control: every generation learns from the labels alone. Defaults
             to `"ban"`.
+        directory: A folder in which the run is kept: what is finished, and
+            the state of what is running. The same script, run again, goes on
+            from there, with the same bits on CPU. Defaults to `None`: nothing
+            is written.
         seed: Non-negative integer. Generation k is seeded with a number that
             follows from `(seed, k)`, through `keras.utils.set_random_seed`.
             Defaults to `0`.
         from_logits: Says what the models give that do not say it
             themselves. Defaults to `None`.
+        keep: Which models stay in the directory and in the lineage: "all",
+            "best" (by validation data) and the last one, or so many of the
+            last ones, a positive integer. Defaults to `"all"`.
+        save_every: Steps between two savings of the running training.
+            Defaults to `None`: after each epoch.
+        overwrite: Whether to remove the run that the directory holds.
+            Defaults to `False`.
 
     Attributes:
         lineage: The `Lineage` of the last `fit`. It grows by a generation at
@@ -56,18 +73,33 @@ class BornAgain:
         ValueError: If an argument is not of these kinds.
 
     Example:
-    >>> lineage = keras_ban.BornAgain(model_fn).fit(ds, generations=4)
+    >>> ban = keras_ban.BornAgain(model_fn, directory="runs/digits")
+    >>> lineage = ban.fit(ds, generations=4)
     >>> print(lineage.evaluate(test_ds))
     >>> bane = lineage.ensemble(last=3)
     """
 
-    def __init__(self, model_fn, objective="ban", seed=0, from_logits=None):
+    def __init__(
+        self,
+        model_fn,
+        objective="ban",
+        directory=None,
+        seed=0,
+        from_logits=None,
+        keep="all",
+        save_every=None,
+        overwrite=False,
+    ):
         checks.backend()
-        self._model_fns = _model_functions(model_fn)
+        self._model_fns = model_functions.get(model_fn)
         self.objective = objectives.get(objective)
         self.seed = checks.integer("seed", seed, 0)
         self.lineage = Lineage()
         self._from_logits = from_logits
+        self._run = None
+        checks.directory(directory, keep, save_every, overwrite)
+        if directory is not None:
+            self._run = RunDirectory(directory, keep, save_every, overwrite)
 
     def fit(
         self,
@@ -87,9 +119,18 @@ class BornAgain:
         data set the first 100 batches. A `tf.data.Dataset` is thus read once
         before training.
 
+        Epoch e of generation k reads arrays in an order that follows from
+        `(seed, k, e)`, with `directory=` or without; so does an unshuffled
+        `tf.data.Dataset` with `shuffle=buffer`, and what a function gives.
+
+        With `directory=`, generations that are finished there are not trained
+        again, and one that was interrupted goes on where it was saved. SIGINT
+        and SIGTERM end the run at the next step, its state saved.
+
         Args:
             x: Inputs, or a `tf.data.Dataset` or `keras.utils.PyDataset` of
-                `(inputs, labels)`.
+                `(inputs, labels)`, or a function from the numbers of
+                generation and epoch, both from 0, to a `tf.data.Dataset`.
             y: Labels, if `x` is arrays. They may be missing if a teacher is
                 given and the objective needs none. Defaults to `None`.
             generations: Number of students after the teacher. Defaults to 3.
@@ -103,24 +144,29 @@ class BornAgain:
             validation_data: As in Keras. Every trained generation is measured
                 on it, and `lineage.best` chosen by it. Defaults to `None`.
             validation_split: As in Keras, for arrays. Defaults to `0.0`.
-            verbose: As in Keras; 0 prints nothing. Defaults to `"auto"`.
+            verbose: As in Keras; 0 prints nothing but where a run resumes.
+                Defaults to `"auto"`.
             **fit_arguments: Any other argument of `keras.Model.fit`, as
-                `epochs`, `batch_size` or `sample_weight`.
+                `epochs`, `batch_size` or `sample_weight`. `shuffle` may be a
+                number: the examples of an unshuffled `tf.data.Dataset` are
+                shuffled in a buffer of that size, anew in each epoch.
 
         Returns:
             A `Lineage` of `generations + 1`.
 
         Raises:
             ValueError: Before training, if an argument, the data, the models
-                or the teacher do not fit each other.
+                or the teacher do not fit each other, or if the directory
+                holds another run or a damaged file.
+            BlockingIOError: If another process trains in the directory.
+            OSError: If the directory cannot be written, as on a full disk.
+                What was saved before is intact.
             FloatingPointError: If a loss turns NaN or infinite. The
                 generations before are in `self.lineage`.
         """
         generations = checks.integer("generations", generations, 1)
         checks.fit_arguments(fit_arguments)
-        callbacks = [
-            checks.callbacks(callbacks, k) for k in range(generations + 1)
-        ]
+        given = [checks.callbacks(callbacks, k) for k in range(generations + 1)]
         teacher = self._given_teacher(teacher)
         self._check_lengths(generations, teacher)
         arguments = _with_validation(
@@ -128,22 +174,45 @@ class BornAgain:
             validation_data,
             validation_split,
         )
-        first_x, label_shape = self._check_data(arguments, teacher)
+        batch, networks = self._check_data(arguments, teacher)
+        arguments = stream.prepare(arguments, int(teacher is not None))
         self.lineage = Lineage(from_logits=self._from_logits)
-        with report.quiet_retracing():
-            for number in range(generations + 1):
+        trainings = [
+            Training(self.seed, k, _name(k, self.objective), callbacks)
+            for k, callbacks in enumerate(given)
+        ]
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(report.quiet_retracing())
+            if self._run:
+                stack.enter_context(self._run.open())
+                self._continue(arguments, teacher, networks, given)
+            done = len(self.lineage)
+            if 0 < done <= generations and given[done] == given[done - 1]:
+                self._run.remind(trainings[done].remembered)
+            for number in range(done, generations + 1):
                 if number == 0 and teacher is not None:
                     generation = Generation(0, "Teacher", teacher, "given")
                 else:
-                    model_fn = self._model_fn(number, teacher)
-                    build = functools.partial(
-                        self._build, model_fn, first_x, label_shape
-                    )
                     generation = self._train(
-                        number, generations, build, callbacks[number], arguments
+                        trainings[number],
+                        number,
+                        generations,
+                        self._model_fn(number, teacher),
+                        batch,
+                        arguments,
                     )
-                self.lineage.append(self._measured(generation, arguments))
-        if arguments["validation_data"] is not None:
+                self._finish(
+                    self._measured(generation, arguments),
+                    trainings[number].remembered,
+                )
+                if self._run:
+                    self._run.signals.check()
+        validated = arguments["validation_data"] is not None
+        if (
+            validated
+            and done <= generations
+            and all(g.model for g in self.lineage)
+        ):
             self.lineage.evaluate(
                 **batches.validation(arguments), title="validation data"
             )
@@ -176,46 +245,76 @@ class BornAgain:
         return self._model_fns[min(index, len(self._model_fns) - 1)]
 
     def _check_data(self, arguments, teacher):
-        """Checks data and models; returns inputs and label shape of a batch."""
-        trials = []
+        """Checks data and models.
+
+        Returns:
+            A batch of inputs and its labels, and for each model function what
+            `fingerprint.network` says of it.
+        """
+        trials, networks = [], {}
+        x = stream.example(arguments, int(teacher is not None))
+        if x is not arguments["x"]:
+            # Each epoch has a data set of its own.
+            arguments = {**arguments, "x": x, "epochs": 1}
         (x, y, _), _ = data_checks.fit(
             arguments,
-            functools.partial(self._check_models, teacher, trials),
+            functools.partial(self._check_models, teacher, trials, networks),
             needs_labels=teacher is None or self.objective.needs_labels,
         )
         for distiller in trials:
             distiller.check_objective(x, y)
-        return batches.first_rows(
-            x, checks.PROBE_ROWS
-        ), None if y is None else y.shape
+        return (batches.first_rows(x, checks.PROBE_ROWS), y), networks
 
-    def _check_models(self, teacher, trials, x):
+    def _check_models(self, teacher, trials, networks, x):
         """Tries every model function; returns the shape of their outputs.
 
         To `trials` it adds a `Distiller` for each function, if the objective
-        needs a teacher.
+        needs a teacher, and to `networks` what each makes.
         """
         shapes = []
         for model_fn in dict.fromkeys(self._model_fns):
             models = []
             for number in range(2):
-                keras.utils.set_random_seed(_seed(self.seed, number))
+                keras.utils.set_random_seed(guards.seed(self.seed, number))
                 models.append(checks.returned_model(model_fn))
                 output = checks.prediction(models[-1], x, self._from_logits)
                 shapes.append(output.shape)
             checks.apart(*models, ("model of one call of `model_fn`", "next"))
             checks.own_optimizers(*models)
             checks.seeds_differ(*models)
+            if self._run:
+                run_directory.check_savable(models[0], x)
+                networks[model_fn] = fingerprint.network(models[0])
             if self.objective.needs_teacher:
                 parent = models[1] if teacher is None else teacher
                 trials.append(self._distiller(models[0], parent))
                 trials[-1].check_models(x)
+        if self._run and teacher is not None:
+            run_directory.check_savable(teacher, x)
         for shape in shapes:
             checks.same_classes(shape, shapes[0])
         return shapes[0]
 
     def _distiller(self, student, teacher):
         return Distiller(student, teacher, self.objective, self._from_logits)
+
+    def _continue(self, arguments, teacher, networks, callbacks):
+        """Compares the run with that on disk, and loads what is finished."""
+        common = fingerprint.run(
+            self.seed, self.objective, self._from_logits, arguments, teacher
+        )
+        numbers = range(len(callbacks))
+        given = 0 if teacher is None else 1
+        self._run.check(
+            common,
+            [
+                networks[self._model_fn(k, teacher)] if k >= given else None
+                for k in numbers
+            ],
+            [fingerprint.callbacks(held) for held in callbacks],
+        )
+        finished = self._run.generations(teacher)[: len(callbacks)]
+        self.lineage = Lineage(finished, self._from_logits)
 
     def _build(self, model_fn, x, label_shape):
         """A fresh model; compiled by default if it came uncompiled."""
@@ -233,40 +332,62 @@ class BornAgain:
         model.compile(optimizer="adam", **default)
         return model
 
-    def _train(self, number, generations, build, callbacks, arguments):
+    def _train(self, training, number, generations, model_fn, batch, arguments):
         """Trains one generation and returns it."""
-        seed = _seed(self.seed, number)
-        keras.utils.set_random_seed(seed)
-        model = build()
+        keras.utils.set_random_seed(training.seed)
+        x, y = batch
+        model = self._build(model_fn, x, None if y is None else y.shape)
         for earlier in self.lineage:
-            checks.apart(model, earlier.model, ("student", earlier.name))
-        parent, fit = None, model.fit
+            if earlier.model:
+                checks.apart(model, earlier.model, ("student", earlier.name))
+        parent, trained, fit = None, model, model.fit
         if number > 0 and self.objective.needs_teacher:
             parent = self.lineage[number - 1]
-            distiller = self._distiller(model, parent.model)
+            trained = self._distiller(model, parent.model)
             # Its own `fit` would check the data once more.
-            fit = functools.partial(keras.Model.fit, distiller)
-        name = _name(number, self.objective)
-        if arguments["verbose"] != 0:
+            fit = functools.partial(keras.Model.fit, trained)
+        saved = self._run and self._run.saved(number)
+        self._announce(training, number, generations, parent, arguments, saved)
+        history, seconds = training.fit(
+            fit, trained, batch, arguments, self._run, saved
+        )
+        return Generation(
+            number=number,
+            name=training.name,
+            model=model,
+            objective=self.objective.name if parent else "labels",
+            teacher=parent and parent.name,
+            seed=training.seed,
+            history=history,
+            seconds=seconds,
+        )
+
+    def _announce(
+        self, training, number, generations, parent, arguments, saved
+    ):
+        if self._run and self._run.resumes:
+            self._run.resumes = False
+            epoch = first_epoch(arguments, saved) + 1
+            epochs = arguments.get("epochs", 1)
+            step = saved and saved[0]["step"]
+            print(
+                f"resuming {training.name} at epoch {min(epoch, epochs)} of "
+                f"{epochs}" + (f", after step {step}" if step else "")
+            )
+        elif arguments["verbose"] != 0:
             source = "the labels"
             if parent:
                 source = f"{parent.name} by {self.objective.name!r}"
             print(
-                f"{name}, generation {number} of {generations}, learns from "
-                f"{source} (seed {seed})"
+                f"{training.name}, generation {number} of {generations}, "
+                f"learns from {source} (seed {training.seed})"
             )
-        start = time.perf_counter()
-        history = fit(callbacks=[*callbacks, _Finite(name)], **arguments)
-        return Generation(
-            number=number,
-            name=name,
-            model=model,
-            objective=self.objective.name if parent else "labels",
-            teacher=parent and parent.name,
-            seed=seed,
-            history=history.history,
-            seconds=time.perf_counter() - start,
-        )
+
+    def _finish(self, generation, remembered):
+        """Records a generation: on disk first, then in the lineage."""
+        self.lineage.append(generation)
+        if self._run:
+            self.lineage.keep(self._run.record(generation, remembered))
 
     def _measured(self, generation, arguments):
         """The generation with its metrics on the validation data, if any."""
@@ -278,92 +399,10 @@ class BornAgain:
         return dataclasses.replace(generation, metrics=metrics)
 
 
-class _Finite(keras.callbacks.Callback):
-    """Ends a training whose loss is no number any more."""
-
-    def __init__(self, generation):
-        super().__init__()
-        self._generation = generation
-        self._epoch = 0
-
-    def on_epoch_end(self, epoch, logs=None):
-        if not logs:
-            raise ValueError(
-                f"{self._generation} read no data in epoch {epoch + 1}. "
-                "Expected a data set that starts anew in each epoch. The "
-                "generations before it are kept in `born_again.lineage`. "
-                "Create the generator inside the function that "
-                "`from_generator` is given, or add `.repeat()`."
-            )
-        self._epoch = epoch + 1
-        if not np.isfinite(logs.get("loss", 0.0)):
-            self._fail(f"loss of {self._generation} is {logs['loss']}")
-
-    def on_train_end(self, logs=None):
-        # The last update comes after the last loss.
-        if not all(np.isfinite(w).all() for w in self.model.get_weights()):
-            self._fail(f"weights of {self._generation} are not finite")
-
-    def _fail(self, what):
-        raise FloatingPointError(
-            f"The {what} in epoch {self._epoch}. Expected finite numbers. The "
-            "generations before it are kept in `born_again.lineage`. Lower "
-            "the learning rate, clip the gradients (`clipnorm=` of the "
-            "optimizer), or look for a float16 overflow."
-        )
-
-
-def _seed(seed, number):
-    """The seed of a generation: generations and runs share no stream."""
-    sequence = np.random.SeedSequence(seed, spawn_key=(number,))
-    return int(sequence.generate_state(1)[0])
-
-
 def _name(number, objective):
     if not objective.needs_teacher:
         return f"Labels-{number}"
     return f"BAN-{number}" if number else "Teacher"
-
-
-def _model_functions(model_fn):
-    """`model_fn` as a list of functions that return a fresh model."""
-    many = isinstance(model_fn, (list, tuple))
-    entries = list(model_fn) if many else [model_fn]
-    if entries and all(callable(entry) for entry in entries):
-        return [
-            functools.partial(_clone, entry)
-            if isinstance(entry, keras.Model)
-            else entry
-            for entry in entries
-        ]
-    raise ValueError(
-        "Invalid value for argument `model_fn`. Expected a function without "
-        "arguments that returns a `keras.Model`, a `keras.Model` to clone, or "
-        f"a list of these. Received: {model_fn!r}"
-    )
-
-
-def _clone(model):
-    """A model of the same architecture and compilation, freshly drawn."""
-    for layer in model.layers:
-        if hasattr(layer, "adapt"):
-            raise ValueError(
-                f"The layer {layer.name!r} of the model {model.name!r} may "
-                "have adapted to data, which a fresh clone would forget. "
-                "Expected a model without such preprocessing layers. Pass a "
-                "function that builds the model around the adapted layer."
-            )
-    try:
-        clone = keras.models.clone_model(model)
-        if model.compiled:
-            clone.compile_from_config(model.get_compile_config())
-    except Exception as error:
-        raise ValueError(
-            f"Keras cannot clone the model {model.name!r}: {error} Expected a "
-            "functional or sequential model whose loss and metrics Keras can "
-            "serialise. Pass a function that builds and compiles the model."
-        ) from error
-    return clone
 
 
 def _with_validation(arguments, validation_data, validation_split):
@@ -373,7 +412,4 @@ def _with_validation(arguments, validation_data, validation_split):
         train, validation_data = batches.split(data, validation_split)
         names = ("x", "y", "sample_weight")
         arguments |= dict(zip(names, train, strict=True))
-    if isinstance(arguments["x"], tf.data.Dataset):
-        # Keras warns that its default, True, cannot shuffle a data set.
-        arguments.setdefault("shuffle", False)
     return arguments | {"validation_data": validation_data}

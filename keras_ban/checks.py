@@ -6,6 +6,7 @@ expected and the way out.
 
 import inspect
 import numbers
+import os
 import warnings
 
 import keras
@@ -47,6 +48,42 @@ def integer(name, value, minimum, maximum=float("inf")):
         f"Invalid value for argument `{name}`. Expected an integer "
         f"{expected}. Received: {value!r}"
     )
+
+
+def directory(path, keep, save_every, overwrite):
+    """Checks the arguments that say how a run is kept."""
+    if path is None:
+        given = {
+            "keep": keep != "all",
+            "save_every": save_every is not None,
+            "overwrite": overwrite,
+        }
+        for name in (name for name, is_given in given.items() if is_given):
+            raise ValueError(
+                f"`{name}` says how a directory is used. Expected "
+                f"`directory=` beside it. Received: none. Give a directory, or "
+                f"leave `{name}` out."
+            )
+        return
+    if not isinstance(path, (str, os.PathLike)) or not os.fspath(path):
+        raise ValueError(
+            "Invalid value for argument `directory`. Expected the path of a "
+            f"folder. Received: {path!r}"
+        )
+    if os.path.exists(path) and not os.path.isdir(path):
+        raise ValueError(
+            f"`directory` is a file: {path}. Expected a folder, or the path of "
+            "one to make. Choose another path."
+        )
+    if keep not in ("all", "best"):
+        if isinstance(keep, str):
+            raise ValueError(
+                "Invalid value for argument `keep`. Expected 'all', 'best' or "
+                f"a positive integer. Received: {keep!r}"
+            )
+        integer("keep", keep, 1)
+    if save_every is not None:
+        integer("save_every", save_every, 1)
 
 
 def fit_arguments(arguments):

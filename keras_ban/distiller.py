@@ -345,6 +345,15 @@ class Distiller(keras.Model):
         metrics = [m for m in self.student.metrics if getattr(m, "built", True)]
         return [*metrics, *self._shown]
 
+    @property
+    def metrics_variables(self):
+        """The variables of the student's metrics and of both terms."""
+        return [
+            *self.student.metrics_variables,
+            *self._label_tracker.variables,
+            *self._teacher_tracker.variables,
+        ]
+
     def reset_metrics(self):
         """Resets the student's metrics and both terms."""
         self.student.reset_metrics()

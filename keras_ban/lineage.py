@@ -19,7 +19,8 @@ class Generation:
     Attributes:
         number: 0 for the teacher, k for BAN-k.
         name: "Teacher", "BAN-k", or "Labels-k" in a run of controls.
-        model: The trained `keras.Model`, an ordinary one.
+        model: The trained `keras.Model`, an ordinary one; `None` if `keep`
+            left it out.
         objective: Short name of what it was trained on.
         teacher: Name of the generation it learned from, or `None`.
         seed: Seed its initial weights, shuffling and dropout follow from, or
@@ -65,6 +66,17 @@ class Lineage(collections.abc.Sequence):
         """Adds a finished generation."""
         self._generations.append(generation)
 
+    def keep(self, numbers):
+        """Lets go of the models of all generations but these.
+
+        Args:
+            numbers: Numbers of generations.
+        """
+        self._generations = [
+            g if g.number in numbers else dataclasses.replace(g, model=None)
+            for g in self
+        ]
+
     @property
     def best(self):
         """The `Generation` most accurate on the validation data.
@@ -107,6 +119,13 @@ class Lineage(collections.abc.Sequence):
             last = len(self)
         last = checks.integer("last", last, 1, len(self))
         models = [g.model for g in self._generations[-last:]]
+        if None in models:
+            missing = [g.name for g in self[-last:] if g.model is None]
+            raise ValueError(
+                f"The models of {', '.join(missing)} were not kept. Expected "
+                "an ensemble of models that are there. Choose a smaller "
+                "`last`, or train with `keep='all'`."
+            )
         return ensemble(models, weights, self._from_logits)
 
     def evaluate(

@@ -1,6 +1,7 @@
 """The table and the picture of a lineage."""
 
 import contextlib
+import dataclasses
 import io
 
 import keras
@@ -85,7 +86,7 @@ def overview(generations):
             "teacher": g.teacher,
             "objective": g.objective,
             **g.metrics,
-            "parameters": g.model.count_params(),
+            **({"parameters": g.model.count_params()} if g.model else {}),
             "seconds": g.seconds,
         }
         for g in generations
@@ -96,17 +97,24 @@ def groups(generations):
     """The ensembles that a table shows, by name: lists of generations.
 
     `Ens*2` and `Ens*3` are the last two and three students (Furlanello et
-    al., 2018, Table 2), `Ens*all` every generation.
+    al., 2018, Table 2), `Ens*all` every generation. Those of which a model
+    was not kept are left out.
     """
     students = generations[1:]
     found = {f"Ens*{n}": students[-n:] for n in (2, 3) if len(students) >= n}
     if len(generations) > 1:
         found["Ens*all"] = list(generations)
-    return found
+    return {
+        name: members
+        for name, members in found.items()
+        if all(g.model for g in members)
+    }
 
 
 def evaluate(generations, stream, title, from_logits=None):
     """Evaluates every generation and the ensembles in one pass.
+
+    A generation whose model was not kept has a row without figures.
 
     Args:
         generations: A sequence of `Generation`s.
@@ -118,6 +126,7 @@ def evaluate(generations, stream, title, from_logits=None):
         A `Table`.
     """
     ensembles = groups(generations)
+    everyone, generations = generations, [g for g in generations if g.model]
     names = [g.name for g in generations] + list(ensembles)
     scores = {name: Scores() for name in names}
     kinds = [outputs.gives_logits(g.model, from_logits) for g in generations]
@@ -141,9 +150,10 @@ def evaluate(generations, stream, title, from_logits=None):
         for name, members in ensembles.items():
             mean = np.mean([p[g.name] for g in members], axis=0)
             scores[name].update(y, mean, weight)
-    rows = overview(generations)
+    rows = overview([dataclasses.replace(g, metrics={}) for g in everyone])
     for row in rows:
-        row |= scores[row["name"]].result()
+        if row["name"] in scores:
+            row |= scores[row["name"]].result()
     by_name = {row["name"]: row for row in rows}
     for name, members in ensembles.items():
         of = [by_name[g.name] for g in members]
@@ -229,6 +239,8 @@ def plot(table, path):
             "The plot needs matplotlib, which is not installed. Install it "
             "by `pip install keras_ban[plots]`."
         ) from error
+    measured = [row for row in table if "error" in row]
+    table = Table(measured, table.title, table.reliability)
     figure = Figure(figsize=(13, 4.2), layout="constrained")
     figure.suptitle(f"Born-again networks, {table.title}")
     left, middle, right = figure.subplots(1, 3)

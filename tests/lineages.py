@@ -84,7 +84,7 @@ def same(one, other):
 
 def run(model=model_fn, objective="ban", seed=0, x=X, y=Y, **kwargs):
     kwargs = {"generations": 1, **FIT, **kwargs}
-    return keras_ban.BornAgain(model, objective, seed).fit(x, y, **kwargs)
+    return keras_ban.BornAgain(model, objective, seed=seed).fit(x, y, **kwargs)
 
 
 def plain(generation, model=model_fn, x=X, y=Y, **kwargs):

@@ -1,0 +1,155 @@
+"""Files that are there whole or not at all, and a lock on a folder."""
+
+import contextlib
+import hashlib
+import json
+import os
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
+
+TEMPORARY = "tmp"
+
+
+def write(path, save):
+    """Writes a file so that a crash leaves the old one or the new one.
+
+    The new content goes to a temporary file beside it, is flushed to the
+    disk and moved in place, and the folder is flushed.
+
+    Args:
+        path: The `pathlib.Path` to write.
+        save: Function that writes the file whose path it is given.
+
+    Raises:
+        OSError: If it cannot be written, as on a full disk. What `path` held
+            before is still there.
+    """
+    temporary = path.with_name(f"{TEMPORARY}-{path.name}")
+    try:
+        save(temporary)
+        _flush(temporary)
+        os.replace(temporary, path)
+        _flush(path.parent)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise _unwritable(path, error) from error
+
+
+def write_json(path, content):
+    """Writes a dict as JSON, with a checksum of its content.
+
+    Args:
+        path: The `pathlib.Path` to write.
+        content: The dict. Numbers of NumPy become Python's.
+    """
+    text = dumps({**content, "sha256": checksum(content)}, indent=1)
+    write(path, lambda p: p.write_text(text + "\n", encoding="utf-8"))
+
+
+def read_json(path):
+    """Reads what `write_json` wrote.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is damaged.
+    """
+    try:
+        content = json.loads(path.read_bytes())
+        found = content.pop("sha256")
+    except (ValueError, KeyError, AttributeError, TypeError) as error:
+        raise ValueError(f"{path} is damaged: {error!r}.") from error
+    if found != checksum(content):
+        raise ValueError(f"{path} is damaged: its checksum differs.")
+    return content
+
+
+def checksum(content):
+    """SHA-256 of what JSON keeps of `content`, as 64 hexadecimal digits."""
+    text = dumps(json.loads(dumps(content)), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def digest(path):
+    """SHA-256 of a file, as 64 hexadecimal digits."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def dumps(content, **kwargs):
+    """JSON in which what JSON does not know is its plain value or its name."""
+    return json.dumps(content, default=_plain, **kwargs)
+
+
+def _plain(value):
+    return value.tolist() if hasattr(value, "tolist") else repr(value)
+
+
+def make_folder(path):
+    """Makes a folder and those above it, if they are not there."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        _flush(path.parent)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
+@contextlib.contextmanager
+def lock(path):
+    """Holds a lock that ends with the process, however it ends.
+
+    Args:
+        path: The `pathlib.Path` of the lock file, which may stay behind.
+
+    Raises:
+        BlockingIOError: If another process, or thread, holds it.
+        OSError: If the file cannot be written.
+    """
+    if fcntl is None:
+        raise OSError(
+            "Run directories need the file locks of Linux or macOS. Leave "
+            "`directory=` out on this system."
+        )
+    try:
+        file = open(path, "ab")
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    # A worker process that outlives this one must not keep the lock.
+    os.register_at_fork(after_in_child=lambda: _close(file))
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise BlockingIOError(
+                error.errno,
+                f"Another process is training in {path.parent}. Expected a "
+                "directory that no other run uses. Wait for it to end, or "
+                "choose another directory. The lock is free as soon as that "
+                "process is gone.",
+            ) from error
+        yield
+
+
+def _close(file):
+    if not file.closed:
+        os.close(file.fileno())
+
+
+def _flush(path):
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _unwritable(path, error):
+    return OSError(
+        error.errno,
+        f"Cannot write {path}: {error.strerror or error}. The last state that "
+        "was saved is intact. Free space, or make the folder writable, and "
+        "run the same script again to go on from there.",
+    )

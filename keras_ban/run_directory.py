@@ -1,0 +1,527 @@
+"""A run on disk: what is finished, and the state of what is running.
+
+    run.json            what the run is, and its finished generations
+    lock                held while a process trains
+    generation-K/
+      model.keras       the trained model, unless `keep` left it out
+      history.json      what run.json says of this generation
+      backup.h5         the state of the running training, until it is done
+
+A generation is finished once `run.json` lists it. Every file is there whole
+or not at all, and checked before it is used. Nothing in them is code.
+"""
+
+import concurrent.futures
+import contextlib
+import dataclasses
+import pathlib
+import shutil
+import tempfile
+import warnings
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_ban import batches
+from keras_ban import checks
+from keras_ban import files
+from keras_ban import fingerprint
+from keras_ban import state
+from keras_ban.lineage import Generation
+from keras_ban.lineage import Lineage
+from keras_ban.signals import Signals
+from keras_ban.version import __version__
+
+SCHEMA = 1
+_WAYS_OUT = (
+    "Restore the file from a copy, train anew with `overwrite=True`, or choose "
+    "another directory."
+)
+
+
+def load(directory, custom_objects=None):
+    """Loads the finished generations of a run, without training.
+
+    The run may still go on, in this process or another.
+
+    Args:
+        directory: The directory of the run.
+        custom_objects: As in `keras.models.load_model`: classes and functions
+            by name, those that are not registered with Keras. Defaults to
+            `None`.
+
+    Returns:
+        A `Lineage`. A model that `keep` left out is `None`.
+
+    Raises:
+        ValueError: If there is no finished generation, or if a file is
+            damaged or cannot be loaded in Keras' safe mode.
+
+    Example:
+    >>> lineage = keras_ban.load("runs/digits")
+    >>> print(lineage.evaluate(test_ds))
+    """
+    run = RunDirectory(directory)
+    run.read()
+    if not run.records:
+        raise ValueError(
+            f"{run.path} holds no finished generation. Expected the directory "
+            "of a run, `BornAgain(..., directory=...)`. Received: "
+            f"{'one without any' if run.path.is_dir() else 'no directory'}. "
+            "Check the path, or run `fit` until a generation is finished."
+        )
+    with keras.saving.custom_object_scope(custom_objects or {}):
+        return Lineage(run.generations(), run.from_logits)
+
+
+class RunDirectory:
+    """The directory of a run.
+
+    Args:
+        path: The folder.
+        keep: Which models stay: "all", "best" and the last one, or so many
+            of the last ones. Defaults to `"all"`.
+        save_every: Steps between two savings, `None` for each epoch. Defaults
+            to `None`.
+        overwrite: Whether to remove the run that is there. Defaults to
+            `False`.
+
+    Attributes:
+        path: The folder, a `pathlib.Path`.
+        save_every: As given.
+        signals: The `Signals` that end the run, while it is open.
+        records: What is known of each finished generation, a list of dicts.
+        resumes: Whether there was a run before.
+    """
+
+    def __init__(self, path, keep="all", save_every=None, overwrite=False):
+        self.path = pathlib.Path(path)
+        self.save_every = save_every
+        self.signals = None
+        self.records = []
+        self.resumes = False
+        self._keep = keep
+        self._overwrite = overwrite
+        self._content = {}
+        self._repairs = []
+        self._writer = self._writing = None
+
+    @property
+    def from_logits(self):
+        """What the run was told of the outputs of its models."""
+        return self.records[0]["from_logits"] if self.records else None
+
+    @contextlib.contextmanager
+    def open(self):
+        """Locks the directory and reads it; holds signals back meanwhile."""
+        files.make_folder(self.path)
+        with (
+            Signals() as self.signals,
+            files.lock(self.path / "lock"),
+            concurrent.futures.ThreadPoolExecutor(1) as self._writer,
+        ):
+            if self._overwrite:
+                self._run_json.unlink(missing_ok=True)
+                for folder in self._folders():
+                    shutil.rmtree(folder)
+            self._sweep()
+            self.read()
+            yield
+
+    def _sweep(self):
+        """Removes what a process that died has left half written."""
+        temporary = f"{files.TEMPORARY}-{self._run_json.name}"
+        (self.path / temporary).unlink(missing_ok=True)
+        for folder in self._folders():
+            # Keras' own temporary files begin alike.
+            for leftover in folder.glob(f"{files.TEMPORARY}*"):
+                leftover.unlink()
+
+    def read(self):
+        """Reads and checks the records of all finished generations."""
+        held = self._histories()
+        try:
+            self._content = files.read_json(self._run_json)
+        except (FileNotFoundError, ValueError) as error:
+            if not self._folders():
+                if isinstance(error, ValueError):
+                    self._repair(f"{error} No generation was saved yet.")
+                return
+            self._rebuild(held, error)
+        if self._content["schema"] != SCHEMA:
+            raise ValueError(
+                f"{self._run_json} has the schema {self._content['schema']}. "
+                f"Expected {SCHEMA}, as keras_ban {__version__} writes it. "
+                f"{_WAYS_OUT}"
+            )
+        self.resumes = True
+        self.records = self._content["generations"]
+        for number, record in enumerate(self.records):
+            if held.get(number) != _without_kept(record):
+                self._repair(
+                    f"{self._history(number)} is missing or damaged. It is "
+                    "written again from run.json."
+                )
+
+    def _histories(self):
+        """The records that the folders of the generations hold."""
+        found = {}
+        for folder in self._folders():
+            with contextlib.suppress(FileNotFoundError, ValueError):
+                record = files.read_json(folder / "history.json")
+                if folder == self._folder(record["number"]):
+                    found[record["number"]] = record
+        return found
+
+    def _rebuild(self, held, error):
+        """Makes up for a damaged run.json from the folders' own records."""
+        records = []
+        while (number := len(records)) in held:
+            kept = (self._folder(number) / "model.keras").exists()
+            records.append({**held[number], "kept": kept})
+        lost = [
+            f
+            for f in self._folders()
+            if (f / "model.keras").exists()
+            and f not in [self._folder(n) for n in range(len(records))]
+        ]
+        if lost:
+            raise ValueError(
+                f"{error} It cannot be made up for, as {lost[0]} has a model "
+                f"and no sound history.json. {_WAYS_OUT}"
+            )
+        self._repair(
+            f"{self._run_json} is missing or damaged. It is written again "
+            "from what the folders of the generations say."
+        )
+        self._content = {
+            "schema": SCHEMA,
+            "fingerprint": None,
+            "generations": records,
+        }
+
+    def _repair(self, what):
+        self._repairs.append(what)
+        warnings.warn(what, stacklevel=2)
+
+    def check(self, common, networks, callbacks):
+        """Compares the run on disk with the one that is to be trained.
+
+        Args:
+            common: What `fingerprint.run` gives.
+            networks: What `fingerprint.network` gives for each generation
+                that is trained, or `None` for a given teacher.
+            callbacks: What `fingerprint.callbacks` gives for each generation.
+
+        Raises:
+            ValueError: If they differ, with the path of the first difference
+                and both values.
+        """
+        now = {"run": common, "networks": networks, "callbacks": callbacks}
+        count = len(networks)
+        self._fingerprints = [
+            files.checksum(_of_generation(now, k)) for k in range(count)
+        ]
+        before = self._content.get("fingerprint")
+        if before is not None:
+            # What is still to come may differ from what was planned.
+            for number in range(min(len(self.records) + 1, count)):
+                self._same(
+                    _of_generation(before, number), _of_generation(now, number)
+                )
+        for record, known in zip(
+            self.records, self._fingerprints, strict=False
+        ):
+            if record["fingerprint"] != known:
+                raise ValueError(
+                    f"{self._run_json} was damaged, and "
+                    f"{self._history(record['number'])} is of another run: its "
+                    f"fingerprint differs. {_WAYS_OUT}"
+                )
+        if before is None or count > len(self.records):
+            before = {k: _trimmed(v) for k, v in now.items()}
+        content = {
+            "schema": SCHEMA,
+            "fingerprint": before,
+            "generations": self.records,
+        }
+        if content != self._content or self._repairs:
+            self._content = content
+            self._write()
+            for record in self.records:
+                self._write_history(record)
+        self._prune()
+
+    def _same(self, recorded, received):
+        found = fingerprint.difference(recorded, received)
+        if found:
+            path, one, other = found
+            raise ValueError(
+                f"{self.path} holds another run: `{path}` differs. Recorded: "
+                f"{_short(one)}. Received: {_short(other)}. Go back to what "
+                "was recorded, pass `overwrite=True` to remove that run, or "
+                "choose another directory."
+            )
+
+    def generations(self, teacher=None):
+        """The finished `Generation`s, their models loaded.
+
+        Args:
+            teacher: The model of generation 0, if it need not be loaded.
+        """
+        found = []
+        for record in self.records:
+            model = teacher if record["number"] == 0 else None
+            if model is None and record["kept"]:
+                model = self._load(record)
+            found.append(self._generation(record, model))
+        return found
+
+    def _generation(self, record, model=None):
+        names = {f.name for f in dataclasses.fields(Generation)}
+        fields = {k: v for k, v in record.items() if k in names}
+        return Generation(**{**fields, "model": model})
+
+    def _load(self, record):
+        path = self._folder(record["number"]) / "model.keras"
+        try:
+            if files.digest(path) != record["model"]:
+                raise ValueError("its checksum differs")
+        except (OSError, ValueError) as error:
+            raise ValueError(
+                f"{path}, the model of {record['name']}, is damaged: {error}. "
+                f"{_WAYS_OUT}"
+            ) from error
+        return load_model(path)
+
+    def remind(self, states):
+        """Gives callbacks back what they knew after the last generation.
+
+        Args:
+            states: `CallbackStates` of them.
+        """
+        states.set(self.records[-1]["callbacks"])
+
+    def record(self, generation, states):
+        """Writes down a finished generation; from then on it is finished.
+
+        Args:
+            generation: The `Generation`.
+            states: `CallbackStates` of the user's callbacks.
+
+        Returns:
+            The numbers of the generations whose models stay.
+        """
+        self.wait()
+        number = generation.number
+        folder = self._folder(number)
+        files.make_folder(folder)
+        path = folder / "model.keras"
+        files.write(path, generation.model.save)
+        fields = dataclasses.asdict(dataclasses.replace(generation, model=None))
+        record = {
+            **fields,
+            "model": files.digest(path),
+            "fingerprint": self._fingerprints[number],
+            "from_logits": self._content["fingerprint"]["run"]["from_logits"],
+            "callbacks": states.get()[0],
+            "versions": _versions(),
+            "kept": True,
+        }
+        record = files.json.loads(files.dumps(record))
+        self._write_history(record)
+        self.records.append(record)
+        kept = self._kept()
+        for older in self.records:
+            older["kept"] = older["kept"] and older["number"] in kept
+        self._write()
+        self._prune()
+        return kept
+
+    def _kept(self):
+        numbers = [r["number"] for r in self.records]
+        if self._keep == "all":
+            return numbers
+        if self._keep == "best":
+            lineage = Lineage(
+                Generation(
+                    r["number"], r["name"], None, "", metrics=r["metrics"]
+                )
+                for r in self.records
+            )
+            return {lineage.best.number, numbers[-1]}
+        return numbers[-self._keep :]
+
+    def _prune(self):
+        """Removes what no finished generation needs any more."""
+        for record in self.records:
+            folder = self._folder(record["number"])
+            (folder / "backup.h5").unlink(missing_ok=True)
+            if not record["kept"]:
+                (folder / "model.keras").unlink(missing_ok=True)
+
+    def save(self, number, meta, arrays):
+        """Saves the state of a running training, while it goes on.
+
+        Args:
+            number: The generation.
+            meta: A dict.
+            arrays: A list of NumPy arrays.
+        """
+        self.wait()
+        folder = self._folder(number)
+        known = {"number": number, "fingerprint": self._fingerprints[number]}
+
+        def write():
+            if not folder.is_dir():
+                files.make_folder(folder)
+            content = state.pack({**meta, **known}, arrays)
+            files.write(folder / "backup.h5", lambda p: p.write_bytes(content))
+
+        self._writing = self._writer.submit(write)
+
+    def wait(self):
+        """Waits until what was given to `save` is on the disk.
+
+        Raises:
+            OSError: If it could not be written.
+        """
+        writing, self._writing = self._writing, None
+        if writing:
+            writing.result()
+
+    def saved(self, number):
+        """What `save` saved: dict and arrays, or `None` if there is nothing.
+
+        A state that is damaged, or not of this generation, is left aside with
+        a warning.
+        """
+        path = self._folder(number) / "backup.h5"
+        if not path.exists():
+            return None
+        try:
+            meta, arrays = state.unpack(path.read_bytes())
+            if meta["number"] != number:
+                raise ValueError(f"it is of generation {meta['number']}")
+            if meta["fingerprint"] != self._fingerprints[number]:
+                raise ValueError("it is of another run")
+        except (OSError, ValueError, KeyError) as error:
+            self._repair(
+                f"{path} is damaged: {error}. Generation {number} starts anew."
+            )
+            return None
+        return meta, arrays
+
+    def _write(self):
+        files.write_json(self._run_json, self._content)
+
+    def _write_history(self, record):
+        path = self._history(record["number"])
+        files.write_json(path, _without_kept(record))
+
+    @property
+    def _run_json(self):
+        return self.path / "run.json"
+
+    def _folder(self, number):
+        return self.path / f"generation-{number}"
+
+    def _history(self, number):
+        return self._folder(number) / "history.json"
+
+    def _folders(self):
+        return [
+            f
+            for f in sorted(self.path.glob("generation-*"))
+            if f.name.removeprefix("generation-").isdigit()
+        ]
+
+
+def load_model(path):
+    """Loads a `.keras` file in safe mode.
+
+    Raises:
+        ValueError: If it would run code, or holds a class or function that
+            Keras does not know.
+    """
+    try:
+        with warnings.catch_warnings():
+            # An optimizer that was never used has no variables to load.
+            warnings.filterwarnings("ignore", "Skipping variable loading")
+            return keras.models.load_model(path, safe_mode=True)
+    except Exception as error:
+        raise ValueError(
+            f"Keras does not load {path} in safe mode: {error} Register your "
+            "own classes and functions with "
+            "`@keras.saving.register_keras_serializable()`, give the classes "
+            "a `get_config`, and write a Lambda as a layer class."
+        ) from error
+
+
+def check_savable(model, x):
+    """Checks that Keras restores a model from what it saves of it.
+
+    Args:
+        model: A built model.
+        x: A batch of inputs.
+
+    Raises:
+        ValueError: If it does not, or only in part.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder, "model.keras")
+        try:
+            model.save(path)
+        except Exception as error:
+            raise ValueError(
+                f"Keras cannot save the model {model.name!r}: {error} Every "
+                "generation is saved in `directory=`. Give its classes a "
+                "`get_config`, or leave `directory=` out."
+            ) from error
+        loaded = load_model(path)
+    x = batches.first_rows(x, checks.PROBE_ROWS)
+    before, after = (m(x, training=False) for m in (model, loaded))
+    if not np.allclose(before, after, rtol=1e-4, atol=1e-5, equal_nan=True):
+        raise ValueError(
+            f"Keras does not restore the model {model.name!r}: it gives other "
+            "outputs once it is saved and loaded. Every generation is saved in "
+            "`directory=`. Make every layer and variable an attribute of its "
+            "class, and give the class a `get_config` that is complete."
+        )
+
+
+def _of_generation(fingerprint, number):
+    """The part that a generation depends on."""
+    networks, callbacks = fingerprint["networks"], fingerprint["callbacks"]
+    return {
+        **fingerprint["run"],
+        **(networks[min(number, len(networks) - 1)] or {}),
+        "callbacks": callbacks[min(number, len(callbacks) - 1)],
+    }
+
+
+def _trimmed(values):
+    """A list without the repetitions at its end."""
+    if isinstance(values, list):
+        while len(values) > 1 and values[-1] == values[-2]:
+            values = values[:-1]
+    return values
+
+
+def _without_kept(record):
+    return {k: v for k, v in record.items() if k != "kept"}
+
+
+def _versions():
+    return {
+        "keras_ban": __version__,
+        "keras": keras.version(),
+        "tensorflow": tf.__version__,
+        "numpy": np.__version__,
+    }
+
+
+def _short(value):
+    text = files.dumps(value)
+    return text if len(text) < 200 else f"{text[:200]} ..."

@@ -1,0 +1,238 @@
+"""The data of a generation, in an order that its seed and the epoch fix.
+
+A generation that is interrupted reads on where it stood, in another process
+too: batch b of epoch e of generation k is the same whenever it is read.
+"""
+
+import math
+
+import keras
+import tensorflow as tf
+
+from keras_ban import batches
+
+
+def prepare(arguments, number=0):
+    """Data that `of` needs no work for, in each generation.
+
+    Args:
+        arguments: The arguments of `keras.Model.fit`, a dict.
+        number: A generation that is trained. Defaults to `0`.
+
+    Returns:
+        The arguments, with arrays as tensors, and with `steps_per_epoch`
+        where `x` is a function of generation and epoch.
+
+    Raises:
+        ValueError: If nobody knows how many batches an epoch has.
+    """
+    x = arguments["x"]
+    if batches.is_arrays(x):
+        names = ("x", "y", "sample_weight")
+        return arguments | {k: _tensors(arguments.get(k)) for k in names}
+    if is_function(x) or _is_shuffled(arguments):
+        data = example(arguments, number)
+        steps = arguments.get("steps_per_epoch") or batches.size(data)
+        if steps in (None, float("inf")):
+            raise ValueError(
+                "The number of batches in an epoch is unknown. Expected a "
+                "data set with a cardinality, or `steps_per_epoch`. Pass "
+                "`steps_per_epoch`, or apply "
+                "`tf.data.experimental.assert_cardinality`."
+            )
+        return arguments | {"steps_per_epoch": steps}
+    return arguments
+
+
+def is_function(x):
+    """Whether `x` is a function of generation and epoch."""
+    known = (tf.data.Dataset, keras.utils.PyDataset)
+    return callable(x) and not isinstance(x, known)
+
+
+def example(arguments, number=0):
+    """`x` as one data set: what `x` gives for epoch 0 if it is a function.
+
+    Raises:
+        ValueError: If such a function does not give a `tf.data.Dataset`.
+    """
+    x = arguments["x"]
+    if not is_function(x):
+        return x
+    data = x(number, 0)
+    if isinstance(data, tf.data.Dataset):
+        return data
+    raise ValueError(
+        "Invalid value for argument `x`. Expected a function from generation "
+        "and epoch to a `tf.data.Dataset`. Received: one that returns a "
+        f"{type(data).__name__}, x({number}, 0). Build a data set in it, or "
+        "give arrays."
+    )
+
+
+def of(arguments, number, seed, epoch):
+    """The arguments of `fit` for a generation, its data from an epoch on.
+
+    Args:
+        arguments: What `prepare` returned.
+        number: The generation.
+        seed: Its seed.
+        epoch: The first epoch that is read, counted from 0.
+
+    Returns:
+        A dict. Arrays, shuffled data sets and functions have become one
+        `tf.data.Dataset` with `steps_per_epoch`.
+    """
+    x, steps = arguments["x"], arguments.get("steps_per_epoch")
+    if batches.is_arrays(x):
+        rows = batches.rows(x)
+        size = arguments.get("batch_size")
+        size = size or (math.ceil(rows / steps) if steps else 32)
+        count = math.ceil(rows / size)
+        steps = steps or count
+        indices = _indices(rows, size, arguments.get("shuffle", True), seed)
+        data = _from(indices, epoch * steps, count)
+        data = data.map(_gather(arguments), num_parallel_calls=tf.data.AUTOTUNE)
+    elif is_function(x):
+        data = _from(_each(x, number, steps), epoch * steps, steps)
+    elif _is_shuffled(arguments):
+        count = batches.size(x)
+        count = count if isinstance(count, int) else None
+        made = _shuffled(x, arguments["shuffle"], seed, count)
+        data = _from(made, epoch * steps, count)
+    elif isinstance(x, tf.data.Dataset):
+        # Keras warns that its default, True, cannot shuffle a data set.
+        arguments = {"shuffle": False, **arguments}
+        if not steps or not epoch:
+            return arguments
+        count, done = batches.size(x), epoch * steps
+        done = done % count if isinstance(count, int) else done
+        return arguments | {"x": x.repeat().skip(done)}
+    else:
+        return arguments
+    size = arguments.get("batch_size")
+    return arguments | {
+        "x": data.prefetch(tf.data.AUTOTUNE),
+        "y": None,
+        "sample_weight": None,
+        "batch_size": None,
+        "validation_batch_size": arguments.get("validation_batch_size", size),
+        "steps_per_epoch": steps,
+        "shuffle": False,
+    }
+
+
+def steps(arguments):
+    """The number of steps in an epoch, or `None` if nobody knows."""
+    size = batches.size(arguments["x"], arguments.get("batch_size"))
+    return arguments.get("steps_per_epoch") or size
+
+
+def _tensors(structure):
+    """Arrays as tensors in the memory of the CPU, floats as Keras has them."""
+
+    def convert(array):
+        if array is None:
+            return None
+        if not tf.is_tensor(array):
+            array = keras.ops.convert_to_numpy(array)
+        with tf.device("cpu:0"):
+            tensor = tf.convert_to_tensor(array)
+            if tensor.dtype.is_floating:
+                tensor = tf.cast(tensor, keras.config.floatx())
+        return tensor
+
+    return keras.tree.lists_to_tuples(
+        keras.tree.map_structure(convert, structure)
+    )
+
+
+def _from(make, done, count):
+    """Passes over the data, one after another, without those that are done.
+
+    Args:
+        make: Function from the number of a pass to its `tf.data.Dataset`.
+        done: How many batches to leave out.
+        count: Batches in a pass, or `None` if that is unknown.
+    """
+    first, rest = divmod(done, count) if count else (0, done)
+    return tf.data.Dataset.counter(first).flat_map(make).skip(rest)
+
+
+def _indices(rows, size, shuffle, seed):
+    whole = rows - rows % size
+
+    def make(number):
+        order = tf.range(rows, dtype="int64")
+        pair = tf.stack([tf.constant(seed, "int64"), number])
+        if shuffle == "batch":  # as Keras: among the rows of each batch
+            noise = tf.random.stateless_uniform([rows], pair, dtype="float64")
+            order = tf.argsort(tf.cast(order // size, "float64") + noise)
+        elif shuffle:
+            order = tf.random.experimental.stateless_shuffle(order, pair)
+        found = tf.data.Dataset.from_tensor_slices(
+            tf.reshape(order[:whole], (-1, size))
+        )
+        if whole < rows:
+            last = tf.data.Dataset.from_tensors(order[whole:])
+            found = found.concatenate(last) if whole else last
+        return found
+
+    return make
+
+
+def _gather(arguments):
+    data = keras.utils.pack_x_y_sample_weight(
+        arguments["x"], arguments.get("y"), arguments.get("sample_weight")
+    )
+
+    def gather(indices):
+        return keras.tree.map_structure(
+            lambda a: None if a is None else tf.gather(a, indices), data
+        )
+
+    return gather
+
+
+def _each(function, number, steps):
+    """What the user's function gives for each epoch of a generation."""
+    spec = function(number, 0).element_spec
+
+    def call(epoch):
+        data = function(number, int(epoch)).take(steps)
+        return tf.data.experimental.to_variant(data)
+
+    def make(epoch):
+        variant = tf.py_function(call, [epoch], tf.variant)
+        variant = tf.ensure_shape(variant, [])
+        data = tf.data.experimental.from_variant(variant, spec)
+        # An epoch that is too short would go on with the next one's data.
+        return data.apply(tf.data.experimental.assert_cardinality(steps))
+
+    return make
+
+
+def _is_shuffled(arguments):
+    """Whether `shuffle` is a buffer's size for an unshuffled data set."""
+    shuffle = arguments.get("shuffle")
+    is_number = isinstance(shuffle, int) and not isinstance(shuffle, bool)
+    return is_number and isinstance(arguments["x"], tf.data.Dataset)
+
+
+def _shuffled(data, buffer, seed, count):
+    """Passes that shuffle single examples, batches sized as before."""
+    first = keras.tree.flatten(data.element_spec)[0].shape[0]
+    size = first or len(keras.tree.flatten(next(iter(data)))[0])
+    rows = data.unbatch()
+
+    def make(number):
+        pair = tf.stack([tf.constant(seed, "int64"), number])
+        own = tf.random.stateless_uniform([], pair, None, None, "int64")
+        found = rows.shuffle(buffer, own, reshuffle_each_iteration=False)
+        found = found.batch(size, drop_remainder=first is not None)
+        if count:
+            # Batches of uneven sizes would not be as many as before.
+            found = found.apply(tf.data.experimental.assert_cardinality(count))
+        return found
+
+    return make
