@@ -472,7 +472,9 @@ def check_savable(model, x):
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder, "model.keras")
         try:
-            model.save(path)
+            files.write(path, model.save)
+        except OSError:
+            raise
         except Exception as error:
             raise ValueError(
                 f"Keras cannot save the model {model.name!r}: {error} Every "

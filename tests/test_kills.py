@@ -1,0 +1,155 @@
+"""A run that is killed, again and again, ends as one that was not."""
+
+import errno
+import random
+import signal
+
+import pytest
+from faults import Nursery
+
+import keras_ban
+
+STEPS = 4
+EPOCH = STEPS
+
+
+@pytest.fixture(scope="module")
+def nursery(tmp_path_factory):
+    nursery = Nursery(tmp_path_factory.mktemp("nursery"))
+    yield nursery
+    nursery.close()
+
+
+@pytest.fixture(scope="module")
+def whole(nursery, tmp_path_factory):
+    """What a run gives that nothing happens to."""
+    status, found, out = nursery.run(tmp_path_factory.mktemp("whole"))
+    assert status == 0, out
+    return found
+
+
+def survive(nursery, directory, faults, whole, **job):
+    """Runs a job until it ends, a fault in each attempt while there are any.
+
+    Returns the number of attempts that were killed.
+    """
+    before = len(nursery.steps())
+    killed = 0
+    for attempt, fault in enumerate([*faults, None]):
+        finished = done(directory)
+        status, found, out = nursery.run(
+            directory, attempt=attempt, fault=fault, **job
+        )
+        steps = nursery.steps()[before:]
+        now = [step for number, *step in steps if number == attempt]
+        earlier = [step for number, *step in steps if number < attempt]
+        assert all(step[0] >= finished for step in now)
+        redone = [step for step in now if step in earlier]
+        # The state is written beside the first step of the next epoch.
+        allowed = job.get("save_every", EPOCH + 1)
+        assert len(redone) <= allowed, (attempt, redone, out)
+        if status == 0:
+            break
+        assert status == -signal.SIGKILL, out
+        killed += 1
+    assert status == 0, out
+    assert found == whole
+    if killed:
+        assert "resuming " in out or done(directory) == 4
+    return killed
+
+
+def done(directory):
+    try:
+        return len(keras_ban.load(directory))
+    except ValueError:
+        return 0
+
+
+def test_a_finished_run_is_not_trained_again(nursery, whole, tmp_path):
+    before = len(nursery.steps())
+    assert nursery.run(tmp_path)[1] == whole
+    middle = len(nursery.steps())
+    status, found, _ = nursery.run(tmp_path)
+    assert (status, found) == (0, whole)
+    assert middle - before == 4 * 4 * STEPS
+    assert len(nursery.steps()) == middle
+
+
+def test_killed_at_any_moment(nursery, whole, tmp_path):
+    seconds = [1.7, 2.4, 3.1]
+    faults = [{"kill_after": s} for s in seconds]
+    assert survive(nursery, tmp_path, faults, whole) == len(faults)
+
+
+def test_killed_inside_the_first_writes(nursery, whole, tmp_path):
+    faults = [{"call": n} for n in (0, 3, 7, 12, 20)]
+    assert survive(nursery, tmp_path, faults, whole) == len(faults)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(6))
+def test_killed_at_many_random_moments(nursery, whole, tmp_path, seed):
+    rng = random.Random(seed)
+    faults = [{"kill_after": rng.uniform(1.2, 3.5)} for _ in range(12)]
+    assert survive(nursery, tmp_path, faults, whole) >= 4
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("first", range(12))
+def test_killed_inside_every_write(nursery, whole, tmp_path, first):
+    faults = [{"call": n} for n in range(first, 140, 12)]
+    assert survive(nursery, tmp_path, faults, whole) >= 4
+
+
+@pytest.mark.slow
+def test_killed_between_steps_that_are_saved(nursery, whole, tmp_path):
+    faults = [{"kill_after": 1.5 + n / 4} for n in range(8)]
+    assert survive(nursery, tmp_path, faults, whole, save_every=3) >= 4
+
+
+@pytest.mark.parametrize("code", ["ENOSPC", "EACCES"])
+@pytest.mark.parametrize("call", [2, 25, 40])
+def test_failing_write(nursery, whole, tmp_path, code, call):
+    check_failing_write(nursery, whole, tmp_path, code, call)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("code", ["ENOSPC", "EACCES"])
+@pytest.mark.parametrize("first", range(8))
+def test_failing_at_each_write(nursery, whole, tmp_path, code, first):
+    for call in range(first, 96, 8):
+        directory = tmp_path / str(call)
+        check_failing_write(nursery, whole, directory, code, call)
+
+
+def check_failing_write(nursery, whole, directory, code, call):
+    fault = {"call": call, "errno": code}
+    status, _, out = nursery.run(directory, fault=fault)
+    if status == 0:  # what failed was the removal of a temporary file
+        return
+    assert status == 1
+    last = out.strip().splitlines()[-1]
+    assert "OSError" in last or "PermissionError" in last, out
+    assert "Cannot write" in last and "is intact" in last, out
+    assert str(getattr(errno, code)) in last
+    for generation in keras_ban.load(directory) if done(directory) else ():
+        assert generation.model.get_weights()
+    status, found, out = nursery.run(directory)
+    assert (status, found) == (0, whole), out
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("where", [[1, 1, 2], [2, 2, "test"]])
+def test_signal(nursery, whole, tmp_path, number, where):
+    before = len(nursery.steps())
+    status, _, out = nursery.run(
+        tmp_path, attempt=1, signal=int(number), signal_at=where
+    )
+    assert status == -number, out
+    assert f"{signal.Signals(number).name}: the state is saved" in out
+    status, found, out = nursery.run(tmp_path, attempt=2)
+    assert (status, found) == (0, whole), out
+    assert f"resuming BAN-{where[0]} at epoch {where[1] + 1} of 4" in out
+    steps = [step for _, *step in nursery.steps()[before:]]
+    assert len(steps) == len({tuple(step) for step in steps})
