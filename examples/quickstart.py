@@ -9,6 +9,7 @@ table of each of the two runs and draws `quickstart.png`.
 """
 
 import argparse
+from pathlib import Path
 
 import keras
 from keras import layers
@@ -57,6 +58,7 @@ def main():
     parser.add_argument("--epochs", type=int, default=60)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--picture", default="quickstart.png")
+    parser.add_argument("--directory", help="keep the runs here, and resume")
     arguments = parser.parse_args()
     (x, y), validation, test = load_data()
     options = {
@@ -67,13 +69,13 @@ def main():
     }
 
     print("Training the born-again networks ...", flush=True)
-    ban = keras_ban.BornAgain(model_fn, objective="ban", seed=arguments.seed)
+    ban = born_again_run("ban", arguments)
     lineage = ban.fit(x, y, **options)
     born_again = lineage.evaluate(*test, title="Born again: test images")
     print(born_again)
 
     print("\nTraining the control, on the labels alone ...", flush=True)
-    ban = keras_ban.BornAgain(model_fn, objective="labels", seed=arguments.seed)
+    ban = born_again_run("labels", arguments)
     control = ban.fit(x, y, **options)
     control = control.evaluate(*test, title="Control: test images")
     print(control)
@@ -81,6 +83,16 @@ def main():
     print("\n" + findings(born_again, control))
     lineage.plot(arguments.picture)
     print(f"The picture is in {arguments.picture}.")
+
+
+def born_again_run(objective, arguments):
+    """The driver; the run has a directory of its own if one is given."""
+    directory = arguments.directory
+    if directory:
+        directory = Path(directory, objective)
+    return keras_ban.BornAgain(
+        model_fn, objective, directory, seed=arguments.seed
+    )
 
 
 def findings(born_again, control):

@@ -200,7 +200,7 @@ def _prepare(fault):
         return plain(path, mode, *args, **kwargs)
 
     plain = open
-    pathlib.Path.open = opened
+    pathlib.Path.open = builtins.open = opened
     pathlib.Path.write_bytes = lambda self, data: _write(self, data)
     pathlib.Path.write_text = lambda self, data, **_: _write(
         self, data.encode()
