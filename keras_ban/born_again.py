@@ -300,6 +300,8 @@ class BornAgain:
 
     def _continue(self, arguments, teacher, networks, callbacks):
         """Compares the run with that on disk, and loads what is finished."""
+        for held in callbacks:
+            checks.no_backup(held)
         common = fingerprint.run(
             self.seed, self.objective, self._from_logits, arguments, teacher
         )

@@ -121,6 +121,17 @@ def callbacks(given, number):
     return found
 
 
+def no_backup(given):
+    """Refuses callbacks that resume a training in a way of their own."""
+    for one in given:
+        if isinstance(one, keras.callbacks.BackupAndRestore):
+            raise ValueError(
+                "`BackupAndRestore` and `directory=` both resume a training. "
+                "Expected one of them. Leave the callback out: the directory "
+                "keeps the state of the running training."
+            )
+
+
 def returned_model(model_fn):
     """Calls `model_fn` and checks that it returns a model."""
     try:

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from keras_ban import batches
 from keras_ban import files
+from keras_ban import stream
 from keras_ban.callback_states import keras_arguments
 
 # Callbacks of Keras that change how a model trains.
@@ -140,7 +141,8 @@ def _named(config):
 
 
 def _data(arguments):
-    x = arguments["x"]
+    # Generation 0 may be a teacher that was given.
+    x = stream.example(arguments, 1)
     if batches.is_arrays(x):
         parts = {k: arguments.get(k) for k in ("x", "y", "sample_weight")}
         return {

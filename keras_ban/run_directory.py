@@ -96,7 +96,7 @@ class RunDirectory:
     """
 
     def __init__(self, path, keep="all", save_every=None, overwrite=False):
-        self.path = pathlib.Path(path)
+        self.path = pathlib.Path(path).expanduser().absolute()
         self.save_every = save_every
         self.signals = None
         self.records = []
@@ -125,6 +125,8 @@ class RunDirectory:
                 self._run_json.unlink(missing_ok=True)
                 for folder in self._folders():
                     shutil.rmtree(folder)
+                # A second `fit` is to extend what the first one trains.
+                self._overwrite = False
             self._sweep()
             self.read()
             yield
@@ -140,6 +142,8 @@ class RunDirectory:
 
     def read(self):
         """Reads and checks the records of all finished generations."""
+        self.records, self._content, self._repairs = [], {}, []
+        self.resumes = False
         held = self._histories()
         try:
             self._content = files.read_json(self._run_json)

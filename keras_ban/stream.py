@@ -4,12 +4,16 @@ A generation that is interrupted reads on where it stood, in another process
 too: batch b of epoch e of generation k is the same whenever it is read.
 """
 
+import contextlib
 import math
+import re
 
 import keras
 import tensorflow as tf
 
 from keras_ban import batches
+
+_LENGTHS = re.compile("[^\n]*was expected to contain[^\n]*")
 
 
 def prepare(arguments, number=0):
@@ -120,6 +124,26 @@ def of(arguments, number, seed, epoch):
         "steps_per_epoch": steps,
         "shuffle": False,
     }
+
+
+@contextlib.contextmanager
+def clear_errors(name):
+    """Says in plain words what TensorFlow says of an epoch that is too short.
+
+    Args:
+        name: The name of the generation.
+    """
+    try:
+        yield
+    except tf.errors.FailedPreconditionError as error:
+        if "was expected to contain" not in str(error):
+            raise
+        raise ValueError(
+            f"The data of {name} ends before the epoch does. Expected as many "
+            "batches in each epoch as in the first. Received: "
+            f"{_LENGTHS.search(error.message)[0]} Make all data sets equally "
+            "long, or pass a `steps_per_epoch` that each of them has."
+        ) from error
 
 
 def steps(arguments):

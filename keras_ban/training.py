@@ -62,7 +62,8 @@ class Training:
                 arguments["epochs"] = epoch
         start = time.perf_counter()
         if run is None:
-            history = fit(callbacks=self._callbacks, **arguments)
+            with stream.clear_errors(self.name):
+                history = fit(callbacks=self._callbacks, **arguments)
             return history.history, time.perf_counter() - start
         backup = Backup(
             self._callbacks,
@@ -75,7 +76,8 @@ class Training:
             epochs=arguments.get("epochs", 1),
             steps=stream.steps(arguments),
         )
-        history = fit(callbacks=backup, **arguments)
+        with stream.clear_errors(self.name):
+            history = fit(callbacks=backup, **arguments)
         return history.history, backup.seconds
 
 

@@ -127,8 +127,8 @@ def train(job):
     ).fit(
         x[:64],
         y[:64],
-        generations=3,
-        epochs=4,
+        generations=job.get("generations", 3),
+        epochs=job.get("epochs", 4),
         batch_size=16,
         validation_data=(x[64:], y[64:]),
         callbacks=callbacks,
