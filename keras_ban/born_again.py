@@ -15,7 +15,7 @@ from keras_ban import model_functions
 from keras_ban import objectives
 from keras_ban import outputs
 from keras_ban import report
-from keras_ban import run_directory
+from keras_ban import saving
 from keras_ban import stream
 from keras_ban.distiller import Distiller
 from keras_ban.lineage import Generation
@@ -283,14 +283,14 @@ class BornAgain:
             checks.own_optimizers(*models)
             checks.seeds_differ(*models)
             if self._run:
-                run_directory.check_savable(models[0], x)
+                saving.check_savable(models[0], x)
                 networks[model_fn] = fingerprint.network(models[0])
             if self.objective.needs_teacher:
                 parent = models[1] if teacher is None else teacher
                 trials.append(self._distiller(models[0], parent))
                 trials[-1].check_models(x)
         if self._run and teacher is not None:
-            run_directory.check_savable(teacher, x)
+            saving.check_savable(teacher, x)
         for shape in shapes:
             checks.same_classes(shape, shapes[0])
         return shapes[0]

@@ -16,17 +16,15 @@ import contextlib
 import dataclasses
 import pathlib
 import shutil
-import tempfile
 import warnings
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_ban import batches
-from keras_ban import checks
 from keras_ban import files
 from keras_ban import fingerprint
+from keras_ban import saving
 from keras_ban import state
 from keras_ban.lineage import Generation
 from keras_ban.lineage import Lineage
@@ -297,7 +295,7 @@ class RunDirectory:
                 f"{path}, the model of {record['name']}, is damaged: {error}. "
                 f"{_WAYS_OUT}"
             ) from error
-        return load_model(path)
+        return saving.load_model(path)
 
     def remind(self, states):
         """Gives callbacks back what they knew after the last generation.
@@ -440,61 +438,6 @@ class RunDirectory:
             for f in sorted(self.path.glob("generation-*"))
             if f.name.removeprefix("generation-").isdigit()
         ]
-
-
-def load_model(path):
-    """Loads a `.keras` file in safe mode.
-
-    Raises:
-        ValueError: If it would run code, or holds a class or function that
-            Keras does not know.
-    """
-    try:
-        with warnings.catch_warnings():
-            # An optimizer that was never used has no variables to load.
-            warnings.filterwarnings("ignore", "Skipping variable loading")
-            return keras.models.load_model(path, safe_mode=True)
-    except Exception as error:
-        raise ValueError(
-            f"Keras does not load {path} in safe mode: {error} Register your "
-            "own classes and functions with "
-            "`@keras.saving.register_keras_serializable()`, give the classes "
-            "a `get_config`, and write a Lambda as a layer class."
-        ) from error
-
-
-def check_savable(model, x):
-    """Checks that Keras restores a model from what it saves of it.
-
-    Args:
-        model: A built model.
-        x: A batch of inputs.
-
-    Raises:
-        ValueError: If it does not, or only in part.
-    """
-    with tempfile.TemporaryDirectory() as folder:
-        path = pathlib.Path(folder, "model.keras")
-        try:
-            files.write(path, model.save)
-        except OSError:
-            raise
-        except Exception as error:
-            raise ValueError(
-                f"Keras cannot save the model {model.name!r}: {error} Every "
-                "generation is saved in `directory=`. Give its classes a "
-                "`get_config`, or leave `directory=` out."
-            ) from error
-        loaded = load_model(path)
-    x = batches.first_rows(x, checks.PROBE_ROWS)
-    before, after = (m(x, training=False) for m in (model, loaded))
-    if not np.allclose(before, after, rtol=1e-4, atol=1e-5, equal_nan=True):
-        raise ValueError(
-            f"Keras does not restore the model {model.name!r}: it gives other "
-            "outputs once it is saved and loaded. Every generation is saved in "
-            "`directory=`. Make every layer and variable an attribute of its "
-            "class, and give the class a `get_config` that is complete."
-        )
 
 
 def _of_generation(fingerprint, number):
