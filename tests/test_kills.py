@@ -56,6 +56,7 @@ def survive(nursery, directory, faults, whole, **job):
     assert found == whole
     if killed:
         assert "resuming " in out or done(directory) == 4
+    print(f"killed {killed} times")
     return killed
 
 
