@@ -302,6 +302,11 @@ class BornAgain:
         """Compares the run with that on disk, and loads what is finished."""
         for held in callbacks:
             checks.no_backup(held)
+        if self._run.keep == "best" and arguments["validation_data"] is None:
+            raise ValueError(
+                "keep='best' chooses by validation data. Received: none. Pass "
+                "`validation_data=` or `validation_split=`, or another `keep`."
+            )
         common = fingerprint.run(
             self.seed, self.objective, self._from_logits, arguments, teacher
         )

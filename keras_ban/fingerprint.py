@@ -27,8 +27,8 @@ _SCHEDULE = (
     "validation_freq",
     "validation_steps",
 )
-# What Keras numbers in the order of creation, or does not need.
-_COUNTED = ("name", "shared_object_id", "build_config")
+# What Keras numbers in the order of creation, or what stands elsewhere.
+_COUNTED = ("name", "shared_object_id", "build_config", "compile_config")
 
 
 def run(seed, objective, from_logits, arguments, teacher):

@@ -87,6 +87,7 @@ class RunDirectory:
 
     Attributes:
         path: The folder, a `pathlib.Path`.
+        keep: As given.
         save_every: As given.
         signals: The `Signals` that end the run, while it is open.
         records: What is known of each finished generation, a list of dicts.
@@ -99,7 +100,7 @@ class RunDirectory:
         self.signals = None
         self.records = []
         self.resumes = False
-        self._keep = keep
+        self.keep = keep
         self._overwrite = overwrite
         self._content = {}
         self._repairs = []
@@ -343,9 +344,9 @@ class RunDirectory:
 
     def _kept(self):
         numbers = [r["number"] for r in self.records]
-        if self._keep == "all":
+        if self.keep == "all":
             return numbers
-        if self._keep == "best":
+        if self.keep == "best":
             lineage = Lineage(
                 Generation(
                     r["number"], r["name"], None, "", metrics=r["metrics"]
@@ -353,7 +354,7 @@ class RunDirectory:
                 for r in self.records
             )
             return {lineage.best.number, numbers[-1]}
-        return numbers[-self._keep :]
+        return numbers[-self.keep :]
 
     def _prune(self):
         """Removes what no finished generation needs any more."""

@@ -26,11 +26,17 @@ def load_model(path):
             return keras.models.load_model(path, safe_mode=True)
     except Exception as error:
         raise ValueError(
-            f"Keras does not load {path} in safe mode: {error} Register your "
-            "own classes and functions with "
+            f"Keras does not load {path} in safe mode: {_reason(error)} "
+            "Register your own classes and functions with "
             "`@keras.saving.register_keras_serializable()`, give the classes "
             "a `get_config`, and write a Lambda as a layer class."
         ) from error
+
+
+def _reason(error):
+    """What Keras says, without the configurations it adds to it."""
+    text = str(error).rsplit("Exception encountered: ", 1)[-1]
+    return text.split("Full object config:")[0].split("\n\nconfig=")[0].strip()
 
 
 def check_savable(model, x):
