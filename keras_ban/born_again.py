@@ -187,8 +187,9 @@ class BornAgain:
                 stack.enter_context(self._run.open())
                 self._continue(arguments, teacher, networks, given)
             done = len(self.lineage)
-            if 0 < done <= generations and given[done] == given[done - 1]:
-                self._run.remind(trainings[done].remembered)
+            if 0 < done <= generations:
+                # Those that later generations share go on from there.
+                self._run.remind(trainings[done - 1].remembered)
             for number in range(done, generations + 1):
                 if number == 0 and teacher is not None:
                     generation = Generation(0, "Teacher", teacher, "given")

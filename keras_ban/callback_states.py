@@ -4,6 +4,7 @@ import inspect
 import json
 
 import numpy as np
+import tensorflow as tf
 
 
 class CallbackStates:
@@ -82,11 +83,12 @@ def _encode(value, arrays):
     if value is None or type(value) in (bool, int, float, str):
         return value
     if isinstance(value, (np.ndarray, np.generic)):
-        if value.dtype.kind not in "biufc" and value.dtype.name != "bfloat16":
+        if value.dtype.kind not in "biuf" and value.dtype.name != "bfloat16":
             raise TypeError
+        if isinstance(value, np.generic):
+            return {"scalar": [value.dtype.name, value.item()]}
         arrays.append(np.array(value))
-        kind = "scalar" if isinstance(value, np.generic) else "array"
-        return {kind: len(arrays) - 1}
+        return {"array": len(arrays) - 1}
     if type(value) in (list, tuple):
         return {type(value).__name__: [_encode(v, arrays) for v in value]}
     if type(value) is dict:
@@ -102,7 +104,8 @@ def _decode(held, arrays):
     if kind == "array":
         return np.array(arrays[content])
     if kind == "scalar":
-        return arrays[content][()]
+        name, value = content
+        return tf.as_dtype(name).as_numpy_dtype(value)
     if kind == "dict":
         return {_decode(k, arrays): _decode(v, arrays) for k, v in content}
     values = [_decode(v, arrays) for v in content]
@@ -112,5 +115,5 @@ def _decode(held, arrays):
 def _holds_array(held):
     if isinstance(held, dict):
         ((kind, content),) = held.items()
-        return kind in ("array", "scalar") or _holds_array(content)
+        return kind == "array" or _holds_array(content)
     return isinstance(held, list) and any(map(_holds_array, held))

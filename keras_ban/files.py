@@ -4,6 +4,8 @@ import contextlib
 import hashlib
 import json
 import os
+import pathlib
+import tempfile
 
 try:
     import fcntl
@@ -95,6 +97,21 @@ def make_folder(path):
         _flush(path.parent)
     except OSError as error:
         raise _unwritable(path, error) from error
+
+
+@contextlib.contextmanager
+def temporary_folder():
+    """Gives a folder, a `pathlib.Path`, that is gone afterwards.
+
+    Raises:
+        OSError: If it cannot be made, as on a full disk.
+    """
+    try:
+        folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
+    except OSError as error:
+        raise _unwritable(tempfile.gettempdir(), error) from error
+    with folder as path:
+        yield pathlib.Path(path)
 
 
 @contextlib.contextmanager

@@ -1,7 +1,5 @@
 """Models to disk and back, in Keras' safe mode."""
 
-import pathlib
-import tempfile
 import warnings
 
 import keras
@@ -49,8 +47,8 @@ def check_savable(model, x):
     Raises:
         ValueError: If it does not, or only in part.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        path = pathlib.Path(folder, "model.keras")
+    with files.temporary_folder() as folder:
+        path = folder / "model.keras"
         try:
             files.write(path, model.save)
         except OSError:

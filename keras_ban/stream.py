@@ -252,6 +252,8 @@ def _shuffled(data, buffer, seed, count):
     def make(number):
         pair = tf.stack([tf.constant(seed, "int64"), number])
         own = tf.random.stateless_uniform([], pair, None, None, "int64")
+        # Of this function's graph; else the global seed would be mixed in.
+        tf.compat.v1.set_random_seed(1)
         found = rows.shuffle(buffer, own, reshuffle_each_iteration=False)
         found = found.batch(size, drop_remainder=first is not None)
         if count:

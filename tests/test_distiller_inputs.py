@@ -364,7 +364,6 @@ def test_smoothed_binary_labels(data, last):
         [SparseCE()],
         squared_distance,
     ],
-    ids=str,
 )
 def test_label_term_is_the_compiled_loss(data, loss):
     x, y = data

@@ -46,7 +46,7 @@ def test_sums_instead_of_means(data, objective):
     assert error(total, [96 * u for u in mean]) <= 1e-6
 
 
-@pytest.mark.parametrize("loss", [LOGITS, squared_distance], ids=str)
+@pytest.mark.parametrize("loss", [LOGITS, squared_distance])
 def test_compiling_again_forgets_the_first_loss(data, loss):
     x, y = data
     start, teacher = network(), network()

@@ -1,0 +1,167 @@
+"""The order of the data: a function of seed, generation and epoch."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_ban import stream
+
+ROWS = np.arange(50)
+
+
+def epochs(arguments, count, seed=1, number=0, first=0):
+    """The rows that each epoch reads, as a list of lists of batches."""
+    prepared = stream.prepare({"epochs": count, **arguments}, number)
+    found = stream.of(prepared, number, seed, first)
+    steps = found.get("steps_per_epoch") or len(found["x"])
+    batches = iter(found["x"].repeat())
+    return [
+        [rows(next(batches)) for _ in range(steps)] for _ in range(first, count)
+    ]
+
+
+def rows(batch):
+    x = batch[0] if isinstance(batch, tuple) else batch
+    return np.asarray(x).ravel().astype(int).tolist()
+
+
+def flat(epoch):
+    return [row for batch in epoch for row in batch]
+
+
+def data_set(size=8):
+    return tf.data.Dataset.from_tensor_slices(ROWS).batch(size)
+
+
+def by_number(generation, epoch):
+    data = tf.data.Dataset.from_tensor_slices(ROWS)
+    return data.shuffle(50, 100 * generation + epoch).batch(8)
+
+
+SHUFFLED = {
+    "arrays": {"x": ROWS, "batch_size": 8},
+    "default size": {"x": ROWS},
+    "batches": {"x": ROWS, "batch_size": 8, "shuffle": "batch"},
+    "buffer": {"x": data_set(), "shuffle": 50},
+    "small buffer": {"x": data_set(), "shuffle": 7},
+    "function": {"x": by_number},
+}
+
+
+@pytest.mark.parametrize("name", SHUFFLED)
+def test_every_row_once_in_every_epoch(name):
+    for epoch in epochs(SHUFFLED[name], 3):
+        assert sorted(flat(epoch)) == ROWS.tolist()
+
+
+@pytest.mark.parametrize("name", SHUFFLED)
+def test_orders_differ(name):
+    first, second = epochs(SHUFFLED[name], 2)
+    (other,) = epochs(SHUFFLED[name], 1, number=1, seed=2)
+    orders = [flat(first), flat(second), flat(other), ROWS.tolist()]
+    assert len({tuple(o) for o in orders}) == 4
+
+
+@pytest.mark.parametrize("name", SHUFFLED)
+def test_order_follows_from_the_numbers(name):
+    assert epochs(SHUFFLED[name], 2) == epochs(SHUFFLED[name], 2)
+
+
+STEPS = {
+    **SHUFFLED,
+    "unshuffled": {"x": ROWS, "batch_size": 8, "shuffle": False},
+    "fewer steps": {"x": ROWS, "batch_size": 8, "steps_per_epoch": 3},
+    "more steps": {"x": ROWS, "batch_size": 8, "steps_per_epoch": 9},
+    "buffer, fewer steps": {
+        "x": data_set(),
+        "shuffle": 50,
+        "steps_per_epoch": 3,
+    },
+    "tf.data, fewer steps": {"x": data_set(), "steps_per_epoch": 3},
+    "tf.data, endless": {"x": data_set().repeat(), "steps_per_epoch": 3},
+    "function, fewer steps": {"x": by_number, "steps_per_epoch": 3},
+}
+
+
+@pytest.mark.parametrize("name", STEPS)
+@pytest.mark.parametrize("first", [1, 3])
+def test_later_epochs_alone(name, first):
+    whole = epochs(STEPS[name], 5)
+    assert epochs(STEPS[name], 5, first=first) == whole[first:]
+
+
+def test_unshuffled_arrays_in_their_order():
+    found = epochs({"x": ROWS, "batch_size": 8, "shuffle": False}, 2)
+    assert [flat(e) for e in found] == [ROWS.tolist()] * 2
+    assert [len(b) for b in found[0]] == [8] * 6 + [2]
+
+
+def test_batches_stay_together():
+    found = epochs({"x": ROWS, "batch_size": 8, "shuffle": "batch"}, 1)[0]
+    starts = [min(batch) // 8 for batch in found]
+    assert [sorted(b) for b in found] == [
+        ROWS[8 * s : 8 * s + 8].tolist() for s in starts
+    ]
+
+
+def test_order_is_uniform():
+    """Each row comes first equally often: chi-squared of 49 degrees."""
+    found = epochs({"x": ROWS, "batch_size": 50}, 2000)
+    counts = np.bincount([flat(e)[0] for e in found], minlength=50)
+    assert ((counts - 40.0) ** 2 / 40.0).sum() < 85.4  # p = 0.001
+
+
+def test_labels_and_weights_stay_with_their_rows():
+    x = {"one": ROWS[:, None].astype("float64"), "two": ROWS}
+    arguments = {"x": x, "y": 2 * ROWS, "sample_weight": 3.0 * ROWS}
+    found = stream.of(stream.prepare(arguments), 0, 1, 0)
+    read = list(found["x"].take(found["steps_per_epoch"]))
+    assert len(read) == 2
+    for x, y, weight in read:
+        assert x["one"].dtype == weight.dtype == keras.config.floatx()
+        np.testing.assert_array_equal(x["one"][:, 0], x["two"])
+        np.testing.assert_array_equal(y, 2 * x["two"])
+        np.testing.assert_array_equal(weight, 3 * x["two"])
+
+
+def test_shuffled_batches_keep_their_size():
+    for drop in (True, False):
+        x = tf.data.Dataset.from_tensor_slices(ROWS).batch(8, drop)
+        found = stream.of(stream.prepare({"x": x, "shuffle": 50}), 0, 1, 0)
+        read = list(found["x"].take(found["steps_per_epoch"]))
+        sizes = [len(b) for b in read]
+        assert sizes == [8] * 6 + ([] if drop else [2])
+
+
+def test_other_data_is_left_alone():
+    x = data_set().shuffle(9)
+    assert stream.of({"x": x}, 0, 1, 3) == {"x": x, "shuffle": False}
+
+
+def unknown(generation=0, epoch=0):
+    return data_set().filter(lambda x: True)
+
+
+@pytest.mark.parametrize("arguments", [{"x": unknown}, {"x": unknown()}])
+def test_unknown_length(arguments):
+    with pytest.raises(ValueError, match="batches in an epoch is unknown"):
+        stream.prepare({"shuffle": 9, **arguments})
+    held = stream.prepare({"shuffle": 9, "steps_per_epoch": 3, **arguments})
+    found = stream.of(held, 0, 1, 0)["x"].take(3)
+    assert [len(b) for b in found] == [8] * 3
+
+
+def test_function_of_something_else():
+    with pytest.raises(ValueError, match="one that returns a list"):
+        stream.prepare({"x": lambda generation, epoch: [1, 2]})
+
+
+def test_short_epoch():
+    def x(generation, epoch):
+        return data_set().take(7 - epoch)
+
+    found = stream.of(stream.prepare({"x": x}), 0, 1, 0)["x"]
+    with pytest.raises(ValueError, match="The data of BAN-2 ends before"):
+        with stream.clear_errors("BAN-2"):
+            list(found.take(14))
