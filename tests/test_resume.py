@@ -18,6 +18,13 @@ import keras_ban
 STOPS = [(1, 1, 2)]
 
 
+def cases(names, slow):
+    """The names, of which the `slow` ones run in the long form alone."""
+    marks = {name: [pytest.mark.slow] for name in slow}
+    assert marks.keys() <= set(names)
+    return [pytest.param(n, marks=marks.get(n, ()), id=n) for n in names]
+
+
 class Interrupted(RuntimeError):
     pass
 
@@ -143,7 +150,10 @@ NETWORKS = {
 }
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize(
+    "name",
+    cases(NETWORKS, ["unbuilt", "model", "gradient accumulation", "EMA"]),
+)
 def test_networks(tmp_path, name):
     check(tmp_path, model=NETWORKS[name])
 
@@ -154,15 +164,15 @@ def test_saved_between_steps(tmp_path, name):
     check(tmp_path, model=NETWORKS[name], born=born, validation_data=VALIDATION)
 
 
-@pytest.mark.parametrize("save_every", [None, 2])
-def test_many_steps_at_once(tmp_path, save_every):
+def test_many_steps_at_once(tmp_path):
     model = optimized(graph=True)
     stops = [(0, 1, 1), (1, 1, 3)]
-    check(tmp_path, stops, model=model, born={"save_every": save_every})
+    check(tmp_path, stops, model=model, born={"save_every": 2})
 
 
 @pytest.mark.parametrize(
-    "objective", ["ban+l", "cwtm", "dkpp", "kd", "logits", "labels"]
+    "objective",
+    cases(["cwtm", "dkpp", "kd", "logits", "labels"], ["kd", "logits"]),
 )
 def test_objectives(tmp_path, objective):
     check(tmp_path, objective=objective, born={"save_every": 3})
@@ -201,7 +211,20 @@ DATA = {
 }
 
 
-@pytest.mark.parametrize("name", DATA)
+@pytest.mark.parametrize(
+    "name",
+    cases(
+        DATA,
+        [
+            "a part of a batch",
+            "batches",
+            "weights of classes",
+            "steps of arrays",
+            "buffer and steps",
+            "repeated",
+        ],
+    ),
+)
 def test_data(tmp_path, name):
     check(tmp_path, [(1, 1, 1)], born={"save_every": 3}, **DATA[name])
 
@@ -287,8 +310,18 @@ CALLBACKS = {
 }
 
 
-@pytest.mark.parametrize("name", CALLBACKS)
-@pytest.mark.parametrize("save_every", [None, 3])
+@pytest.mark.parametrize(
+    ("name", "save_every"),
+    [
+        ("own", None),
+        ("shared", 3),
+        ("best weights", None),
+        *(
+            pytest.param(name, 3, marks=pytest.mark.slow)
+            for name in ("schedule", "plateau", "best weights")
+        ),
+    ],
+)
 def test_callbacks(tmp_path, name, save_every):
     check(
         tmp_path,
