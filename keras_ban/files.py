@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import pathlib
+import shutil
 import tempfile
 
 try:
@@ -95,6 +96,17 @@ def make_folder(path):
     try:
         path.mkdir(parents=True, exist_ok=True)
         _flush(path.parent)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
+def remove(path):
+    """Removes a file, or a folder with all that is in it, if it is there."""
+    try:
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
     except OSError as error:
         raise _unwritable(path, error) from error
 

@@ -15,7 +15,6 @@ import concurrent.futures
 import contextlib
 import dataclasses
 import pathlib
-import shutil
 import warnings
 
 import keras
@@ -121,9 +120,9 @@ class RunDirectory:
             concurrent.futures.ThreadPoolExecutor(1) as self._writer,
         ):
             if self._overwrite:
-                self._run_json.unlink(missing_ok=True)
+                files.remove(self._run_json)
                 for folder in self._folders():
-                    shutil.rmtree(folder)
+                    files.remove(folder)
                 # A second `fit` is to extend what the first one trains.
                 self._overwrite = False
             self._sweep()
@@ -133,11 +132,11 @@ class RunDirectory:
     def _sweep(self):
         """Removes what a process that died has left half written."""
         temporary = f"{files.TEMPORARY}-{self._run_json.name}"
-        (self.path / temporary).unlink(missing_ok=True)
+        files.remove(self.path / temporary)
         for folder in self._folders():
             # Keras' own temporary files begin alike.
             for leftover in folder.glob(f"{files.TEMPORARY}*"):
-                leftover.unlink()
+                files.remove(leftover)
 
     def read(self):
         """Reads and checks the records of all finished generations."""
@@ -360,9 +359,9 @@ class RunDirectory:
         """Removes what no finished generation needs any more."""
         for record in self.records:
             folder = self._folder(record["number"])
-            (folder / "backup.h5").unlink(missing_ok=True)
+            files.remove(folder / "backup.h5")
             if not record["kept"]:
-                (folder / "model.keras").unlink(missing_ok=True)
+                files.remove(folder / "model.keras")
 
     def save(self, number, meta, arrays):
         """Saves the state of a running training, while it goes on.
