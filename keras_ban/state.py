@@ -14,12 +14,14 @@ import keras
 import numpy as np
 import tensorflow as tf
 from keras.src.backend.common import global_state
-from keras.src.random.seed_generator import GLOBAL_SEED_GENERATOR
 from keras.src.random.seed_generator import global_seed_generator
 
 from keras_ban import files
 
 _HEADER = 512
+# Keras has no public name for what its layers draw from without a seed of
+# their own, and a constant for this one only since 3.13.
+_GLOBAL_SEEDS = "global_seed_generator"
 
 
 def pack(meta, arrays):
@@ -151,9 +153,7 @@ class Variables:
                 found.append(value.state)
             elif isinstance(value, keras.Variable):
                 found.append(value)
-        # What `keras.random` draws from where no seed is given. Keras has no
-        # public name for it.
-        seeds = global_state.get_global_attribute(GLOBAL_SEED_GENERATOR)
+        seeds = global_state.get_global_attribute(_GLOBAL_SEEDS)
         if seeds is not None:
             found.append(seeds.state)
         return list({id(v): v for v in found}.values())
