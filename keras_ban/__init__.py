@@ -1,8 +1,10 @@
 """Born-again networks for Keras 3: generation after generation."""
 
 from keras_ban import metrics
+from keras_ban import models
 from keras_ban import objectives
 from keras_ban.born_again import BornAgain
+from keras_ban.cache import TeacherCache
 from keras_ban.distiller import Distiller
 from keras_ban.ensemble import ensemble
 from keras_ban.lineage import Generation
@@ -15,9 +17,11 @@ __all__ = [
     "Distiller",
     "Generation",
     "Lineage",
+    "TeacherCache",
     "__version__",
     "ensemble",
     "load",
     "metrics",
+    "models",
     "objectives",
 ]

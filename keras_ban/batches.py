@@ -96,6 +96,25 @@ def split(arrays, fraction):
     return cut(slice(None, at)), tuple(cut(slice(at, None)))
 
 
+def with_validation(arguments):
+    """The arguments of `fit`, the validation data split off if it should be.
+
+    Args:
+        arguments: The arguments of `keras.Model.fit`, a dict.
+
+    Returns:
+        A dict that has `validation_data`, or `None` for it.
+    """
+    arguments = {"validation_data": None, **arguments}
+    fraction = arguments.pop("validation_split", 0.0)
+    if fraction and arguments["validation_data"] is None:
+        names = ("x", "y", "sample_weight")
+        train, held_out = split([arguments.get(k) for k in names], fraction)
+        arguments |= dict(zip(names, train, strict=True))
+        arguments["validation_data"] = held_out
+    return arguments
+
+
 def rows(x):
     """The number of rows of the arrays in `x`."""
     return len(keras.tree.flatten(x)[0])

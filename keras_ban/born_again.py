@@ -5,8 +5,11 @@ import dataclasses
 import functools
 
 import keras
+import numpy as np
+import tensorflow as tf
 
 from keras_ban import batches
+from keras_ban import cache
 from keras_ban import checks
 from keras_ban import data_checks
 from keras_ban import fingerprint
@@ -16,6 +19,7 @@ from keras_ban import objectives
 from keras_ban import outputs
 from keras_ban import report
 from keras_ban import saving
+from keras_ban import state
 from keras_ban import stream
 from keras_ban.distiller import Distiller
 from keras_ban.lineage import Generation
@@ -24,6 +28,7 @@ from keras_ban.run_directory import RunDirectory
 from keras_ban.teacher import Teacher
 from keras_ban.training import Training
 from keras_ban.training import first_epoch
+from keras_ban.workshop import Workshop
 
 
 class BornAgain:
@@ -96,6 +101,8 @@ class BornAgain:
         self.seed = checks.integer("seed", seed, 0)
         self.lineage = Lineage()
         self._from_logits = from_logits
+        # Of those functions, Keras' seed alone does not fix the weights.
+        self._draws_elsewhere = set()
         self._run = None
         checks.directory(directory, keep, save_every, overwrite)
         if directory is not None:
@@ -111,6 +118,9 @@ class BornAgain:
         validation_data=None,
         validation_split=0.0,
         verbose="auto",
+        teacher_outputs="online",
+        augment=None,
+        views=None,
         **fit_arguments,
     ):
         """Trains all generations.
@@ -146,6 +156,17 @@ class BornAgain:
             validation_split: As in Keras, for arrays. Defaults to `0.0`.
             verbose: As in Keras; 0 prints nothing but where a run resumes.
                 Defaults to `"auto"`.
+            teacher_outputs: "online": the teacher runs in each step. "cached":
+                what it gives is computed once for each generation, and joined
+                to the examples. The path of a folder: so, and it is kept
+                there. Or a `keras_ban.TeacherCache`. Defaults to `"online"`.
+            augment: Optional function from an example, without the axis of
+                the batch, and a seed of shape `(2,)` to a view of it, as
+                `tf.image.stateless_random_flip_left_right`. Student and
+                teacher see the same view. Defaults to `None`.
+            views: How many views each example has in a generation: epoch e
+                shows view e modulo `views`. Defaults to `None`: a new one in
+                each epoch, which cannot be cached.
             **fit_arguments: Any other argument of `keras.Model.fit`, as
                 `epochs`, `batch_size` or `sample_weight`. `shuffle` may be a
                 number: the examples of an unshuffled `tf.data.Dataset` are
@@ -169,13 +190,25 @@ class BornAgain:
         given = [checks.callbacks(callbacks, k) for k in range(generations + 1)]
         teacher = self._given_teacher(teacher)
         self._check_lengths(generations, teacher)
-        arguments = _with_validation(
-            {**fit_arguments, "x": x, "y": y, "verbose": verbose},
-            validation_data,
-            validation_split,
+        arguments = batches.with_validation(
+            {
+                **fit_arguments,
+                "x": x,
+                "y": y,
+                "verbose": verbose,
+                "validation_data": validation_data,
+                "validation_split": validation_split,
+            }
         )
-        batch, networks = self._check_data(arguments, teacher)
-        arguments = stream.prepare(arguments, int(teacher is not None))
+        plan = cache.Plan(teacher_outputs, augment, views)
+        batch, classes, workshop, networks = self._check_data(
+            arguments, teacher
+        )
+        arguments = stream.prepare(
+            arguments, int(teacher is not None), bool(plan)
+        )
+        plan.check(arguments, self.objective, classes)
+        job = _Job(generations, teacher, batch, workshop, plan, arguments)
         self.lineage = Lineage(from_logits=self._from_logits)
         trainings = [
             Training(self.seed, k, _name(k, self.objective), callbacks)
@@ -185,7 +218,7 @@ class BornAgain:
             stack.enter_context(report.quiet_retracing())
             if self._run:
                 stack.enter_context(self._run.open())
-                self._continue(arguments, teacher, networks, given)
+                self._continue(job, networks, given)
             done = len(self.lineage)
             if 0 < done <= generations:
                 # Those that later generations share go on from there.
@@ -194,14 +227,7 @@ class BornAgain:
                 if number == 0 and teacher is not None:
                     generation = Generation(0, "Teacher", teacher, "given")
                 else:
-                    generation = self._train(
-                        trainings[number],
-                        number,
-                        generations,
-                        self._model_fn(number, teacher),
-                        batch,
-                        arguments,
-                    )
+                    generation = self._train(job, trainings[number], number)
                 self._finish(
                     self._measured(generation, arguments),
                     trainings[number].remembered,
@@ -249,47 +275,61 @@ class BornAgain:
         """Checks data and models.
 
         Returns:
-            A batch of inputs and its labels, and for each model function what
+            A batch of inputs and its labels, the number of classes, a
+            `Workshop`, and for each model function what
             `fingerprint.network` says of it.
         """
-        trials, networks = [], {}
+        models, trials, networks = [], [], {}
         x = stream.example(arguments, int(teacher is not None))
         if x is not arguments["x"]:
             # Each epoch has a data set of its own.
             arguments = {**arguments, "x": x, "epochs": 1}
-        (x, y, _), _ = data_checks.fit(
+        (x, y, _), shape = data_checks.fit(
             arguments,
-            functools.partial(self._check_models, teacher, trials, networks),
+            functools.partial(
+                self._check_models, teacher, models, trials, networks
+            ),
             needs_labels=teacher is None or self.objective.needs_labels,
         )
         for distiller in trials:
             distiller.check_objective(x, y)
-        return (batches.first_rows(x, checks.PROBE_ROWS), y), networks
+        rows = batches.first_rows(x, checks.PROBE_ROWS)
+        models = [
+            self._compiled(model, rows, None if y is None else y.shape)
+            for model in models
+        ]
+        batch = rows, y
+        workshop = Workshop(models, batch, self._distiller)
+        return batch, shape[-1], workshop, networks
 
-    def _check_models(self, teacher, trials, networks, x):
+    def _check_models(self, teacher, models, trials, networks, x):
         """Tries every model function; returns the shape of their outputs.
 
-        To `trials` it adds a `Distiller` for each function, if the objective
-        needs a teacher, and to `networks` what each makes.
+        To `models` it adds two of each function, to `trials` a `Distiller`,
+        if the objective needs a teacher, and to `networks` what each makes.
         """
         shapes = []
         for model_fn in dict.fromkeys(self._model_fns):
-            models = []
+            pair = []
             for number in range(2):
                 keras.utils.set_random_seed(guards.seed(self.seed, number))
-                models.append(checks.returned_model(model_fn))
-                output = checks.prediction(models[-1], x, self._from_logits)
+                pair.append(checks.returned_model(model_fn))
+                output = checks.prediction(pair[-1], x, self._from_logits)
                 shapes.append(output.shape)
-            checks.apart(*models, ("model of one call of `model_fn`", "next"))
-            checks.own_optimizers(*models)
-            checks.seeds_differ(*models)
+            checks.apart(*pair, ("model of one call of `model_fn`", "next"))
+            checks.own_optimizers(*pair)
+            checks.seeds_differ(*pair)
             if self._run:
-                saving.check_savable(models[0], x)
-                networks[model_fn] = fingerprint.network(models[0])
+                saving.check_savable(pair[0], x)
+                networks[model_fn] = fingerprint.network(pair[0])
             if self.objective.needs_teacher:
-                parent = models[1] if teacher is None else teacher
-                trials.append(self._distiller(models[0], parent))
+                parent = pair[1] if teacher is None else teacher
+                trials.append(self._distiller(pair[0], parent))
                 trials[-1].check_models(x)
+            state.seed(guards.seed(self.seed, 0))
+            if not _same_weights(checks.returned_model(model_fn), pair[0]):
+                self._draws_elsewhere.add(model_fn)
+            models += pair
         if self._run and teacher is not None:
             saving.check_savable(teacher, x)
         for shape in shapes:
@@ -299,8 +339,9 @@ class BornAgain:
     def _distiller(self, student, teacher):
         return Distiller(student, teacher, self.objective, self._from_logits)
 
-    def _continue(self, arguments, teacher, networks, callbacks):
+    def _continue(self, job, networks, callbacks):
         """Compares the run with that on disk, and loads what is finished."""
+        arguments, teacher = job.arguments, job.teacher
         for held in callbacks:
             checks.no_backup(held)
         if self._run.keep == "best" and arguments["validation_data"] is None:
@@ -309,7 +350,12 @@ class BornAgain:
                 "`validation_data=` or `validation_split=`, or another `keep`."
             )
         common = fingerprint.run(
-            self.seed, self.objective, self._from_logits, arguments, teacher
+            self.seed,
+            self.objective,
+            self._from_logits,
+            arguments,
+            teacher,
+            job.plan.describe(),
         )
         numbers = range(len(callbacks))
         given = 0 if teacher is None else 1
@@ -324,9 +370,8 @@ class BornAgain:
         finished = self._run.generations(teacher)[: len(callbacks)]
         self.lineage = Lineage(finished, self._from_logits)
 
-    def _build(self, model_fn, x, label_shape):
-        """A fresh model; compiled by default if it came uncompiled."""
-        model = checks.returned_model(model_fn)
+    def _compiled(self, model, x, label_shape):
+        """The model; compiled by default if it came uncompiled."""
         if model.compiled:
             return model
         shape = checks.prediction(model, x, self._from_logits).shape
@@ -340,25 +385,41 @@ class BornAgain:
         model.compile(optimizer="adam", **default)
         return model
 
-    def _train(self, training, number, generations, model_fn, batch, arguments):
+    def _train(self, job, training, number):
         """Trains one generation and returns it."""
-        keras.utils.set_random_seed(training.seed)
-        x, y = batch
-        model = self._build(model_fn, x, None if y is None else y.shape)
+        model_fn = self._model_fn(number, job.teacher)
+        state.seed(training.seed)
+        if model_fn in self._draws_elsewhere:
+            tf.random.set_seed(training.seed)
+        x, y = job.batch
+        model = checks.returned_model(model_fn)
+        model = self._compiled(model, x, None if y is None else y.shape)
         for earlier in self.lineage:
             if earlier.model:
                 checks.apart(model, earlier.model, ("student", earlier.name))
-        parent, trained, fit = None, model, model.fit
+        parent, teacher, student = None, None, job.workshop.student(model)
+        trained, fit = student, student.fit
         if number > 0 and self.objective.needs_teacher:
             parent = self.lineage[number - 1]
-            trained = self._distiller(model, parent.model)
+            trained = job.workshop.distiller(student, parent.model)
+            teacher = trained.teacher
             # Its own `fit` would check the data once more.
             fit = functools.partial(keras.Model.fit, trained)
+        if trained.train_function is None:
+            # It drops every compiled function.
+            tf.random.set_seed(training.seed)
         saved = self._run and self._run.saved(number)
-        self._announce(training, number, generations, parent, arguments, saved)
-        history, seconds = training.fit(
-            fit, trained, batch, arguments, self._run, saved
+        self._announce(job, training, number, parent, saved)
+        views = job.plan.views(
+            job.arguments,
+            training.seed,
+            teacher,
+            folder=f"generation-{number - 1}",
         )
+        history, seconds = training.fit(
+            fit, trained, job.batch, job.arguments, views, self._run, saved
+        )
+        job.workshop.finish(student, model)
         return Generation(
             number=number,
             name=training.name,
@@ -370,9 +431,8 @@ class BornAgain:
             seconds=seconds,
         )
 
-    def _announce(
-        self, training, number, generations, parent, arguments, saved
-    ):
+    def _announce(self, job, training, number, parent, saved):
+        arguments = job.arguments
         if self._run and self._run.resumes:
             self._run.resumes = False
             epoch = first_epoch(arguments, saved) + 1
@@ -387,7 +447,7 @@ class BornAgain:
             if parent:
                 source = f"{parent.name} by {self.objective.name!r}"
             print(
-                f"{training.name}, generation {number} of {generations}, "
+                f"{training.name}, generation {number} of {job.generations}, "
                 f"learns from {source} (seed {training.seed})"
             )
 
@@ -401,23 +461,30 @@ class BornAgain:
         """The generation with its metrics on the validation data, if any."""
         if arguments["validation_data"] is None:
             return generation
-        lineage = Lineage([generation], self._from_logits)
-        row = lineage.evaluate(**batches.validation(arguments))[0]
-        metrics = {k: row[k] for k in ("accuracy", "error", "nll", "ece")}
+        metrics = self.lineage.measure(
+            generation, **batches.validation(arguments)
+        )
         return dataclasses.replace(generation, metrics=metrics)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Job:
+    """What one call of `fit` is about."""
+
+    generations: int
+    teacher: keras.Model | None
+    batch: tuple
+    workshop: Workshop
+    plan: cache.Plan
+    arguments: dict
+
+
+def _same_weights(one, other):
+    pairs = zip(one.get_weights(), other.get_weights(), strict=False)
+    return all(np.array_equal(a, b) for a, b in pairs)
 
 
 def _name(number, objective):
     if not objective.needs_teacher:
         return f"Labels-{number}"
     return f"BAN-{number}" if number else "Teacher"
-
-
-def _with_validation(arguments, validation_data, validation_split):
-    """The arguments of `fit`, the validation data split off if it should be."""
-    if validation_split and validation_data is None:
-        data = [arguments.pop(k, None) for k in ("x", "y", "sample_weight")]
-        train, validation_data = batches.split(data, validation_split)
-        names = ("x", "y", "sample_weight")
-        arguments |= dict(zip(names, train, strict=True))
-    return arguments | {"validation_data": validation_data}

@@ -1,18 +1,22 @@
 """One student learning from one frozen teacher."""
 
 import inspect
+import random
 
 import keras
 import tensorflow as tf
 from keras import ops
 
 from keras_ban import batches
+from keras_ban import cache
 from keras_ban import checks
 from keras_ban import data_checks
 from keras_ban import losses
 from keras_ban import objectives
 from keras_ban import outputs
+from keras_ban import stream
 from keras_ban.teacher import Teacher
+from keras_ban.views import Joined
 
 _DEFAULT = "sum_over_batch_size"
 
@@ -108,8 +112,31 @@ class Distiller(keras.Model):
             reduction = self._own_reduction
         self.objective.reduction = reduction
 
-    def fit(self, *args, **kwargs):
+    def fit(
+        self,
+        *args,
+        teacher_outputs="online",
+        augment=None,
+        views=None,
+        **kwargs,
+    ):
         """Trains the student; the arguments are those of `keras.Model.fit`.
+
+        Args:
+            *args: As in Keras.
+            teacher_outputs: "online": the teacher runs in each step. "cached":
+                its outputs are computed once, and joined to the examples. The
+                path of a folder: so, and they are kept there. Or a
+                `keras_ban.TeacherCache`. Defaults to `"online"`.
+            augment: Optional function from an example, without the axis of
+                the batch, and a seed of shape `(2,)` to a view of it, of the
+                same shape in each call, as
+                `tf.image.stateless_random_flip_left_right`. Student and
+                teacher see the same view. Defaults to `None`.
+            views: How many views each example has: epoch e shows view e
+                modulo `views`. Defaults to `None`: a new one in each epoch,
+                which cannot be cached.
+            **kwargs: As in Keras.
 
         Returns:
             The `keras.callbacks.History`.
@@ -118,12 +145,17 @@ class Distiller(keras.Model):
             ValueError: If the data does not fit the student, or the student
                 the teacher. Arrays and the first batches of a `PyDataset` are
                 checked whole; of a `tf.data.Dataset`, which another reading
-                could shuffle anew, the length and the shapes.
+                could shuffle anew, the length and the shapes. And if the
+            teacher's outputs cannot be cached for this data, or are those of
+            another teacher or of other data.
         """
         signature = inspect.signature(keras.Model.fit)
         arguments = signature.bind(self, *args, **kwargs).arguments
         del arguments["self"]
         checks.fit_arguments(arguments)
+        plan = cache.Plan(teacher_outputs, augment, views)
+        if plan:
+            arguments = batches.with_validation(arguments)
         x, y = arguments.get("x"), arguments.get("y")
         if isinstance(x, tf.data.Dataset):
             # Keras warns that its default, True, cannot shuffle a data set.
@@ -139,7 +171,17 @@ class Distiller(keras.Model):
                 self.check_objective(*found[0][:2])
             if self._unfinished_compile:
                 self._finish_compile(x, y, arguments.get("validation_data"))
-        return super().fit(**arguments)
+        if not plan:
+            return super().fit(**arguments)
+        arguments = stream.prepare(arguments, viewed=True)
+        plan.check(arguments, self.objective)
+        # A `PyDataset` draws its order from the same generator by itself.
+        is_own = isinstance(x, keras.utils.PyDataset)
+        seed = 0 if is_own else random.getrandbits(32)
+        shown = plan.views(arguments, 0, self.teacher)
+        epoch = arguments.get("initial_epoch", 0)
+        with stream.clear_errors("the student"):
+            return super().fit(**stream.of(arguments, 0, seed, epoch, shown))
 
     def check_models(self, x):
         """Checks on one batch that student and teacher fit each other.
@@ -277,9 +319,12 @@ class Distiller(keras.Model):
         if not self.objective.needs_teacher:
             return self.student.train_step(data)
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-        teacher_logits = self.teacher(x)
+        x, kept = x if isinstance(x, Joined) else (x, None)
+        teacher_logits = self.teacher(x) if kept is None else None
         with tf.GradientTape() as tape:
             y_pred = self.student(x, training=True)
+            if kept is not None:
+                teacher_logits = cache.decode(kept, y_pred.shape[-1])
             loss = self.compute_loss(
                 x, y, y_pred, sample_weight, True, teacher_logits
             )
@@ -331,6 +376,8 @@ class Distiller(keras.Model):
 
     def call(self, inputs, training=None):
         """The student's output."""
+        if isinstance(inputs, Joined):
+            inputs = inputs.inputs
         return self.student(inputs, training=training)
 
     @property

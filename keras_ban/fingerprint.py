@@ -31,7 +31,7 @@ _SCHEDULE = (
 _COUNTED = ("name", "shared_object_id", "build_config", "compile_config")
 
 
-def run(seed, objective, from_logits, arguments, teacher):
+def run(seed, objective, from_logits, arguments, teacher, views):
     """What all generations of a run share.
 
     Args:
@@ -40,6 +40,7 @@ def run(seed, objective, from_logits, arguments, teacher):
         from_logits: As `BornAgain` got it.
         arguments: The arguments of `fit`, as `stream.prepare` returned them.
         teacher: The teacher that was given, or `None`.
+        views: How examples are shown, a dict.
 
     Returns:
         A dict that JSON can hold.
@@ -53,6 +54,7 @@ def run(seed, objective, from_logits, arguments, teacher):
             "data": _data(arguments),
             "validation data": _validation(arguments),
             "schedule": schedule,
+            "views": _named(views),
             "teacher": teacher and weights(teacher),
         }
     )
@@ -69,6 +71,32 @@ def network(model):
             "loss": _serialized(model.loss) if compiled else None,
         }
     )
+
+
+def exact(model):
+    """A text that two models share if they are built and compiled alike.
+
+    Returns:
+        The text, and whether all that it names is Keras' own; or `None` and
+        `False`, if Keras cannot say what the model is.
+    """
+    try:
+        config = keras.saving.serialize_keras_object(model)
+        text = files.dumps(_numbered(_json(config), _COUNTED[:-1]))
+    except Exception:
+        return None, False
+    return text, _of_keras(config)
+
+
+def _of_keras(node):
+    """Whether a configuration names nothing but what Keras brings along."""
+    if isinstance(node, dict):
+        if node.get("registered_name") is not None:
+            return False
+        return all(map(_of_keras, node.values()))
+    if isinstance(node, (list, tuple)):
+        return all(map(_of_keras, node))
+    return not callable(node)
 
 
 def callbacks(given):
@@ -179,9 +207,14 @@ def _serialized(thing):
     except Exception:
         # The weights' shapes still tell models apart.
         return type(thing).__name__
+    return _numbered(config)
+
+
+def _numbered(config, left_out=_COUNTED):
+    """A configuration with the names that Keras makes up made comparable."""
     names = {}
     _collect(config, names)
-    return _renamed(config, names)
+    return _renamed(config, names, left_out)
 
 
 def _collect(node, names):
@@ -197,11 +230,15 @@ def _collect(node, names):
             _collect(value, names)
 
 
-def _renamed(node, names):
+def _renamed(node, names, left_out):
     if isinstance(node, dict):
+        if str(node.get("class_name")).endswith("DTypePolicy"):
+            return node  # its name is what it does
         return {
-            k: _renamed(v, names) for k, v in node.items() if k not in _COUNTED
+            k: _renamed(v, names, left_out)
+            for k, v in node.items()
+            if k not in left_out
         }
     if isinstance(node, list):
-        return [_renamed(v, names) for v in node]
+        return [_renamed(v, names, left_out) for v in node]
     return names.get(node, node) if isinstance(node, str) else node

@@ -10,6 +10,7 @@ from keras_ban import checks
 from keras_ban import data_checks
 from keras_ban import report
 from keras_ban.ensemble import ensemble
+from keras_ban.predictor import Predictor
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,6 +56,7 @@ class Lineage(collections.abc.Sequence):
         self._generations = list(generations)
         self._from_logits = from_logits
         self._table = None
+        self._predictor = Predictor()
 
     def __len__(self):
         return len(self._generations)
@@ -161,17 +163,45 @@ class Lineage(collections.abc.Sequence):
             ValueError: If there is no data, or if its labels are missing or
                 do not fit the models.
         """
+        self._table = self._measure(
+            self._generations, x, y, sample_weight, batch_size, steps, title
+        )
+        return self._table
+
+    def measure(self, generation, **data):
+        """Measures a generation that need not be part of the lineage.
+
+        Args:
+            generation: A `Generation` with a model.
+            **data: The data, as the arguments of `evaluate`.
+
+        Returns:
+            A dict of `accuracy`, `error`, `nll` and `ece`.
+        """
+        row = self._measure([generation], **data)[0]
+        return {k: row[k] for k in ("accuracy", "error", "nll", "ece")}
+
+    def _measure(
+        self,
+        generations,
+        x,
+        y=None,
+        sample_weight=None,
+        batch_size=None,
+        steps=None,
+        title="",
+    ):
         if not batches.is_generator(x):
             data_checks.readable(x, batch_size, "x", steps)
         stream = batches.read(x, y, sample_weight, batch_size, steps)
         with report.quiet_retracing():
-            self._table = report.evaluate(
-                self._generations,
+            return report.evaluate(
+                generations,
                 batches.labelled(stream),
                 title,
+                self._predictor,
                 self._from_logits,
             )
-        return self._table
 
     def plot(self, path):
         """Draws the last evaluation: error, NLL and calibration.

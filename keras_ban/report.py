@@ -13,7 +13,6 @@ import tensorflow as tf
 
 from keras_ban import data_checks
 from keras_ban import outputs
-from keras_ban.losses import keras_mask
 from keras_ban.metrics import BINS
 from keras_ban.metrics import Scores
 from keras_ban.metrics import leading
@@ -111,7 +110,7 @@ def groups(generations):
     }
 
 
-def evaluate(generations, stream, title, from_logits=None):
+def evaluate(generations, stream, title, predictor, from_logits=None):
     """Evaluates every generation and the ensembles in one pass.
 
     A generation whose model was not kept has a row without figures.
@@ -120,6 +119,7 @@ def evaluate(generations, stream, title, from_logits=None):
         generations: A sequence of `Generation`s.
         stream: Batches, as `batches.read` gives them.
         title: What the data is.
+        predictor: The `Predictor` that runs the models.
         from_logits: As in `outputs.gives_logits`. Defaults to `None`.
 
     Returns:
@@ -131,12 +131,9 @@ def evaluate(generations, stream, title, from_logits=None):
     scores = {name: Scores() for name in names}
     kinds = [outputs.gives_logits(g.model, from_logits) for g in generations]
 
-    predict = tf.function(
-        lambda x: [_masked(g.model(x, training=False)) for g in generations],
-        reduce_retracing=True,
-    )
+    functions = [predictor.function(g.model) for g in generations]
     for x, y, weight in stream:
-        found = predict(x)
+        found = [function(x) for function in functions]
         p = {
             g.name: probabilities(output, kind)
             for g, (output, _), kind in zip(
@@ -169,10 +166,6 @@ def evaluate(generations, stream, title, from_logits=None):
         )
     curves = {name: score.reliability() for name, score in scores.items()}
     return Table(rows, title, curves)
-
-
-def _masked(output):
-    return output, keras_mask(output)
 
 
 def _counted(weight, masks):

@@ -5,9 +5,11 @@ bytes of all arrays, one after another. The 512 bytes before it, which HDF5
 leaves to the user, hold the length of the text and the checksum of the rest.
 """
 
+import contextlib
 import hashlib
 import io
 import json
+import random
 
 import h5py
 import keras
@@ -72,6 +74,74 @@ def unpack(content):
     return known["meta"], arrays
 
 
+def seed(value):
+    """Seeds Keras, Python and NumPy, and leaves TensorFlow's global seed.
+
+    To set that one drops every compiled function.
+
+    Args:
+        value: An integer of 32 bits.
+    """
+    random.seed(value)
+    np.random.seed(value)
+    # Made anew from Python's generator by what draws from it first.
+    global_state.set_global_attribute(_GLOBAL_SEEDS, None)
+
+
+def draws_globally():
+    """Whether something has drawn from Keras' global seed since `seed`."""
+    return global_state.get_global_attribute(_GLOBAL_SEEDS) is not None
+
+
+@contextlib.contextmanager
+def undisturbed():
+    """Puts the seeds of Keras, Python and NumPy back where they were."""
+    before = global_state.get_global_attribute(_GLOBAL_SEEDS)
+    held = random.getstate(), np.random.get_state()
+    try:
+        yield
+    finally:
+        global_state.set_global_attribute(_GLOBAL_SEEDS, before)
+        random.setstate(held[0])
+        np.random.set_state(held[1])
+
+
+def of_objective(objective):
+    """The variables of an objective, those of its random seeds included."""
+    found = []
+    for value in vars(objective).values():
+        if isinstance(value, keras.random.SeedGenerator):
+            found.append(value.state)
+        elif isinstance(value, keras.Variable):
+            found.append(value)
+    return found
+
+
+def copy(source, target):
+    """Gives a compiled model the values of another of the same architecture.
+
+    Weights, the states of random seeds, and the optimizer's variables.
+
+    Args:
+        source: A built and compiled `keras.Model`.
+        target: Another.
+    """
+    for model in (source, target):
+        _build_optimizer(model)
+    for one, other in (
+        (source.variables, target.variables),
+        (source.optimizer.variables, target.optimizer.variables),
+    ):
+        for value, variable in zip(one, other, strict=True):
+            variable.assign(value)
+
+
+def _build_optimizer(model):
+    # One that scales the loss would add its own variables once more.
+    if not model.optimizer.built:
+        model.optimizer.build(model.trainable_variables)
+
+
 class Variables:
     """All variables that change while a model or `Distiller` trains.
 
@@ -95,7 +165,7 @@ class Variables:
         """
         student = self._student
         y_pred = student(x, training=False)
-        student.optimizer.build(student.trainable_variables)
+        _build_optimizer(student)
         if y is not None:
             y = keras.ops.convert_to_tensor(y[: len(y_pred)])
             student.compute_metrics(x, y, y_pred, None)
@@ -148,11 +218,8 @@ class Variables:
         found = [*student.variables, *student.optimizer.variables]
         if metrics:
             found += self._trained.metrics_variables
-        for value in vars(objective).values() if objective else ():
-            if isinstance(value, keras.random.SeedGenerator):
-                found.append(value.state)
-            elif isinstance(value, keras.Variable):
-                found.append(value)
+        if objective:
+            found += of_objective(objective)
         seeds = global_state.get_global_attribute(_GLOBAL_SEEDS)
         if seeds is not None:
             found.append(seeds.state)

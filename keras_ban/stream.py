@@ -9,19 +9,29 @@ import math
 import re
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from keras_ban import batches
 
+DIFFERS = (
+    "The data differs from one pass to the next, so the teacher's outputs "
+    "cannot be cached. Expected the same examples in the same order each time "
+    "it is read. Give a `tf.data.Dataset` that is not shuffled, with "
+    "`fit(..., shuffle=buffer)`, and its augmentation as a function of a seed, "
+    "`fit(..., augment=function, views=K)`; or let the teacher run in each "
+    "step, `teacher_outputs='online'`."
+)
 _LENGTHS = re.compile("[^\n]*was expected to contain[^\n]*")
 
 
-def prepare(arguments, number=0):
+def prepare(arguments, number=0, viewed=False):
     """Data that `of` needs no work for, in each generation.
 
     Args:
         arguments: The arguments of `keras.Model.fit`, a dict.
         number: A generation that is trained. Defaults to `0`.
+        viewed: Whether `of` will be given views. Defaults to `False`.
 
     Returns:
         The arguments, with arrays as tensors, and with `steps_per_epoch`
@@ -34,7 +44,8 @@ def prepare(arguments, number=0):
     if batches.is_arrays(x):
         names = ("x", "y", "sample_weight")
         return arguments | {k: _tensors(arguments.get(k)) for k in names}
-    if is_function(x) or _is_shuffled(arguments):
+    viewed = viewed and isinstance(x, tf.data.Dataset)
+    if is_function(x) or _is_shuffled(arguments) or viewed:
         data = example(arguments, number)
         steps = arguments.get("steps_per_epoch") or batches.size(data)
         if steps in (None, float("inf")):
@@ -74,7 +85,23 @@ def example(arguments, number=0):
     )
 
 
-def of(arguments, number, seed, epoch):
+def examples(arguments):
+    """Yields the batches of one pass: the examples' numbers, and the inputs.
+
+    Args:
+        arguments: What `prepare` returned.
+    """
+    x = arguments["x"]
+    data = batches.read(x, batch_size=arguments.get("batch_size"))
+    start = 0
+    for inputs, _, _ in data:
+        inputs = keras.tree.map_structure(tf.convert_to_tensor, inputs)
+        stop = start + batches.rows(inputs)
+        yield np.arange(start, stop), inputs
+        start = stop
+
+
+def of(arguments, number, seed, epoch, views=None):
     """The arguments of `fit` for a generation, its data from an epoch on.
 
     Args:
@@ -82,12 +109,16 @@ def of(arguments, number, seed, epoch):
         number: The generation.
         seed: Its seed.
         epoch: The first epoch that is read, counted from 0.
+        views: Optional `views.Views` that each batch passes through. Defaults
+            to `None`.
 
     Returns:
         A dict. Arrays, shuffled data sets and functions have become one
         `tf.data.Dataset` with `steps_per_epoch`.
     """
     x, steps = arguments["x"], arguments.get("steps_per_epoch")
+    if isinstance(x, keras.utils.PyDataset) and views:
+        return arguments | {"x": _Viewed(x, views)}
     if batches.is_arrays(x):
         rows = batches.rows(x)
         size = arguments.get("batch_size")
@@ -95,15 +126,25 @@ def of(arguments, number, seed, epoch):
         count = math.ceil(rows / size)
         steps = steps or count
         indices = _indices(rows, size, arguments.get("shuffle", True), seed)
+        gather = _gather(arguments)
         data = _from(indices, epoch * steps, count)
-        data = data.map(_gather(arguments), num_parallel_calls=tf.data.AUTOTUNE)
+        if views:
+            data = _viewed(
+                data.map(lambda i: (i, gather(i))), views, epoch, steps
+            )
+        else:
+            data = data.map(gather, num_parallel_calls=tf.data.AUTOTUNE)
     elif is_function(x):
         data = _from(_each(x, number, steps), epoch * steps, steps)
-    elif _is_shuffled(arguments):
+    elif _is_shuffled(arguments) or (views and isinstance(x, tf.data.Dataset)):
         count = batches.size(x)
         count = count if isinstance(count, int) else None
-        made = _shuffled(x, arguments["shuffle"], seed, count)
+        x = _numbered(x) if views else x
+        buffer = _is_shuffled(arguments) and arguments["shuffle"]
+        made = _shuffled(x, buffer, seed, count)
         data = _from(made, epoch * steps, count)
+        if views:
+            data = _viewed(data, views, epoch, steps)
     elif isinstance(x, tf.data.Dataset):
         # Keras warns that its default, True, cannot shuffle a data set.
         arguments = {"shuffle": False, **arguments}
@@ -135,6 +176,10 @@ def clear_errors(name):
     """
     try:
         yield
+    except (tf.errors.InvalidArgumentError, tf.errors.UnknownError) as error:
+        if DIFFERS not in str(error):
+            raise
+        raise ValueError(DIFFERS) from error
     except tf.errors.FailedPreconditionError as error:
         if "was expected to contain" not in str(error):
             raise
@@ -236,6 +281,59 @@ def _each(function, number, steps):
     return make
 
 
+def _numbered(data):
+    """Batches, each with the numbers that its examples have in the pass."""
+
+    def number(start, batch):
+        leaf = keras.tree.flatten(batch)[0]
+        stop = start + tf.shape(leaf, out_type="int64")[0]
+        numbers = tf.ensure_shape(tf.range(start, stop), leaf.shape[:1])
+        return stop, (numbers, batch)
+
+    return data.scan(tf.constant(0, "int64"), number)
+
+
+def _viewed(data, views, epoch, steps):
+    """Passes the inputs of numbered batches through `views`."""
+
+    def view(position, numbered):
+        numbers, batch = numbered
+        x, *rest = batch if isinstance(batch, tuple) else (batch,)
+        return (views(x, numbers, position // steps), *rest)
+
+    data = data.enumerate(epoch * steps)
+    return data.map(view, num_parallel_calls=tf.data.AUTOTUNE)
+
+
+class _Viewed(keras.utils.PyDataset):
+    """Batches of another data set, the teacher's outputs joined to them."""
+
+    def __init__(self, data, views):
+        super().__init__(
+            workers=data.workers,
+            use_multiprocessing=data.use_multiprocessing,
+            max_queue_size=data.max_queue_size,
+        )
+        self._data = data
+        self._views = views
+
+    def __len__(self):
+        return len(self._data)
+
+    def __getitem__(self, index):
+        x, y, weight = keras.utils.unpack_x_y_sample_weight(self._data[index])
+        start = self._views.outputs.starts[index]
+        numbers = np.arange(start, start + batches.rows(x))
+        x = self._views(x, numbers, 0)
+        return tuple(part for part in (x, y, weight) if part is not None)
+
+    def on_epoch_begin(self):
+        self._data.on_epoch_begin()
+
+    def on_epoch_end(self):
+        self._data.on_epoch_end()
+
+
 def _is_shuffled(arguments):
     """Whether `shuffle` is a buffer's size for an unshuffled data set."""
     shuffle = arguments.get("shuffle")
@@ -245,6 +343,8 @@ def _is_shuffled(arguments):
 
 def _shuffled(data, buffer, seed, count):
     """Passes that shuffle single examples, batches sized as before."""
+    if not buffer:
+        return lambda number: data
     first = keras.tree.flatten(data.element_spec)[0].shape[0]
     size = first or len(keras.tree.flatten(next(iter(data)))[0])
     rows = data.unbatch()

@@ -1,5 +1,7 @@
 """Where the teacher's logits come from."""
 
+import tensorflow as tf
+
 from keras_ban import outputs
 from keras_ban.ensemble import ensemble
 
@@ -16,6 +18,11 @@ class Teacher:
             their mean prediction.
         from_logits: Says what the model gives, if it does not say it itself.
             Defaults to `None`.
+
+    Attributes:
+        model: The model, one for a list of them.
+        from_logits: Whether it gives logits.
+        function: This function, compiled as it is first called.
     """
 
     def __init__(self, model, from_logits=None):
@@ -24,6 +31,7 @@ class Teacher:
             from_logits = False
         self.model = model
         self.from_logits = outputs.gives_logits(model, from_logits)
+        self.function = tf.function(self, reduce_retracing=True)
 
     def __call__(self, x):
         """Returns logits `(..., n)`, or `(..., 1)` if binary, for inputs."""

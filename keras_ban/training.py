@@ -39,7 +39,16 @@ class Training:
         ]
         self._states = CallbackStates(self._callbacks)
 
-    def fit(self, fit, trained, batch, arguments, run=None, saved=None):
+    def fit(
+        self,
+        fit,
+        trained,
+        batch,
+        arguments,
+        views=None,
+        run=None,
+        saved=None,
+    ):
         """Trains, from the beginning or from what was saved.
 
         Args:
@@ -47,6 +56,7 @@ class Training:
             trained: The model or `Distiller`.
             batch: A batch of inputs and its labels, or `None` for these.
             arguments: The arguments of `fit`, as `stream.prepare` gave them.
+            views: The `Views` of its examples. Defaults to `None`.
             run: The open `RunDirectory`, if there is one. Defaults to `None`.
             saved: What it has saved of this training. Defaults to `None`.
 
@@ -54,7 +64,7 @@ class Training:
             The history, a dict, and the seconds it took.
         """
         epoch = first_epoch(arguments, saved)
-        arguments = stream.of(arguments, self._number, self.seed, epoch)
+        arguments = stream.of(arguments, self._number, self.seed, epoch, views)
         arguments = {**arguments, "initial_epoch": epoch}
         if saved:
             Variables(trained).build(*batch)

@@ -75,7 +75,7 @@ def test_one_model_in_a_sequence_is_bad():
 
 def test_one_object_from_two_functions():
     model = network()
-    models = iter([network(), network(), model, model])
+    models = iter([network(), network(), network(), model, model])
     one, other = (functools.partial(next, models) for _ in range(2))
     refused("weights of their own", model_fn=[one, other])
 

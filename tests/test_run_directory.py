@@ -94,6 +94,12 @@ def test_another_run_is_refused(directory, field):
         assert part in message
 
 
+def test_another_dtype_policy_is_refused(directory):
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    with pytest.raises(ValueError, match=r"dtype.*mixed_bfloat16"):
+        run(directory, objective=KD)
+
+
 def test_the_same_run_in_one_process(directory):
     keras.layers.Dense(3)  # the automatic names count on
     assert len(run(directory, objective=KD)) == 2

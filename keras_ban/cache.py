@@ -1,0 +1,526 @@
+"""The teacher's outputs, computed once and kept in memory or on disk."""
+
+import contextlib
+import hashlib
+import itertools
+import os
+import pathlib
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import ops
+
+from keras_ban import batches
+from keras_ban import checks
+from keras_ban import files
+from keras_ban import fingerprint
+from keras_ban import stream
+from keras_ban.data_checks import SCANNED_BATCHES
+from keras_ban.objectives import LogitRegression
+from keras_ban.views import Views
+from keras_ban.views import check_augment
+from keras_ban.views import row_fingerprints
+
+SHARD_BYTES = 2**28
+_DTYPES = ("float32", "float16")
+
+
+class TeacherCache:
+    """How the outputs of a teacher are kept.
+
+    Memory or disk: `rows * views * classes` numbers of `dtype`, for sequences
+    times their length; with `top_k`, `rows * views * k` numbers of `dtype` and
+    as many of 4 bytes, and `rows * views * 4` bytes. Beside it, 8 bytes for
+    each row.
+
+    With `top_k`, the other classes share the remaining probability `r`
+    equally. Against the teacher's own probabilities, the gradient of the
+    teacher's term at temperature 1 is off by `2 r` at most, in the sum of
+    absolute values over a sample's logits.
+
+    Args:
+        directory: A folder for the outputs, in memory-mapped files. Defaults
+            to `None`: memory.
+        dtype: "float32" or "float16", which keeps 3 digits of each logit.
+            Defaults to `"float32"`.
+        top_k: How many of the largest probabilities are kept of each row, a
+            positive integer. Defaults to `None`, all logits.
+
+    Raises:
+        ValueError: If an argument is not of these kinds.
+
+    Example:
+    >>> cache = keras_ban.TeacherCache("cache", dtype="float16")
+    >>> distiller.fit(x, y, teacher_outputs=cache)
+    """
+
+    def __init__(self, directory=None, dtype="float32", top_k=None):
+        if directory is not None:
+            checks.directory(directory, "all", None, False)
+            directory = pathlib.Path(directory).expanduser().absolute()
+        if dtype not in _DTYPES:
+            raise ValueError(
+                "Invalid value for argument `dtype`. Expected one of "
+                f"{_DTYPES}. Received: {dtype!r}"
+            )
+        if top_k is not None:
+            top_k = checks.integer("top_k", top_k, 1)
+        self.directory = directory
+        self.dtype = dtype
+        self.top_k = top_k
+
+    def check(self, objective, classes=None):
+        """Checks that an objective can be computed from what is kept.
+
+        Args:
+            objective: The `Objective`.
+            classes: Their number, if it is known. Defaults to `None`.
+
+        Raises:
+            ValueError: If it cannot.
+        """
+        if not objective.needs_teacher:
+            raise ValueError(
+                f"The objective {objective.name!r} learns from no teacher. "
+                "Received: `teacher_outputs`. Leave it out, or choose another "
+                "objective."
+            )
+        if self.top_k and isinstance(objective, LogitRegression):
+            raise ValueError(
+                "`top_k` keeps probabilities, and the objective 'logits' "
+                "compares logits. Expected an objective of probabilities, or "
+                "all logits. Leave `top_k` out, or choose another objective."
+            )
+        if classes:
+            self._check_classes(classes)
+
+    def _check_classes(self, classes):
+        if self.top_k and self.top_k >= classes:
+            raise ValueError(
+                f"`top_k` must be less than the {classes} classes. Received: "
+                f"{self.top_k}. Leave it out to keep all logits."
+            )
+
+    def fill(self, teacher, arguments, views, folder="."):
+        """The outputs of a teacher for all examples, and all their views.
+
+        Args:
+            teacher: A `Teacher`.
+            arguments: The arguments of `fit`, as `stream.prepare` gave them.
+            views: The `Views` that the teacher is shown.
+            folder: Where in the directory they are kept. Defaults to `"."`.
+
+        Returns:
+            `Outputs`.
+
+        Raises:
+            ValueError: If the data differs from one pass to the next, or if
+                the directory holds the outputs of another teacher or of other
+                data.
+        """
+        first = views(*next(stream.examples(arguments))[::-1], 0)
+        rows, starts = _pass(arguments)
+        made_of = {
+            "teacher": fingerprint.weights(teacher.model),
+            "data": _digest([rows]),
+            "dtype": self.dtype,
+            "top_k": self.top_k,
+            "views": views.count,
+            "augment": views.augment and _digest(keras.tree.flatten(first)),
+        }
+        directory = self.directory and self.directory / folder
+        store = _Store(directory, made_of)
+        with store.open() as is_complete:
+            if not is_complete:
+                self._compute(store, teacher, arguments, rows, views)
+        # Arrays cannot change behind our back.
+        known = None if batches.is_arrays(arguments["x"]) else rows
+        return Outputs(store, starts, known)
+
+    def _compute(self, store, teacher, arguments, rows, views):
+        for view in range(views.count):
+            for numbers, x in stream.examples(arguments):
+                _check_rows(x, rows[numbers[0] : numbers[-1] + 1])
+                encoded = self._encoded(
+                    teacher.function(views(x, numbers, view))
+                )
+                if not view and not numbers[0]:
+                    store.create(encoded, len(rows), views.count)
+                store.write(view, numbers, encoded)
+        store.close()
+
+    def _encoded(self, logits):
+        if self.top_k is None:
+            return (np.asarray(logits, self.dtype),)
+        self._check_classes(logits.shape[-1])
+        found = encode(logits, self.top_k, self.dtype)
+        return tuple(np.asarray(part) for part in found)
+
+
+def get(identifier):
+    """Returns the `TeacherCache` that an argument stands for, or `None`.
+
+    Args:
+        identifier: "online", "cached", the path of a folder, or a
+            `TeacherCache`.
+
+    Raises:
+        ValueError: If it is none of these.
+    """
+    if isinstance(identifier, TeacherCache):
+        return identifier
+    if identifier == "online":
+        return None
+    if identifier == "cached":
+        return TeacherCache()
+    if isinstance(identifier, (str, os.PathLike)) and os.fspath(identifier):
+        return TeacherCache(identifier)
+    raise ValueError(
+        "Invalid value for argument `teacher_outputs`. Expected 'online', "
+        "'cached', the path of a folder or a `keras_ban.TeacherCache`. "
+        f"Received: {identifier!r}"
+    )
+
+
+class Plan:
+    """How the examples of a training are shown, as `fit` was told.
+
+    Args:
+        teacher_outputs: As `get` takes it.
+        augment: Function from an example and a seed to a view, or `None`.
+        views: How many views each example has, or `None`.
+
+    Raises:
+        ValueError: If these do not fit each other.
+    """
+
+    def __init__(self, teacher_outputs="online", augment=None, views=None):
+        self._cache = get(teacher_outputs)
+        self._augment = augment
+        self._count = views
+        if views is not None:
+            checks.integer("views", views, 1)
+        if augment is None and views is not None:
+            raise ValueError(
+                "`views` counts what `augment` makes. Expected `augment=` "
+                f"beside it. Received: views={views} alone. Give a function, "
+                "or leave `views` out."
+            )
+        if augment and self._cache and views is None:
+            raise ValueError(
+                "The teacher's outputs can be kept for a number of views. "
+                "Expected `views=`. Received: `augment` alone, which makes a "
+                "new view in each epoch. Pass `views=`, or "
+                "`teacher_outputs='online'`."
+            )
+
+    def __bool__(self):
+        return bool(self._cache or self._augment)
+
+    def check(self, arguments, objective, classes=None):
+        """Checks that data and objective allow it.
+
+        Args:
+            arguments: The arguments of `fit`, as `stream.prepare` gave them.
+            objective: The `Objective`.
+            classes: Their number, if it is known. Defaults to `None`.
+
+        Raises:
+            ValueError: If they do not, or if the data differs between two
+                passes over its first batches.
+        """
+        x, kept = arguments["x"], self._cache
+        if not self:
+            return
+        if kept:
+            kept.check(objective, classes)
+        known = batches.is_arrays(x) or isinstance(x, tf.data.Dataset)
+        if not known and (
+            self._augment or not isinstance(x, keras.utils.PyDataset)
+        ):
+            name = "augment" if self._augment else "teacher_outputs"
+            raise ValueError(
+                f"`{name}` needs to know each example by its place in the "
+                "data. Expected arrays or a `tf.data.Dataset`. Received: "
+                f"{x!r}. Give one of these, with `shuffle=` as an argument of "
+                "`fit`."
+            )
+        if batches.size(x) == float("inf"):
+            raise ValueError(
+                "`x` is infinite. Expected a data set with an end, as each "
+                "example has its place in it. Leave out `.repeat()`; "
+                "`steps_per_epoch` may still be any number."
+            )
+        if kept and not batches.is_arrays(x):
+            passes = [_pass(arguments, SCANNED_BATCHES)[0] for _ in range(2)]
+            if not np.array_equal(*passes):
+                raise ValueError(stream.DIFFERS)
+        if self._augment:
+            check_augment(self._augment, next(stream.examples(arguments))[1])
+
+    def views(self, arguments, seed=0, teacher=None, folder="."):
+        """What each batch of a training passes through.
+
+        Args:
+            arguments: The arguments of `fit`, as `stream.prepare` gave them.
+            seed: The seed of the views. Defaults to `0`.
+            teacher: The `Teacher`, if there is one. Defaults to `None`.
+            folder: Where in the cache's folder its outputs are kept. Defaults
+                to `"."`.
+
+        Returns:
+            `Views`, or `None` if nothing is to be done.
+        """
+        views = Views(self._augment, self._count, seed)
+        if self._cache and teacher:
+            outputs = self._cache.fill(teacher, arguments, views, folder)
+            return Views(self._augment, self._count, seed, outputs)
+        return views if self._augment else None
+
+    def describe(self):
+        """What of it a run must have in common with another, a dict."""
+        kept = self._cache
+        return {
+            "teacher_outputs": kept
+            and {"dtype": kept.dtype, "top_k": kept.top_k},
+            "augment": self._augment,
+            "views": self._count,
+        }
+
+
+def _pass(arguments, limit=None):
+    """Fingerprints of all examples, and the number of each batch's first."""
+    found, starts = [], []
+    for numbers, x in itertools.islice(stream.examples(arguments), limit):
+        found.append(row_fingerprints(x))
+        starts.append(int(numbers[0]))
+    return np.concatenate(found), starts
+
+
+def _check_rows(x, expected):
+    if not np.array_equal(row_fingerprints(x), expected):
+        raise ValueError(stream.DIFFERS)
+
+
+def _digest(arrays):
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(np.asarray(array).tobytes())
+    return digest.hexdigest()
+
+
+class Outputs:
+    """The outputs of one teacher for one data set.
+
+    Args:
+        store: The `_Store` that holds them.
+        starts: The number of each batch's first example, in an unshuffled
+            pass.
+        rows: The fingerprints of the examples, of shape `(rows,)`, or `None`
+            if nothing needs to be compared.
+
+    Attributes:
+        starts: As given.
+    """
+
+    def __init__(self, store, starts, rows=None):
+        self.starts = starts
+        self._store = store
+        self._rows = rows
+
+    def of(self, x, numbers, view):
+        """The outputs for a batch, in a graph of `tf.data`.
+
+        Args:
+            x: Inputs, before they are augmented.
+            numbers: The numbers of the examples, of shape `(batch,)`.
+            view: The number of the view, an integer tensor.
+        """
+        specs = self._store.specs()
+        inputs = [numbers, view]
+        if self._rows is not None:
+            inputs.append(row_fingerprints(x))
+        found = tf.numpy_function(
+            self._find, inputs, [dtype for dtype, _ in specs], stateful=False
+        )
+        # A single one is no list outside of a graph.
+        found = tf.nest.flatten(found)
+        return tuple(
+            tf.ensure_shape(tensor, [None, *shape])
+            for tensor, (_, shape) in zip(found, specs, strict=True)
+        )
+
+    def _find(self, numbers, view, rows=None):
+        if rows is not None and not np.array_equal(rows, self._rows[numbers]):
+            raise ValueError(stream.DIFFERS)
+        return self._store.read(view, numbers)
+
+
+def encode(logits, top_k, dtype="float32"):
+    """The largest probabilities of each row, and what is left.
+
+    Args:
+        logits: Logits of shape `(..., n)`.
+        top_k: How many.
+        dtype: Of the probabilities' logarithms. Defaults to `"float32"`.
+
+    Returns:
+        Logarithms of the probabilities and their classes, of shape
+        `(..., k)`, and the logarithm of the remaining probability, of shape
+        `(..., 1)`.
+    """
+    log_p = tf.nn.log_softmax(tf.cast(logits, "float32"))
+    order = tf.argsort(log_p, direction="DESCENDING", stable=True)
+    log_p = tf.gather(log_p, order, batch_dims=len(order.shape) - 1)
+    rest = tf.reduce_logsumexp(log_p[..., top_k:], axis=-1, keepdims=True)
+    return tf.cast(log_p[..., :top_k], dtype), order[..., :top_k], rest
+
+
+def decode(outputs, classes):
+    """Logits, from what is kept of them.
+
+    Args:
+        outputs: A tuple: logits of shape `(..., n)`, or what `encode` gives.
+        classes: The number `n` of classes.
+
+    Returns:
+        Logits of shape `(..., n)` in float32.
+    """
+    if len(outputs) == 1:
+        return ops.cast(outputs[0], "float32")
+    log_p, order, rest = outputs
+    log_p = ops.cast(log_p, "float32")
+    shape = ops.shape(log_p)
+    other = rest - ops.log(ops.cast(classes - shape[-1], "float32"))
+    flat = ops.reshape(ops.repeat(other, classes, axis=-1), (-1,))
+    order = ops.reshape(order, (-1, shape[-1]))
+    start = ops.expand_dims(ops.arange(ops.shape(order)[0]), -1) * classes
+    places = ops.reshape(order + ops.cast(start, order.dtype), (-1, 1))
+    flat = ops.scatter_update(flat, places, ops.reshape(log_p, (-1,)))
+    return ops.reshape(flat, (*shape[:-1], classes))
+
+
+class _Store:
+    """Arrays of rows, in memory or in files that are mapped into it.
+
+    Args:
+        directory: The folder, or `None`.
+        made_of: What the arrays were made of, a dict.
+    """
+
+    def __init__(self, directory, made_of):
+        self._directory = directory
+        self._made_of = made_of
+        self._arrays = []
+
+    @contextlib.contextmanager
+    def open(self):
+        """Locks the folder and opens what it holds.
+
+        Yields:
+            Whether it held anything.
+        """
+        if self._directory is None:
+            yield False
+            return
+        files.make_folder(self._directory)
+        with files.lock(self._directory / "lock"):
+            yield self._json.exists() and self._load()
+
+    def _load(self):
+        content = files.read_json(self._json)
+        for name, value in self._made_of.items():
+            if content["made_of"][name] != value:
+                raise ValueError(
+                    f"{self._directory} holds outputs of another kind: "
+                    f"`{name}` differs. Recorded: {content['made_of'][name]}. "
+                    f"Received: {value}. Choose another folder, or remove it."
+                )
+        self._arrays = [
+            [self._mapped(name, digest) for name, digest in parts]
+            for parts in content["files"]
+        ]
+        return True
+
+    def create(self, encoded, rows, views):
+        """Makes room for `rows` like those of `encoded`, in each view."""
+        self._arrays = []
+        for number, part in enumerate(encoded):
+            row = part[0].nbytes * views
+            size = max(1, SHARD_BYTES // row) if self._directory else rows
+            self._arrays.append(
+                [
+                    self._room(
+                        f"{number}-{start // size:05d}.npy",
+                        (views, min(size, rows - start), *part.shape[1:]),
+                        part.dtype,
+                    )
+                    for start in range(0, rows, size)
+                ]
+            )
+
+    def _room(self, name, shape, dtype):
+        if self._directory is None:
+            return np.empty(shape, dtype)
+        path = self._directory / name
+        return np.lib.format.open_memmap(path, "w+", dtype, shape)
+
+    def write(self, view, numbers, encoded):
+        """Writes the rows of all arrays that have these numbers."""
+        for parts, values in zip(self._arrays, encoded, strict=True):
+            for shard, rows, here in _shards(parts, numbers):
+                shard[view, rows] = values[here]
+
+    def read(self, view, numbers):
+        """Returns the rows of all arrays."""
+        found = []
+        for parts in self._arrays:
+            shape = len(numbers), *parts[0].shape[2:]
+            values = np.empty(shape, parts[0].dtype)
+            for shard, rows, here in _shards(parts, numbers):
+                values[here] = shard[view, rows]
+            found.append(values)
+        return found
+
+    def specs(self):
+        """The type of each array and the shape of its rows."""
+        return [(parts[0].dtype, parts[0].shape[2:]) for parts in self._arrays]
+
+    def close(self):
+        """Writes down that the arrays are complete."""
+        if self._directory is None:
+            return
+        for parts in self._arrays:
+            for part in parts:
+                part.flush()
+        held = [
+            [
+                [pathlib.Path(p.filename).name, files.digest(p.filename)]
+                for p in parts
+            ]
+            for parts in self._arrays
+        ]
+        files.write_json(self._json, {"made_of": self._made_of, "files": held})
+
+    def _mapped(self, name, digest):
+        path = self._directory / name
+        if not path.exists() or files.digest(path) != digest:
+            raise ValueError(
+                f"{path} is missing or damaged. Expected the teacher's outputs "
+                f"as they were written. Remove {self._directory}: they are "
+                "computed again."
+            )
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+
+    @property
+    def _json(self):
+        return self._directory / "cache.json"
+
+
+def _shards(parts, numbers):
+    """Yields each array concerned, its rows, and where they stand."""
+    size = parts[0].shape[1]
+    for index in np.unique(numbers // size):
+        here = numbers // size == index
+        yield parts[index], numbers[here] - index * size, here

@@ -1,0 +1,124 @@
+"""Networks that generations are trained in, one after another.
+
+What TensorFlow compiles belongs to the variables it was traced with. So the
+generations of one architecture are trained in one network: it takes over the
+fresh weights of a generation before its training, and hands the trained ones
+back afterwards. The bits are those of a training of its own.
+"""
+
+import re
+
+import numpy as np
+import tensorflow as tf
+
+from keras_ban import fingerprint
+from keras_ban import state
+
+# Operations whose memory, or whose code, no model's variables tell of.
+_UNTRACKED = re.compile(
+    "Random|Truncated|Parameterized|Multinomial|Stateful|PyFunc|EagerPyFunc"
+)
+
+
+class Workshop:
+    """Trains the generations of one architecture by one compiled function.
+
+    Args:
+        models: Models that nobody else needs, to work in.
+        batch: A few rows of inputs and their labels, or `None` for these.
+        make: Function from student and teacher to a fresh `Distiller`.
+    """
+
+    def __init__(self, models, batch, make):
+        self._spare = list(models)
+        self._batch = batch
+        self._rows = batch[0]
+        self._make = make
+        self._twins = {}
+        self._distillers = {}
+        self._trusted = {}
+
+    def student(self, model):
+        """A network with the values of `model`, or `model` itself."""
+        return self._twin("student", model)
+
+    def distiller(self, student, parent):
+        """A `Distiller` as if it were fresh.
+
+        Args:
+            student: What `student` returned.
+            parent: The trained model of the generation before.
+        """
+        teacher = self._twin("teacher", parent)
+        fresh = self._make(student, teacher)
+        key = id(student), id(teacher)
+        held = self._distillers.setdefault(key, fresh)
+        if held.optimizer is not student.optimizer:
+            held = self._distillers[key] = fresh
+        if held is not fresh:
+            pairs = zip(
+                state.of_objective(held.objective),
+                state.of_objective(fresh.objective),
+                strict=True,
+            )
+            for variable, value in pairs:
+                variable.assign(value)
+        return held
+
+    def finish(self, student, model):
+        """Hands the trained values back.
+
+        Args:
+            student: What `student` returned.
+            model: What it was given.
+        """
+        if student is not model:
+            state.copy(student, model)
+        if state.draws_globally():
+            # The compiled function would go on with this generation's seed.
+            self.__init__([], self._batch, self._make)
+
+    def _twin(self, role, model):
+        if not model.built:
+            model(self._rows, training=False)
+        key, of_keras = fingerprint.exact(model)
+        twin = self._twins.get((role, key)) or self._take(key)
+        if twin is None or fingerprint.exact(twin)[0] != key:
+            return model
+        state.copy(model, twin)
+        if not of_keras and not self._alike(model, twin, key):
+            return model
+        self._twins[role, key] = twin
+        return twin
+
+    def _take(self, key):
+        for model in self._spare if key else ():
+            if fingerprint.exact(model)[0] == key:
+                self._spare.remove(model)
+                # What the first step would create, it would trace again for.
+                state.Variables(model).build(*self._batch)
+                return model
+        return None
+
+    def _alike(self, model, twin, key):
+        """Whether two models of own classes hold nothing beside variables."""
+        with state.undisturbed():
+            if key not in self._trusted:
+                self._trusted[key] = _tells_all(twin, self._rows)
+            return self._trusted[key] and np.array_equal(
+                *(m(self._rows, training=False) for m in (model, twin))
+            )
+
+
+def _tells_all(model, rows):
+    """Whether the variables of a model are all that its training changes."""
+    function = tf.function(lambda x: model(x, training=True))
+    graph = function.get_concrete_function(rows).graph
+    content = graph.as_graph_def()
+    nodes = [*content.node]
+    for inner in content.library.function:
+        nodes += inner.node_def
+    known = {id(v.value) for v in model.variables}
+    return not any(_UNTRACKED.match(node.op) for node in nodes) and all(
+        id(v) in known for v in graph.variables
+    )
