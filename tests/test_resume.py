@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from lineages import VALIDATION
 from lineages import Batches
 from lineages import X
@@ -125,6 +126,13 @@ def optimized(optimizer=keras.optimizers.Adam, graph=False, **kwargs):
     return make
 
 
+def drawn():
+    model = model_fn()
+    kernel = model.layers[0].kernel
+    kernel.assign(tf.random.normal(kernel.shape))
+    return model
+
+
 def decayed():
     schedule = keras.optimizers.schedules.ExponentialDecay(0.1, 3, 0.7)
     return compiled(network(), optimizer=keras.optimizers.SGD(schedule))
@@ -147,15 +155,32 @@ NETWORKS = {
     "gradient accumulation": optimized(gradient_accumulation_steps=3),
     "EMA": optimized(use_ema=True, ema_overwrite_frequency=3),
     "schedule": decayed,
+    "drawn by TensorFlow": drawn,
 }
 
 
 @pytest.mark.parametrize(
     "name",
-    cases(NETWORKS, ["unbuilt", "model", "gradient accumulation", "EMA"]),
+    cases(
+        NETWORKS,
+        [
+            "unbuilt",
+            "model",
+            "gradient accumulation",
+            "EMA",
+            "drawn by TensorFlow",
+        ],
+    ),
 )
 def test_networks(tmp_path, name):
     check(tmp_path, model=NETWORKS[name])
+
+
+@pytest.mark.parametrize(
+    "name", ["noise of the global seed", "drawn by TensorFlow"]
+)
+def test_before_anything_of_a_generation_is_saved(tmp_path, name):
+    check(tmp_path, [(2, 0, 1)], model=NETWORKS[name], generations=2)
 
 
 @pytest.mark.parametrize("name", ["dropout", "gradient accumulation", "EMA"])
@@ -187,6 +212,10 @@ def shuffled_by_number(generation, epoch):
     return data.batch(16)
 
 
+def noisy(x, seed):
+    return x + tf.random.stateless_normal(tf.shape(x), seed)
+
+
 WEIGHTS = np.linspace(0.5, 1.5, 64).astype("float32")
 DATA = {
     "arrays": {},
@@ -206,6 +235,13 @@ DATA = {
         "steps_per_epoch": 3,
     },
     "repeated": {"x": unshuffled().repeat(), "steps_per_epoch": 5},
+    "views": {
+        "x": unshuffled(),
+        "shuffle": 20,
+        "augment": noisy,
+        "views": 2,
+        "teacher_outputs": "cached",
+    },
     "function": {"x": shuffled_by_number},
     "steps of a function": {"x": shuffled_by_number, "steps_per_epoch": 4},
 }

@@ -1,0 +1,102 @@
+"""What the benchmarks share: rounds in turn, and what a result says."""
+
+import datetime
+import importlib.metadata
+import json
+import os
+import pathlib
+import platform
+import statistics
+import subprocess
+
+RESULTS = pathlib.Path(__file__).parent / "results"
+
+
+def in_turn(candidates, rounds, warm_up=1):
+    """Times every candidate once in each round.
+
+    Args:
+        candidates: Dict of names to functions that return seconds.
+        rounds: How many rounds count.
+        warm_up: How many rounds before them do not. Defaults to `1`.
+
+    Returns:
+        Dict of names to lists of seconds, one for each round.
+    """
+    found = {name: [] for name in candidates}
+    for number in range(warm_up + rounds):
+        for name, run in candidates.items():
+            seconds = run()
+            if number >= warm_up:
+                found[name].append(seconds)
+    return found
+
+
+def summary(times):
+    """Mean, standard deviation and median of each, in seconds."""
+    return {
+        name: {
+            "mean": statistics.mean(values),
+            "standard deviation": statistics.stdev(values),
+            "median": statistics.median(values),
+            "rounds": len(values),
+        }
+        for name, values in times.items()
+    }
+
+
+def ratio(times, above, below):
+    """Median over the rounds of one time divided by a sum of others.
+
+    Args:
+        times: What `in_turn` returns.
+        above: A name.
+        below: A list of names.
+    """
+    sums = map(sum, zip(*(times[name] for name in below), strict=True))
+    return statistics.median(
+        one / other for one, other in zip(times[above], sums, strict=True)
+    )
+
+
+def save(name, content):
+    """Prints a result and writes it to `results/`, with what it was run on."""
+    packages = ("keras", "tensorflow", "numpy", "torch", "keras_ban")
+    content = {
+        **content,
+        "date": datetime.date.today().isoformat(),
+        "device": f"{_processor()}, {os.cpu_count()} cores",
+        "python": platform.python_version(),
+        "versions": {p: _version(p) for p in packages},
+        "commit": _commit(),
+    }
+    text = json.dumps(content, indent=1)
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / f"{name}.json").write_text(text + "\n")
+    print(text)
+
+
+def _version(package):
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def _processor():
+    try:
+        lines = pathlib.Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    names = [x.split(":")[1] for x in lines if x.startswith("model name")]
+    return names[0].strip() if names else platform.processor()
+
+
+def _commit():
+    done = subprocess.run(
+        ["git", "describe", "--always", "--dirty"],
+        cwd=RESULTS.parent,
+        capture_output=True,
+        text=True,
+    )
+    return done.stdout.strip() or "unknown"
