@@ -133,7 +133,8 @@ def copy(source, target):
         (source.optimizer.variables, target.optimizer.variables),
     ):
         for value, variable in zip(one, other, strict=True):
-            variable.assign(value)
+            # A third of the time that Keras' own `assign` takes.
+            variable.value.assign(value.value)
 
 
 def _build_optimizer(model):

@@ -39,6 +39,7 @@ def test_quickstart_prints_every_row_and_the_control(tmp_path):
     assert picture.startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 def test_compression_compares_hard_and_soft_targets(tmp_path):
     printed = run(
         "compression.py", "--epochs", "1", "--seeds", "2", cwd=tmp_path

@@ -252,6 +252,8 @@ DATA = {
     cases(
         DATA,
         [
+            "unshuffled",
+            "split",
             "a part of a batch",
             "batches",
             "weights of classes",
