@@ -5,6 +5,7 @@ python benchmarks/train_step.py --network wide_resnet_16_1
 
 import argparse
 import os
+import tempfile
 import time
 
 parser = argparse.ArgumentParser(description=__doc__)
@@ -128,7 +129,7 @@ def main():
         keras_ban.Distiller(network(args.network), teacher, "ban+l")
         for _ in range(2)
     )
-    kept = keras_ban.TeacherCache("/tmp/keras_ban-benchmark-cache")
+    kept = keras_ban.TeacherCache(tempfile.mkdtemp())
     candidates = {
         "plain": fitting(plain, x, y),
         "teacher forward": forward(teacher, x),

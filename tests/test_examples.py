@@ -61,6 +61,7 @@ def test_notebook_is_built_from_its_script_and_has_outputs(path):
     assert sum(bool(c.outputs) for c in code) >= len(code) - 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "path", NOTEBOOKS.glob("*.ipynb"), ids=lambda p: p.stem
 )

@@ -101,6 +101,7 @@ def test_models_are_ordinary_and_apart():
     model.fit(X, Y, verbose=0)
 
 
+@pytest.mark.slow
 def test_loss_scale_and_accumulation(monkeypatch):
     keras.config.set_dtype_policy("mixed_float16")
     optimizer = keras.optimizers.Adam
@@ -180,6 +181,7 @@ def test_networks_in_turn(traces):
     assert traces == ["Sequential", "Distiller", "Distiller"]
 
 
+@pytest.mark.slow
 def test_what_a_callback_changes_ends_with_its_generation(monkeypatch):
     def callbacks(number):
         def begin(logs):
