@@ -1,6 +1,5 @@
 """The teacher's outputs, computed once and kept in memory or on disk."""
 
-import contextlib
 import hashlib
 import itertools
 import os
@@ -9,20 +8,19 @@ import pathlib
 import keras
 import numpy as np
 import tensorflow as tf
-from keras import ops
 
 from keras_ban import batches
 from keras_ban import checks
-from keras_ban import files
 from keras_ban import fingerprint
 from keras_ban import stream
+from keras_ban import topk
 from keras_ban.data_checks import SCANNED_BATCHES
 from keras_ban.objectives import LogitRegression
+from keras_ban.store import Store
 from keras_ban.views import Views
 from keras_ban.views import check_augment
 from keras_ban.views import row_fingerprints
 
-SHARD_BYTES = 2**28
 _DTYPES = ("float32", "float16")
 
 
@@ -119,7 +117,6 @@ class TeacherCache:
                 the directory holds the outputs of another teacher or of other
                 data.
         """
-        first = views(*next(stream.examples(arguments))[::-1], 0)
         rows, starts = _pass(arguments)
         made_of = {
             "teacher": fingerprint.weights(teacher.model),
@@ -127,34 +124,34 @@ class TeacherCache:
             "dtype": self.dtype,
             "top_k": self.top_k,
             "views": views.count,
-            "augment": views.augment and _digest(keras.tree.flatten(first)),
+            "augment": views.augment and _digest_of_view(views, arguments),
         }
         directory = self.directory and self.directory / folder
-        store = _Store(directory, made_of)
-        with store.open() as is_complete:
-            if not is_complete:
-                self._compute(store, teacher, arguments, rows, views)
+        store = Store(directory, made_of)
         # Arrays cannot change behind our back.
         known = None if batches.is_arrays(arguments["x"]) else rows
-        return Outputs(store, starts, known)
+        outputs = Outputs(store, starts, known)
+        with store.open() as is_complete:
+            if not is_complete:
+                self._compute(outputs, teacher, arguments, len(rows), views)
+        return outputs
 
-    def _compute(self, store, teacher, arguments, rows, views):
+    def _compute(self, outputs, teacher, arguments, rows, views):
         for view in range(views.count):
             for numbers, x in stream.examples(arguments):
-                _check_rows(x, rows[numbers[0] : numbers[-1] + 1])
-                encoded = self._encoded(
-                    teacher.function(views(x, numbers, view))
-                )
+                outputs.check(x, numbers)
+                logits = teacher.function(views.shown(x, numbers, view))
+                encoded = self._encoded(logits)
                 if not view and not numbers[0]:
-                    store.create(encoded, len(rows), views.count)
-                store.write(view, numbers, encoded)
-        store.close()
+                    outputs.store.create(encoded, rows, views.count)
+                outputs.store.write(view, numbers, encoded)
+        outputs.store.close()
 
     def _encoded(self, logits):
         if self.top_k is None:
             return (np.asarray(logits, self.dtype),)
         self._check_classes(logits.shape[-1])
-        found = encode(logits, self.top_k, self.dtype)
+        found = topk.encode(logits, self.top_k, self.dtype)
         return tuple(np.asarray(part) for part in found)
 
 
@@ -257,7 +254,9 @@ class Plan:
             if not np.array_equal(*passes):
                 raise ValueError(stream.DIFFERS)
         if self._augment:
-            check_augment(self._augment, next(stream.examples(arguments))[1])
+            _, rows = next(stream.examples(arguments))
+            rows = batches.first_rows(rows, checks.PROBE_ROWS)
+            check_augment(self._augment, rows)
 
     def views(self, arguments, seed=0, teacher=None, folder="."):
         """What each batch of a training passes through.
@@ -274,9 +273,8 @@ class Plan:
         """
         views = Views(self._augment, self._count, seed)
         if self._cache and teacher:
-            outputs = self._cache.fill(teacher, arguments, views, folder)
-            return Views(self._augment, self._count, seed, outputs)
-        return views if self._augment else None
+            views.outputs = self._cache.fill(teacher, arguments, views, folder)
+        return views if views.outputs or self._augment else None
 
     def describe(self):
         """What of it a run must have in common with another, a dict."""
@@ -298,9 +296,9 @@ def _pass(arguments, limit=None):
     return np.concatenate(found), starts
 
 
-def _check_rows(x, expected):
-    if not np.array_equal(row_fingerprints(x), expected):
-        raise ValueError(stream.DIFFERS)
+def _digest_of_view(views, arguments):
+    numbers, x = next(stream.examples(arguments))
+    return _digest(keras.tree.flatten(views.shown(x, numbers, 0)))
 
 
 def _digest(arrays):
@@ -314,19 +312,20 @@ class Outputs:
     """The outputs of one teacher for one data set.
 
     Args:
-        store: The `_Store` that holds them.
+        store: The `Store` that holds them.
         starts: The number of each batch's first example, in an unshuffled
             pass.
         rows: The fingerprints of the examples, of shape `(rows,)`, or `None`
             if nothing needs to be compared.
 
     Attributes:
+        store: As given.
         starts: As given.
     """
 
     def __init__(self, store, starts, rows=None):
+        self.store = store
         self.starts = starts
-        self._store = store
         self._rows = rows
 
     def of(self, x, numbers, view):
@@ -337,7 +336,7 @@ class Outputs:
             numbers: The numbers of the examples, of shape `(batch,)`.
             view: The number of the view, an integer tensor.
         """
-        specs = self._store.specs()
+        specs = self.store.specs()
         inputs = [numbers, view]
         if self._rows is not None:
             inputs.append(row_fingerprints(x))
@@ -351,176 +350,24 @@ class Outputs:
             for tensor, (_, shape) in zip(found, specs, strict=True)
         )
 
-    def _find(self, numbers, view, rows=None):
-        if rows is not None and not np.array_equal(rows, self._rows[numbers]):
-            raise ValueError(stream.DIFFERS)
-        return self._store.read(view, numbers)
+    def check(self, x, numbers):
+        """Checks that these are the examples that the outputs are for.
 
+        Args:
+            x: Inputs, before they are augmented.
+            numbers: The numbers of the examples, of shape `(batch,)`.
 
-def encode(logits, top_k, dtype="float32"):
-    """The largest probabilities of each row, and what is left.
-
-    Args:
-        logits: Logits of shape `(..., n)`.
-        top_k: How many.
-        dtype: Of the probabilities' logarithms. Defaults to `"float32"`.
-
-    Returns:
-        Logarithms of the probabilities and their classes, of shape
-        `(..., k)`, and the logarithm of the remaining probability, of shape
-        `(..., 1)`.
-    """
-    log_p = tf.nn.log_softmax(tf.cast(logits, "float32"))
-    order = tf.argsort(log_p, direction="DESCENDING", stable=True)
-    log_p = tf.gather(log_p, order, batch_dims=len(order.shape) - 1)
-    rest = tf.reduce_logsumexp(log_p[..., top_k:], axis=-1, keepdims=True)
-    return tf.cast(log_p[..., :top_k], dtype), order[..., :top_k], rest
-
-
-def decode(outputs, classes):
-    """Logits, from what is kept of them.
-
-    Args:
-        outputs: A tuple: logits of shape `(..., n)`, or what `encode` gives.
-        classes: The number `n` of classes.
-
-    Returns:
-        Logits of shape `(..., n)` in float32.
-    """
-    if len(outputs) == 1:
-        return ops.cast(outputs[0], "float32")
-    log_p, order, rest = outputs
-    log_p = ops.cast(log_p, "float32")
-    shape = ops.shape(log_p)
-    other = rest - ops.log(ops.cast(classes - shape[-1], "float32"))
-    flat = ops.reshape(ops.repeat(other, classes, axis=-1), (-1,))
-    order = ops.reshape(order, (-1, shape[-1]))
-    start = ops.expand_dims(ops.arange(ops.shape(order)[0]), -1) * classes
-    places = ops.reshape(order + ops.cast(start, order.dtype), (-1, 1))
-    flat = ops.scatter_update(flat, places, ops.reshape(log_p, (-1,)))
-    return ops.reshape(flat, (*shape[:-1], classes))
-
-
-class _Store:
-    """Arrays of rows, in memory or in files that are mapped into it.
-
-    Args:
-        directory: The folder, or `None`.
-        made_of: What the arrays were made of, a dict.
-    """
-
-    def __init__(self, directory, made_of):
-        self._directory = directory
-        self._made_of = made_of
-        self._arrays = []
-
-    @contextlib.contextmanager
-    def open(self):
-        """Locks the folder and opens what it holds.
-
-        Yields:
-            Whether it held anything.
+        Raises:
+            ValueError: If they are not.
         """
-        if self._directory is None:
-            yield False
-            return
-        files.make_folder(self._directory)
-        with files.lock(self._directory / "lock"):
-            yield self._json.exists() and self._load()
+        if self._rows is not None:
+            self._check(row_fingerprints(x), numbers)
 
-    def _load(self):
-        content = files.read_json(self._json)
-        for name, value in self._made_of.items():
-            if content["made_of"][name] != value:
-                raise ValueError(
-                    f"{self._directory} holds outputs of another kind: "
-                    f"`{name}` differs. Recorded: {content['made_of'][name]}. "
-                    f"Received: {value}. Choose another folder, or remove it."
-                )
-        self._arrays = [
-            [self._mapped(name, digest) for name, digest in parts]
-            for parts in content["files"]
-        ]
-        return True
+    def _check(self, rows, numbers):
+        if not np.array_equal(rows, self._rows[numbers]):
+            raise ValueError(stream.DIFFERS)
 
-    def create(self, encoded, rows, views):
-        """Makes room for `rows` like those of `encoded`, in each view."""
-        self._arrays = []
-        for number, part in enumerate(encoded):
-            row = part[0].nbytes * views
-            size = max(1, SHARD_BYTES // row) if self._directory else rows
-            self._arrays.append(
-                [
-                    self._room(
-                        f"{number}-{start // size:05d}.npy",
-                        (views, min(size, rows - start), *part.shape[1:]),
-                        part.dtype,
-                    )
-                    for start in range(0, rows, size)
-                ]
-            )
-
-    def _room(self, name, shape, dtype):
-        if self._directory is None:
-            return np.empty(shape, dtype)
-        path = self._directory / name
-        return np.lib.format.open_memmap(path, "w+", dtype, shape)
-
-    def write(self, view, numbers, encoded):
-        """Writes the rows of all arrays that have these numbers."""
-        for parts, values in zip(self._arrays, encoded, strict=True):
-            for shard, rows, here in _shards(parts, numbers):
-                shard[view, rows] = values[here]
-
-    def read(self, view, numbers):
-        """Returns the rows of all arrays."""
-        found = []
-        for parts in self._arrays:
-            shape = len(numbers), *parts[0].shape[2:]
-            values = np.empty(shape, parts[0].dtype)
-            for shard, rows, here in _shards(parts, numbers):
-                values[here] = shard[view, rows]
-            found.append(values)
-        return found
-
-    def specs(self):
-        """The type of each array and the shape of its rows."""
-        return [(parts[0].dtype, parts[0].shape[2:]) for parts in self._arrays]
-
-    def close(self):
-        """Writes down that the arrays are complete."""
-        if self._directory is None:
-            return
-        for parts in self._arrays:
-            for part in parts:
-                part.flush()
-        held = [
-            [
-                [pathlib.Path(p.filename).name, files.digest(p.filename)]
-                for p in parts
-            ]
-            for parts in self._arrays
-        ]
-        files.write_json(self._json, {"made_of": self._made_of, "files": held})
-
-    def _mapped(self, name, digest):
-        path = self._directory / name
-        if not path.exists() or files.digest(path) != digest:
-            raise ValueError(
-                f"{path} is missing or damaged. Expected the teacher's outputs "
-                f"as they were written. Remove {self._directory}: they are "
-                "computed again."
-            )
-        return np.load(path, mmap_mode="r", allow_pickle=False)
-
-    @property
-    def _json(self):
-        return self._directory / "cache.json"
-
-
-def _shards(parts, numbers):
-    """Yields each array concerned, its rows, and where they stand."""
-    size = parts[0].shape[1]
-    for index in np.unique(numbers // size):
-        here = numbers // size == index
-        yield parts[index], numbers[here] - index * size, here
+    def _find(self, numbers, view, rows=None):
+        if rows is not None:
+            self._check(rows, numbers)
+        return self.store.read(view, numbers)

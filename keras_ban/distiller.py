@@ -15,6 +15,7 @@ from keras_ban import losses
 from keras_ban import objectives
 from keras_ban import outputs
 from keras_ban import stream
+from keras_ban import topk
 from keras_ban.teacher import Teacher
 from keras_ban.views import Joined
 
@@ -324,7 +325,7 @@ class Distiller(keras.Model):
         with tf.GradientTape() as tape:
             y_pred = self.student(x, training=True)
             if kept is not None:
-                teacher_logits = cache.decode(kept, y_pred.shape[-1])
+                teacher_logits = topk.decode(kept, y_pred.shape[-1])
             loss = self.compute_loss(
                 x, y, y_pred, sample_weight, True, teacher_logits
             )

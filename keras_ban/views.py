@@ -12,13 +12,15 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_ban import batches
+
 
 class Joined(NamedTuple):
     """Inputs, and what the teacher gives for them.
 
     Attributes:
         inputs: A batch of inputs.
-        outputs: What `cache.decode` takes.
+        outputs: What `topk.decode` takes.
     """
 
     inputs: Any
@@ -34,14 +36,19 @@ class Views:
         count: How many views each example has; `None` for a new one in each
             epoch.
         seed: The seed of the generation.
+
+    Attributes:
+        augment: As given.
+        count: As given; 1 without `augment`.
         outputs: The `cache.Outputs` to join, or `None`.
     """
 
-    def __init__(self, augment=None, count=None, seed=0, outputs=None):
+    def __init__(self, augment=None, count=None, seed=0):
         self.augment = augment
         self.count = count if augment else 1
-        self.outputs = outputs
+        self.outputs = None
         self._seed = seed
+        self._function = tf.function(self._shown, reduce_retracing=True)
 
     def __call__(self, x, numbers, epoch):
         """Returns the inputs of a batch as its epoch shows them.
@@ -53,9 +60,24 @@ class Views:
         """
         view = epoch % self.count if self.count else epoch
         outputs = self.outputs and self.outputs.of(x, numbers, view)
-        if self.augment:
-            x = augmented(self.augment, x, numbers, view, self._seed)
+        x = self._shown(x, numbers, view)
         return Joined(x, outputs) if self.outputs else x
+
+    def shown(self, x, numbers, view):
+        """Returns one view of a batch, outside of a graph.
+
+        Args:
+            x: Inputs, as the data gives them.
+            numbers: The numbers of its examples, of shape `(batch,)`.
+            view: The number of the view, an integer.
+        """
+        view = tf.constant(view, "int64")
+        return self._function(x, numbers, view) if self.augment else x
+
+    def _shown(self, x, numbers, view):
+        if not self.augment:
+            return x
+        return augmented(self.augment, x, numbers, view, self._seed)
 
 
 def augmented(augment, x, numbers, view, seed):
@@ -112,11 +134,11 @@ def _bytes(tensor):
 
 
 def check_augment(augment, x):
-    """Checks on one batch that a view follows from its seed.
+    """Checks on a few examples that a view follows from its seed.
 
     Args:
         augment: What `fit` was given.
-        x: A batch of inputs.
+        x: A few rows of inputs.
 
     Raises:
         ValueError: If it does not, or if the views have another shape.
@@ -127,7 +149,7 @@ def check_augment(augment, x):
             "an example and its seed, two integers, to a view of the example. "
             f"Received: {augment!r}"
         )
-    numbers = np.arange(len(keras.tree.flatten(x)[0]))
+    numbers = np.arange(batches.rows(x))
     try:
         pair = [augmented(augment, x, numbers, 0, 1) for _ in range(2)]
     except Exception as error:

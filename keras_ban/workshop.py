@@ -30,7 +30,7 @@ class Workshop:
     """
 
     def __init__(self, models, batch, make):
-        self._spare = list(models)
+        self._spare = [(fingerprint.exact(m)[0], m) for m in models]
         self._batch = batch
         self._rows = batch[0]
         self._make = make
@@ -76,7 +76,13 @@ class Workshop:
             state.copy(student, model)
         if state.draws_globally():
             # The compiled function would go on with this generation's seed.
-            self.__init__([], self._batch, self._make)
+            for held in (
+                self._spare,
+                self._twins,
+                self._distillers,
+                self._trusted,
+            ):
+                held.clear()
 
     def _twin(self, role, model):
         if not model.built:
@@ -92,9 +98,9 @@ class Workshop:
         return twin
 
     def _take(self, key):
-        for model in self._spare if key else ():
-            if fingerprint.exact(model)[0] == key:
-                self._spare.remove(model)
+        for number, (other, model) in enumerate(self._spare):
+            if key and other == key:
+                del self._spare[number]
                 # What the first step would create, it would trace again for.
                 state.Variables(model).build(*self._batch)
                 return model

@@ -17,7 +17,9 @@ from lineages import toy
 
 import keras_ban
 from keras_ban import cache
+from keras_ban import files
 from keras_ban import stream
+from keras_ban import topk
 from keras_ban.teacher import Teacher
 
 X, Y = toy(50)
@@ -96,7 +98,7 @@ def joined(given, store, teacher, epochs=4):
 def test_each_example_has_its_own_outputs(
     tmp_path, monkeypatch, teacher, name, store
 ):
-    monkeypatch.setattr(cache, "SHARD_BYTES", 200)  # some examples each
+    monkeypatch.setattr("keras_ban.store.SHARD_BYTES", 200)
     if name == "dictionary":
         a = keras.Input((6,), name="a")
         teacher = keras.Model({"a": a}, teacher(a))
@@ -106,7 +108,7 @@ def test_each_example_has_its_own_outputs(
     for batch in data:
         pair = batch[0] if isinstance(batch, tuple) else batch
         expected = teacher(pair.inputs)
-        logits = cache.decode(pair.outputs, 4)
+        logits = topk.decode(pair.outputs, 4)
         np.testing.assert_allclose(
             logits, expected, rtol=tolerance, atol=tolerance
         )
@@ -265,7 +267,7 @@ def test_size_on_disk(tmp_path, teacher):
 def test_top_k_against_float64():
     rng = np.random.default_rng(0)
     logits = 5 * rng.normal(size=(3, 4, 30))
-    found = cache.decode(cache.encode(logits, 6), 30)
+    found = topk.decode(topk.encode(logits, 6), 30)
     p = np.exp(logits - logits.max(-1, keepdims=True))
     p /= p.sum(-1, keepdims=True)
     order = np.argsort(-p, axis=-1)
@@ -415,7 +417,7 @@ def test_refused(teacher, name):
         fit(teacher, **given)
 
 
-@pytest.mark.parametrize("first", [2, 5, 6, 7, 8])
+@pytest.mark.parametrize("first", [2, 5, 6, 7])
 def test_data_that_changes_while_it_is_used_is_refused(teacher, first):
     with pytest.raises(ValueError, match="differs from one pass"):
         x = changing_later(first)
@@ -446,7 +448,7 @@ def test_bad_arguments(arguments, words):
 
 
 def test_two_processes_do_not_fill_one_folder(tmp_path, teacher):
-    with cache.files.lock(pathlib.Path(tmp_path) / "lock"):
+    with files.lock(pathlib.Path(tmp_path) / "lock"):
         with pytest.raises(BlockingIOError):
             fit(teacher, tmp_path, "ban", x=X)
 

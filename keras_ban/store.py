@@ -1,0 +1,135 @@
+"""Rows of arrays, in memory or in files."""
+
+import contextlib
+import pathlib
+
+import numpy as np
+
+from keras_ban import files
+
+SHARD_BYTES = 2**28
+
+
+class Store:
+    """Arrays of rows, in memory or in files that are mapped into it.
+
+    Args:
+        directory: The folder, or `None`.
+        made_of: What the arrays were made of, a dict.
+    """
+
+    def __init__(self, directory, made_of):
+        self._directory = directory
+        self._made_of = made_of
+        self._arrays = []
+
+    @contextlib.contextmanager
+    def open(self):
+        """Locks the folder and opens what it holds.
+
+        Yields:
+            Whether it held anything.
+        """
+        if self._directory is None:
+            yield False
+            return
+        files.make_folder(self._directory)
+        with files.lock(self._directory / "lock"):
+            yield self._json.exists() and self._load()
+
+    def _load(self):
+        content = files.read_json(self._json)
+        for name, value in self._made_of.items():
+            if content["made_of"][name] != value:
+                raise ValueError(
+                    f"{self._directory} holds outputs of another kind: "
+                    f"`{name}` differs. Recorded: {content['made_of'][name]}. "
+                    f"Received: {value}. Choose another folder, or remove it."
+                )
+        self._arrays = [
+            [self._mapped(name, digest) for name, digest in parts]
+            for parts in content["files"]
+        ]
+        return True
+
+    def create(self, encoded, rows, views):
+        """Makes room for `rows` like those of `encoded`, in each view."""
+        self._arrays = []
+        for number, part in enumerate(encoded):
+            row = part[0].nbytes * views
+            size = max(1, SHARD_BYTES // row) if self._directory else rows
+            self._arrays.append(
+                [
+                    self._room(
+                        f"{number}-{start // size:05d}.npy",
+                        (views, min(size, rows - start), *part.shape[1:]),
+                        part.dtype,
+                    )
+                    for start in range(0, rows, size)
+                ]
+            )
+
+    def _room(self, name, shape, dtype):
+        if self._directory is None:
+            return np.empty(shape, dtype)
+        path = self._directory / name
+        return np.lib.format.open_memmap(path, "w+", dtype, shape)
+
+    def write(self, view, numbers, encoded):
+        """Writes the rows of all arrays that have these numbers."""
+        for parts, values in zip(self._arrays, encoded, strict=True):
+            for shard, rows, here in _shards(parts, numbers):
+                shard[view, rows] = values[here]
+
+    def read(self, view, numbers):
+        """Returns the rows of all arrays."""
+        found = []
+        for parts in self._arrays:
+            shape = len(numbers), *parts[0].shape[2:]
+            values = np.empty(shape, parts[0].dtype)
+            for shard, rows, here in _shards(parts, numbers):
+                values[here] = shard[view, rows]
+            found.append(values)
+        return found
+
+    def specs(self):
+        """The type of each array and the shape of its rows."""
+        return [(parts[0].dtype, parts[0].shape[2:]) for parts in self._arrays]
+
+    def close(self):
+        """Writes down that the arrays are complete."""
+        if self._directory is None:
+            return
+        for parts in self._arrays:
+            for part in parts:
+                part.flush()
+        held = [
+            [
+                [pathlib.Path(p.filename).name, files.digest(p.filename)]
+                for p in parts
+            ]
+            for parts in self._arrays
+        ]
+        files.write_json(self._json, {"made_of": self._made_of, "files": held})
+
+    def _mapped(self, name, digest):
+        path = self._directory / name
+        if not path.exists() or files.digest(path) != digest:
+            raise ValueError(
+                f"{path} is missing or damaged. Expected the teacher's outputs "
+                f"as they were written. Remove {self._directory}: they are "
+                "computed again."
+            )
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+
+    @property
+    def _json(self):
+        return self._directory / "cache.json"
+
+
+def _shards(parts, numbers):
+    """Yields each array concerned, its rows, and where they stand."""
+    size = parts[0].shape[1]
+    for index in np.unique(numbers // size):
+        here = numbers // size == index
+        yield parts[index], numbers[here] - index * size, here

@@ -1,0 +1,48 @@
+"""The largest probabilities of a teacher, and logits from them."""
+
+import tensorflow as tf
+from keras import ops
+
+
+def encode(logits, top_k, dtype="float32"):
+    """The largest probabilities of each row, and what is left.
+
+    Args:
+        logits: Logits of shape `(..., n)`.
+        top_k: How many.
+        dtype: Of the probabilities' logarithms. Defaults to `"float32"`.
+
+    Returns:
+        Logarithms of the probabilities and their classes, of shape
+        `(..., k)`, and the logarithm of the remaining probability, of shape
+        `(..., 1)`.
+    """
+    log_p = tf.nn.log_softmax(tf.cast(logits, "float32"))
+    order = tf.argsort(log_p, direction="DESCENDING", stable=True)
+    log_p = tf.gather(log_p, order, batch_dims=len(order.shape) - 1)
+    rest = tf.reduce_logsumexp(log_p[..., top_k:], axis=-1, keepdims=True)
+    return tf.cast(log_p[..., :top_k], dtype), order[..., :top_k], rest
+
+
+def decode(outputs, classes):
+    """Logits, from what is kept of them.
+
+    Args:
+        outputs: A tuple: logits of shape `(..., n)`, or what `encode` gives.
+        classes: The number `n` of classes.
+
+    Returns:
+        Logits of shape `(..., n)` in float32.
+    """
+    if len(outputs) == 1:
+        return ops.cast(outputs[0], "float32")
+    log_p, order, rest = outputs
+    log_p = ops.cast(log_p, "float32")
+    shape = ops.shape(log_p)
+    other = rest - ops.log(ops.cast(classes - shape[-1], "float32"))
+    flat = ops.reshape(ops.repeat(other, classes, axis=-1), (-1,))
+    order = ops.reshape(order, (-1, shape[-1]))
+    start = ops.expand_dims(ops.arange(ops.shape(order)[0]), -1) * classes
+    places = ops.reshape(order + ops.cast(start, order.dtype), (-1, 1))
+    flat = ops.scatter_update(flat, places, ops.reshape(log_p, (-1,)))
+    return ops.reshape(flat, (*shape[:-1], classes))
