@@ -49,7 +49,7 @@ def main():
         {
             "settings": vars(args),
             "seconds": measuring.summary(times),
-            "median ratios": {
+            "ratios": {
                 "ensemble / sum of the members": measuring.ratio(
                     times, "ensemble", names
                 )

@@ -13,34 +13,19 @@ parser.add_argument("--network", default="densenet_100_12", help="for pauses")
 parser.add_argument("--small", default="wide_resnet_10_1", help="for the rest")
 parser.add_argument("--generations", type=int, default=5)
 parser.add_argument("--many", type=int, default=20)
+parser.add_argument("--epochs", type=int, default=5, help="of many")
+parser.add_argument("--rounds", type=int, default=3, help="of sizes")
 args = parser.parse_args()
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 import measuring
+import networks
 import numpy as np
 
 import keras_ban
 
 CLASSES = 10
-
-
-def model_fn(name, shape=(32, 32, 3)):
-    kind, depth, width = name.rsplit("_", 2)
-
-    def make():
-        model = getattr(keras_ban.models, kind)(
-            int(depth), int(width), CLASSES, input_shape=shape
-        )
-        model.compile(
-            optimizer=keras.optimizers.SGD(0.1, momentum=0.9, nesterov=True),
-            loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-            metrics=["accuracy"],
-            jit_compile=False,
-        )
-        return model
-
-    return make
 
 
 def data(rows, shape=(32, 32, 3)):
@@ -49,25 +34,30 @@ def data(rows, shape=(32, 32, 3)):
     return x, rng.integers(0, CLASSES, rows)
 
 
-class Watch(keras.callbacks.Callback):
-    """When each generation took its first and its last step."""
+class Watch:
+    """When each generation took its steps, and the memory at its end."""
 
     def __init__(self):
-        super().__init__()
-        self.first, self.last, self.memory = {}, {}, {}
-        self.number = 0
+        self.start = time.perf_counter()
+        self.steps, self.memory = {}, {}
 
     def __call__(self, number):
-        watch = self
+        steps = self.steps[number] = []
 
-        class Steps(keras.callbacks.Callback):
-            def on_train_batch_end(self, batch, logs=None):
-                now = time.perf_counter()
-                watch.first.setdefault(number, now)
-                watch.last[number] = now
-                watch.memory[number] = resident()
+        def step(batch, logs):
+            steps.append(time.perf_counter())
+            self.memory[number] = resident()
 
-        return [Steps()]
+        return [keras.callbacks.LambdaCallback(on_train_batch_end=step)]
+
+    def pause(self, number):
+        """Seconds between the generation before and this one."""
+        before = self.steps[number - 1][-1] if number else self.start
+        return self.steps[number][0] - before
+
+    def seconds(self, number):
+        """Seconds of a generation, from its first step on."""
+        return self.steps[number][-1] - self.steps[number][0]
 
 
 def resident():
@@ -90,49 +80,42 @@ def count_traces():
     return found
 
 
-def run(make, x, y, generations, **kwargs):
+def run(name, x, y, generations, **kwargs):
     watch = Watch()
-    start = time.perf_counter()
-    keras_ban.BornAgain(make).fit(
-        x, y, generations, callbacks=watch, verbose=0, **kwargs
-    )
-    return watch, start
+    keras_ban.BornAgain(
+        lambda: networks.compiled(name, CLASSES, x.shape[1:])
+    ).fit(x, y, generations, callbacks=watch, verbose=0, **kwargs)
+    return watch
 
 
 def pauses():
     """Seconds to the first step, and from a generation to the next."""
     traces = count_traces()
-    watch, start = run(
-        model_fn(args.network), *data(64), args.generations, batch_size=16
-    )
-    numbers = range(1, args.generations + 1)
+    watch = run(args.network, *data(64), args.generations, batch_size=16)
+    first, *others = map(watch.pause, range(args.generations + 1))
     return {
         "traces of the training function": traces,
-        "seconds to the first step": watch.first[0] - start,
-        "seconds from generation to generation": [
-            watch.first[k] - watch.last[k - 1] for k in numbers
-        ],
+        "seconds to the first step": first,
+        "seconds from generation to generation": others,
         "median from generation 1 on / to the first step": statistics.median(
-            watch.first[k] - watch.last[k - 1] for k in numbers[1:]
+            others[1:]
         )
-        / (watch.first[0] - start),
+        / first,
     }
 
 
 def many():
     """Seconds and memory of many generations of a small network."""
-    watch, _ = run(
-        model_fn(args.small), *data(2048), args.many, batch_size=128, epochs=2
+    watch = run(
+        args.small, *data(2048), args.many, batch_size=128, epochs=args.epochs
     )
-    numbers = range(args.many + 1)
-    seconds = [watch.last[k] - watch.first[k] for k in numbers]
-    third = len(seconds) // 3
+    seconds = [watch.seconds(k) for k in range(1, args.many + 1)]
+    slope = statistics.linear_regression(range(1, args.many + 1), seconds).slope
     return {
         "seconds of a generation": seconds,
-        "median of the last third / of the first": statistics.median(
-            seconds[-third:]
-        )
-        / statistics.median(seconds[1 : third + 1]),
+        "change over all, relative": slope
+        * args.many
+        / statistics.median(seconds),
         "resident MiB": watch.memory,
         "resident memory, last generation / generation 3": watch.memory[
             args.many
@@ -142,14 +125,31 @@ def many():
 
 
 def sizes():
-    """Seconds of an example, from few examples to many."""
-    found = {}
-    for rows in (1_000, 10_000, 100_000):
+    """Microseconds of an example, for few examples and for many."""
+
+    def reading(rows, epochs):
         x, y = data(rows, (8, 8, 3))
-        watch, _ = run(model_fn(args.small, (8, 8, 3)), x, y, 1, batch_size=100)
-        # The first step is left out, as it is compiled.
-        found[rows] = (watch.last[1] - watch.first[1]) / (rows - 100)
-    return {"seconds of an example": found}
+
+        def once():
+            watch = run(args.small, x, y, 1, batch_size=100, epochs=epochs)
+            # The first step is left out, as it is compiled.
+            return 1e6 * watch.seconds(1) / (rows * epochs - 100)
+
+        return once
+
+    found = measuring.in_turn(
+        {
+            f"{rows:,}": reading(rows, 100_000 // rows)
+            for rows in (1_000, 10_000, 100_000)
+        },
+        args.rounds,
+        warm_up=0,
+    )
+    return {
+        "microseconds of an example": measuring.summary(found),
+        "100,000 / 1,000": measuring.ratio(found, "100,000", ["1,000"]),
+        "100,000 / 10,000": measuring.ratio(found, "100,000", ["10,000"]),
+    }
 
 
 def main():

@@ -68,7 +68,7 @@ def main():
         {
             "settings": vars(args),
             "seconds": measuring.summary(times),
-            "median ratios": {
+            "ratios": {
                 "ours / Keras": measuring.ratio(times, "ours", ["Keras"])
             },
         },

@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import platform
+import random
 import statistics
 import subprocess
 
@@ -13,27 +14,28 @@ RESULTS = pathlib.Path(__file__).parent / "results"
 
 
 def in_turn(candidates, rounds, warm_up=1):
-    """Times every candidate once in each round.
+    """Times every candidate once in each round, in an order drawn anew.
 
     Args:
-        candidates: Dict of names to functions that return seconds.
+        candidates: Dict of names to functions that return a number.
         rounds: How many rounds count.
         warm_up: How many rounds before them do not. Defaults to `1`.
 
     Returns:
-        Dict of names to lists of seconds, one for each round.
+        Dict of names to lists of these numbers, one for each round.
     """
     found = {name: [] for name in candidates}
+    draw = random.Random(0)
     for number in range(warm_up + rounds):
-        for name, run in candidates.items():
-            seconds = run()
+        for name in draw.sample(list(candidates), len(candidates)):
+            value = candidates[name]()
             if number >= warm_up:
-                found[name].append(seconds)
+                found[name].append(value)
     return found
 
 
 def summary(times):
-    """Mean, standard deviation and median of each, in seconds."""
+    """Mean, standard deviation and median of each."""
     return {
         name: {
             "mean": statistics.mean(values),
@@ -46,17 +48,20 @@ def summary(times):
 
 
 def ratio(times, above, below):
-    """Median over the rounds of one time divided by a sum of others.
+    """One time divided by a sum of others, in each round.
 
     Args:
         times: What `in_turn` returns.
         above: A name.
         below: A list of names.
+
+    Returns:
+        The median over the rounds, and its quartiles.
     """
     sums = map(sum, zip(*(times[name] for name in below), strict=True))
-    return statistics.median(
-        one / other for one, other in zip(times[above], sums, strict=True)
-    )
+    found = [a / b for a, b in zip(times[above], sums, strict=True)]
+    low, middle, high = statistics.quantiles(found, method="inclusive")
+    return {"median": middle, "quartiles": [low, high]}
 
 
 def save(name, content):
@@ -68,6 +73,9 @@ def save(name, content):
         "device": f"{_processor()}, {os.cpu_count()} cores",
         "python": platform.python_version(),
         "versions": {p: _version(p) for p in packages},
+        "oneDNN": os.environ.get(
+            "TF_ENABLE_ONEDNN_OPTS", "TensorFlow's choice"
+        ),
         "commit": _commit(),
     }
     text = json.dumps(content, indent=1)

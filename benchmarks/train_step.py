@@ -25,6 +25,7 @@ if args.threads:
 
 import keras
 import measuring
+import networks
 import numpy as np
 import tensorflow as tf
 
@@ -39,16 +40,7 @@ CLASSES = 100
 
 
 def network(name):
-    """A compiled network, of a name like "wide_resnet_16_1"."""
-    kind, depth, width = name.rsplit("_", 2)
-    make = getattr(keras_ban.models, kind)
-    model = make(int(depth), int(width), CLASSES)
-    model.compile(
-        optimizer=keras.optimizers.SGD(0.1, momentum=0.9, nesterov=True),
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        jit_compile=args.xla,
-    )
-    return model
+    return networks.compiled(name, CLASSES, jit_compile=args.xla)
 
 
 class Clock(keras.callbacks.Callback):
@@ -102,7 +94,7 @@ def forward(model, x):
 
 
 def built_in(x, y):
-    """Keras' own distiller, with a loss that is one."""
+    """Keras' own distiller, with an instance as its loss."""
     distiller = keras.distillation.Distiller(
         network(args.teacher),
         network(args.network),
@@ -111,9 +103,10 @@ def built_in(x, y):
         ),
     )
     distiller.compile(
-        optimizer=keras.optimizers.SGD(0.1, momentum=0.9, nesterov=True),
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        jit_compile=args.xla,
+        optimizer=networks.sgd(),
+        loss=networks.cross_entropy(),
+        metrics=["accuracy"],
+        jit_compile=args.xla or "auto",
     )
     return fitting(distiller, x, y)
 
@@ -172,7 +165,7 @@ def main():
         {
             "settings": vars(args),
             "seconds": measuring.summary(times),
-            "median ratios": ratios,
+            "ratios": ratios,
         },
     )
 

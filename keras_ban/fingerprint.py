@@ -73,25 +73,47 @@ def network(model):
     )
 
 
-def exact(model):
+def exact(model, compiled=True):
     """A text that two models share if they are built and compiled alike.
+
+    Args:
+        model: A `keras.Model`.
+        compiled: Whether it says how the model is compiled. Defaults to
+            `True`.
 
     Returns:
         The text, and whether all that it names is Keras' own; or `None` and
         `False`, if Keras cannot say what the model is.
     """
+    left_out = ("name", "shared_object_id", "build_config")
     try:
         config = keras.saving.serialize_keras_object(model)
-        text = files.dumps(_numbered(_json(config), _COUNTED[:-1]))
+        found = _json(config)
+        compilation = found.pop("compile_config", None)
+        if compiled:
+            _without_rates(compilation)
+            found["compilation"] = compilation
+        text = files.dumps(_numbered(found, left_out))
     except Exception:
         return None, False
     return text, _of_keras(config)
 
 
+def _without_rates(node):
+    """Takes the learning rates out that are kept in variables."""
+    if isinstance(node, dict):
+        if isinstance(node.get("learning_rate"), float):
+            del node["learning_rate"]
+        for value in node.values():
+            _without_rates(value)
+
+
 def _of_keras(node):
     """Whether a configuration names nothing but what Keras brings along."""
     if isinstance(node, dict):
-        if node.get("registered_name") is not None:
+        module = node.get("module") or ""
+        # Some of Keras' own classes carry a registered name, `Functional` too.
+        if node.get("registered_name") and not module.startswith("keras."):
             return False
         return all(map(_of_keras, node.values()))
     if isinstance(node, (list, tuple)):

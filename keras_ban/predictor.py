@@ -18,7 +18,7 @@ class Predictor:
         Args:
             model: A built `keras.Model`, whose weights are read now.
         """
-        key, of_keras = fingerprint.exact(model)
+        key, of_keras = fingerprint.exact(model, compiled=False)
         if not of_keras:
             return tf.function(
                 lambda x: _with_mask(model(x, training=False)),

@@ -117,24 +117,34 @@ def of_objective(objective):
     return found
 
 
-def copy(source, target):
-    """Gives a compiled model the values of another of the same architecture.
+def copy(source, target, optimizer=True):
+    """Gives a model the values of another of the same architecture.
 
     Weights, the states of random seeds, and the optimizer's variables.
 
     Args:
-        source: A built and compiled `keras.Model`.
+        source: A built `keras.Model`.
         target: Another.
+        optimizer: Whether they are compiled, and their optimizers take part.
+            Defaults to `True`.
     """
-    for model in (source, target):
-        _build_optimizer(model)
-    for one, other in (
-        (source.variables, target.variables),
-        (source.optimizer.variables, target.optimizer.variables),
-    ):
+    pairs = [(source.variables, target.variables)]
+    if optimizer:
+        for model in (source, target):
+            _build_optimizer(model)
+        pairs.append((source.optimizer.variables, target.optimizer.variables))
+    for one, other in pairs:
         for value, variable in zip(one, other, strict=True):
-            # A third of the time that Keras' own `assign` takes.
-            variable.value.assign(value.value)
+            # A tenth of the time that Keras' own `assign` takes.
+            tf.raw_ops.AssignVariableOp(
+                resource=variable.value.handle, value=_read(value)
+            )
+
+
+def _read(variable):
+    # A third of the time that `numpy()` of the variable takes.
+    value = variable.value
+    return tf.raw_ops.ReadVariableOp(resource=value.handle, dtype=value.dtype)
 
 
 def _build_optimizer(model):
@@ -182,10 +192,7 @@ class Variables:
         Returns:
             A list of NumPy arrays.
         """
-        # A third of the time that `numpy()` of the variables takes.
-        read = tf.raw_ops.ReadVariableOp
-        found = [v.value for v in self._all(metrics)]
-        return [read(resource=v.handle, dtype=v.dtype).numpy() for v in found]
+        return [_read(variable).numpy() for variable in self._all(metrics)]
 
     def assign(self, values, metrics):
         """Gives them the values that `values` returned.

@@ -30,7 +30,10 @@ class Workshop:
     """
 
     def __init__(self, models, batch, make):
-        self._spare = [(fingerprint.exact(m)[0], m) for m in models]
+        self._spare = [
+            (model, [fingerprint.exact(model, c)[0] for c in (False, True)])
+            for model in models
+        ]
         self._batch = batch
         self._rows = batch[0]
         self._make = make
@@ -40,7 +43,7 @@ class Workshop:
 
     def student(self, model):
         """A network with the values of `model`, or `model` itself."""
-        return self._twin("student", model)
+        return self._twin(model, trained=True)
 
     def distiller(self, student, parent):
         """A `Distiller` as if it were fresh.
@@ -49,7 +52,7 @@ class Workshop:
             student: What `student` returned.
             parent: The trained model of the generation before.
         """
-        teacher = self._twin("teacher", parent)
+        teacher = self._twin(parent, trained=False)
         fresh = self._make(student, teacher)
         key = id(student), id(teacher)
         held = self._distillers.setdefault(key, fresh)
@@ -84,25 +87,30 @@ class Workshop:
             ):
                 held.clear()
 
-    def _twin(self, role, model):
+    def _twin(self, model, trained):
         if not model.built:
             model(self._rows, training=False)
-        key, of_keras = fingerprint.exact(model)
-        twin = self._twins.get((role, key)) or self._take(key)
-        if twin is None or fingerprint.exact(twin)[0] != key:
+        key, of_keras = fingerprint.exact(model, trained)
+        twin = self._twins.get((trained, key)) or self._take(key, trained)
+        if twin is None:
             return model
-        state.copy(model, twin)
+        # A callback may have changed what it was given.
+        if trained and fingerprint.exact(twin)[0] != key:
+            return model
+        state.copy(model, twin, optimizer=trained)
         if not of_keras and not self._alike(model, twin, key):
             return model
-        self._twins[role, key] = twin
+        self._twins[trained, key] = twin
         return twin
 
-    def _take(self, key):
-        for number, (other, model) in enumerate(self._spare):
-            if key and other == key:
+    def _take(self, key, trained):
+        for number, (model, keys) in enumerate(self._spare):
+            if key and keys[trained] == key:
                 del self._spare[number]
-                # What the first step would create, it would trace again for.
-                state.Variables(model).build(*self._batch)
+                if trained:
+                    # For what the first step would create, it would trace
+                    # again.
+                    state.Variables(model).build(*self._batch)
                 return model
         return None
 

@@ -75,6 +75,19 @@ def test_one_trace_for_the_labels_and_one_for_the_teachers(traces):
     assert traces == ["Sequential", "Distiller"]
 
 
+def test_one_trace_where_callbacks_change_the_learning_rate(traces):
+    def functional():
+        x = keras.Input((6,))
+        model = keras.Model(x, keras.layers.Dense(4)(x))
+        return compiled(model, eager=False)
+
+    def callbacks(number):
+        return [keras.callbacks.LearningRateScheduler(lambda e, r: r / 2)]
+
+    run(functional, callbacks=callbacks)
+    assert traces == ["Functional", "Distiller"]
+
+
 def test_one_trace_for_a_control(traces):
     run(dropout, "labels")
     assert traces == ["Sequential"]
