@@ -4,6 +4,7 @@ python benchmarks/generations.py
 """
 
 import argparse
+import operator
 import os
 import statistics
 import time
@@ -51,9 +52,11 @@ class Watch:
         return [keras.callbacks.LambdaCallback(on_train_batch_end=step)]
 
     def pause(self, number):
-        """Seconds between the generation before and this one."""
+        """Seconds before a generation's first step, a usual step left out."""
         before = self.steps[number - 1][-1] if number else self.start
-        return self.steps[number][0] - before
+        steps = self.steps[number]
+        usual = statistics.median(map(operator.sub, steps[1:], steps))
+        return steps[0] - before - usual
 
     def seconds(self, number):
         """Seconds of a generation, from its first step on."""
@@ -89,18 +92,17 @@ def run(name, x, y, generations, **kwargs):
 
 
 def pauses():
-    """Seconds to the first step, and from a generation to the next."""
+    """Seconds before the first step, and from a generation to the next."""
     traces = count_traces()
     watch = run(args.network, *data(64), args.generations, batch_size=16)
     first, *others = map(watch.pause, range(args.generations + 1))
     return {
         "traces of the training function": traces,
-        "seconds to the first step": first,
+        "seconds before the first step": first,
         "seconds from generation to generation": others,
-        "median from generation 1 on / to the first step": statistics.median(
-            others[1:]
-        )
-        / first,
+        "median from generation 1 on / before the first step": (
+            statistics.median(others[1:]) / first
+        ),
     }
 
 

@@ -134,6 +134,10 @@ def of(arguments, number, seed, epoch, views=None):
             )
         else:
             data = data.map(gather, num_parallel_calls=tf.data.AUTOTUNE)
+        # It looks for the best parallelism longer than an epoch takes.
+        options = tf.data.Options()
+        options.autotune.enabled = False
+        data = data.with_options(options)
     elif is_function(x):
         data = _from(_each(x, number, steps), epoch * steps, steps)
     elif _is_shuffled(arguments) or (views and isinstance(x, tf.data.Dataset)):
