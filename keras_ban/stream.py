@@ -117,6 +117,7 @@ def of(arguments, number, seed, epoch, views=None):
         `tf.data.Dataset` with `steps_per_epoch`.
     """
     x, steps = arguments["x"], arguments.get("steps_per_epoch")
+    ahead = tf.data.AUTOTUNE
     if isinstance(x, keras.utils.PyDataset) and views:
         return arguments | {"x": _Viewed(x, views)}
     if batches.is_arrays(x):
@@ -134,10 +135,10 @@ def of(arguments, number, seed, epoch, views=None):
             )
         else:
             data = data.map(gather, num_parallel_calls=tf.data.AUTOTUNE)
-        # It looks for the best parallelism longer than an epoch takes.
+        # Autotuning would look for the best longer than an epoch takes.
         options = tf.data.Options()
         options.autotune.enabled = False
-        data = data.with_options(options)
+        data, ahead = data.with_options(options), 2
     elif is_function(x):
         data = _from(_each(x, number, steps), epoch * steps, steps)
     elif _is_shuffled(arguments) or (views and isinstance(x, tf.data.Dataset)):
@@ -161,7 +162,7 @@ def of(arguments, number, seed, epoch, views=None):
         return arguments
     size = arguments.get("batch_size")
     return arguments | {
-        "x": data.prefetch(tf.data.AUTOTUNE),
+        "x": data.prefetch(ahead),
         "y": None,
         "sample_weight": None,
         "batch_size": None,

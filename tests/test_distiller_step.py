@@ -1,11 +1,13 @@
 """One step of the distiller against the same step by hand."""
 
 import itertools
+import time
 
 import keras
 import numpy as np
 import pytest
 import reference
+import tensorflow as tf
 from distilling import FORMULAS
 from distilling import L2
 from distilling import RATE
@@ -140,3 +142,34 @@ def test_dkpp_step_is_that_of_a_permutation_of_classes(data):
         assert min(errors) <= 1e-6
         seen.add(int(np.argmin(errors)))
     assert len(seen) > 1
+
+
+class Noted(keras.layers.Layer):
+    """Notes when it runs, the slow one after a while."""
+
+    def __init__(self, name, notes):
+        super().__init__(name=name)
+        self.notes = notes
+
+    def call(self, x):
+        def note(value):
+            time.sleep(0.05 * (self.name == "teacher"))
+            self.notes.append(self.name)
+            return value
+
+        y = tf.py_function(note, [x], x.dtype)
+        return tf.ensure_shape(y, x.shape)
+
+
+def test_student_begins_when_the_teachers_memory_is_free(data):
+    notes = []
+    models = [
+        keras.Sequential([keras.Input((6,)), Noted(name, notes), last])
+        for name, last in (
+            ("student", keras.layers.Dense(N)),
+            ("teacher", keras.layers.Dense(N)),
+        )
+    ]
+    model = distiller(*models, "ban", run_eagerly=False)
+    fit(model, *data, batch_size=24)
+    assert notes[-8:] == ["teacher", "student"] * 4
