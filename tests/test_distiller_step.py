@@ -149,12 +149,12 @@ class Noted(keras.layers.Layer):
 
     def __init__(self, name, notes):
         super().__init__(name=name)
-        self.notes = notes
+        self.note = notes.append
 
     def call(self, x):
         def note(value):
             time.sleep(0.05 * (self.name == "teacher"))
-            self.notes.append(self.name)
+            self.note(self.name)
             return value
 
         y = tf.py_function(note, [x], x.dtype)
