@@ -41,7 +41,7 @@ def run(model_fn, objective="ban", generations=3, **kwargs):
 
 def apart(monkeypatch, model_fn, *args, **kwargs):
     """The same run, each generation traced by itself."""
-    monkeypatch.setattr(Workshop, "_twin", lambda self, role, model: model)
+    monkeypatch.setattr(Workshop, "_twin", lambda self, model, trained: model)
     return run(model_fn, *args, **kwargs)
 
 
