@@ -321,10 +321,7 @@ class Distiller(keras.Model):
             return self.student.train_step(data)
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         x, kept = x if isinstance(x, Joined) else (x, None)
-        teacher_logits = None
-        if kept is None:
-            teacher_logits = self.teacher(x)
-            x = _after(teacher_logits, x)
+        teacher_logits = self.teacher(x) if kept is None else None
         with tf.GradientTape() as tape:
             y_pred = self.student(x, training=True)
             if kept is not None:
@@ -438,11 +435,3 @@ class Distiller(keras.Model):
     def summary(self, *args, **kwargs):
         """Prints the summary of the student."""
         return self.student.summary(*args, **kwargs)
-
-
-def _after(result, x):
-    """`x` once `result` is computed, and the memory that this took is free."""
-    with tf.control_dependencies([result]):
-        return keras.tree.map_structure(
-            lambda a: None if a is None else tf.identity(a), x
-        )

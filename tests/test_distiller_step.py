@@ -1,13 +1,11 @@
 """One step of the distiller against the same step by hand."""
 
 import itertools
-import time
 
 import keras
 import numpy as np
 import pytest
 import reference
-import tensorflow as tf
 from distilling import FORMULAS
 from distilling import L2
 from distilling import RATE
@@ -142,35 +140,3 @@ def test_dkpp_step_is_that_of_a_permutation_of_classes(data):
         assert min(errors) <= 1e-6
         seen.add(int(np.argmin(errors)))
     assert len(seen) > 1
-
-
-class Noted(keras.layers.Layer):
-    """Notes when it runs, the slow one after a while."""
-
-    def __init__(self, name, notes):
-        super().__init__(name=name)
-        self.note = notes.append
-
-    def call(self, x):
-        def note(value):
-            time.sleep(0.05 * (self.name == "teacher"))
-            self.note(self.name)
-            return value
-
-        # A stateful one would wait for its turn anyway.
-        y = tf.numpy_function(note, [x], x.dtype, stateful=False)
-        return tf.ensure_shape(y, x.shape)
-
-
-def test_student_begins_when_the_teachers_memory_is_free(data):
-    notes = []
-    models = [
-        keras.Sequential([keras.Input((6,)), Noted(name, notes), last])
-        for name, last in (
-            ("student", keras.layers.Dense(N)),
-            ("teacher", keras.layers.Dense(N)),
-        )
-    ]
-    model = distiller(*models, "ban", run_eagerly=False)
-    fit(model, *data, batch_size=24)
-    assert notes[-8:] == ["teacher", "student"] * 4
