@@ -7,6 +7,7 @@ import argparse
 import operator
 import os
 import statistics
+import tempfile
 import time
 
 parser = argparse.ArgumentParser(description=__doc__)
@@ -83,10 +84,10 @@ def count_traces():
     return found
 
 
-def run(name, x, y, generations, **kwargs):
+def run(name, x, y, generations, kept=None, **kwargs):
     watch = Watch()
     keras_ban.BornAgain(
-        lambda: networks.compiled(name, CLASSES, x.shape[1:])
+        lambda: networks.compiled(name, CLASSES, x.shape[1:]), **kept or {}
     ).fit(x, y, generations, callbacks=watch, verbose=0, **kwargs)
     return watch
 
@@ -97,7 +98,7 @@ def pauses():
     watch = run(args.network, *data(64), args.generations, batch_size=16)
     first, *others = map(watch.pause, range(args.generations + 1))
     return {
-        "traces of the training function": traces,
+        "traces of the training function": list(traces),
         "seconds before the first step": first,
         "seconds from generation to generation": others,
         "median from generation 1 on / before the first step": (
@@ -107,10 +108,14 @@ def pauses():
 
 
 def many():
-    """Seconds and memory of many generations of a small network."""
-    watch = run(
-        args.small, *data(2048), args.many, batch_size=128, epochs=args.epochs
-    )
+    """Seconds and memory of many generations of a small network.
+
+    Two models are kept, so that memory shows what else would stay behind.
+    """
+    options = {"batch_size": 128, "epochs": args.epochs}
+    with tempfile.TemporaryDirectory() as folder:
+        kept = {"directory": folder, "keep": 2}
+        watch = run(args.small, *data(2048), args.many, kept, **options)
     seconds = [watch.seconds(k) for k in range(1, args.many + 1)]
     slope = statistics.linear_regression(range(1, args.many + 1), seconds).slope
     return {
@@ -159,9 +164,9 @@ def main():
         "generations",
         {
             "settings": vars(args),
-            "pauses": pauses(),
             "many generations": many(),
             "examples": sizes(),
+            "pauses": pauses(),
         },
     )
 
