@@ -12,6 +12,7 @@ from keras_ban import batches
 from keras_ban import cache
 from keras_ban import checks
 from keras_ban import data_checks
+from keras_ban import distribute
 from keras_ban import fingerprint
 from keras_ban import guards
 from keras_ban import model_functions
@@ -69,6 +70,9 @@ class BornAgain:
             Defaults to `None`: after each epoch.
         overwrite: Whether to remove the run that the directory holds.
             Defaults to `False`.
+        strategy: The `tf.distribute.Strategy` to train under. Defaults to
+            `"auto"`: the one that is entered; else, with several GPUs, a
+            `MirroredStrategy`; else none.
 
     Attributes:
         lineage: The `Lineage` of the last `fit`. It grows by a generation at
@@ -94,8 +98,10 @@ class BornAgain:
         keep="all",
         save_every=None,
         overwrite=False,
+        strategy="auto",
     ):
         checks.backend()
+        self._strategy = distribute.get(strategy)
         self._model_fns = model_functions.get(model_fn)
         self.objective = objectives.get(objective)
         self.seed = checks.integer("seed", seed, 0)
@@ -150,7 +156,8 @@ class BornAgain:
             callbacks: A list of Keras callbacks, shared by the generations,
                 or a function from the generation's number to such a list.
                 In generation 0 `self.model` is the model, then a `Distiller`,
-                with the model as its `student`. Defaults to `None`.
+                with the model as its `student`; on several replicas always.
+                Defaults to `None`.
             validation_data: As in Keras. Every trained generation is measured
                 on it, and `lineage.best` chosen by it. Defaults to `None`.
             validation_split: As in Keras, for arrays. Defaults to `0.0`.
@@ -313,7 +320,7 @@ class BornAgain:
             pair = []
             for number in range(2):
                 keras.utils.set_random_seed(guards.seed(self.seed, number))
-                pair.append(checks.returned_model(model_fn))
+                pair.append(self._fresh(model_fn))
                 output = checks.prediction(pair[-1], x, self._from_logits)
                 shapes.append(output.shape)
             checks.apart(*pair, ("model of one call of `model_fn`", "next"))
@@ -327,7 +334,7 @@ class BornAgain:
                 trials.append(self._distiller(pair[0], parent))
                 trials[-1].check_models(x)
             state.seed(guards.seed(self.seed, 0))
-            if not _same_weights(checks.returned_model(model_fn), pair[0]):
+            if not _same_weights(self._fresh(model_fn), pair[0]):
                 self._draws_elsewhere.add(model_fn)
             models += pair
         if self._run and teacher is not None:
@@ -337,7 +344,8 @@ class BornAgain:
         return shapes[0]
 
     def _distiller(self, student, teacher):
-        return Distiller(student, teacher, self.objective, self._from_logits)
+        objective = "labels" if teacher is None else self.objective
+        return Distiller(student, teacher, objective, self._from_logits)
 
     def _continue(self, job, networks, callbacks):
         """Compares the run with that on disk, and loads what is finished."""
@@ -370,6 +378,11 @@ class BornAgain:
         finished = self._run.generations(teacher)[: len(callbacks)]
         self.lineage = Lineage(finished, self._from_logits)
 
+    def _fresh(self, model_fn):
+        """A model to train, on the devices of the strategy."""
+        with distribute.scope(self._strategy):
+            return checks.returned_model(model_fn)
+
     def _compiled(self, model, x, label_shape):
         """The model; compiled by default if it came uncompiled."""
         if model.compiled:
@@ -382,7 +395,8 @@ class BornAgain:
                 shape[1:],
                 label_shape,
             )
-        model.compile(optimizer="adam", **default)
+        with model.distribute_strategy.scope():
+            model.compile(optimizer="adam", **default)
         return model
 
     def _train(self, job, training, number):
@@ -392,8 +406,8 @@ class BornAgain:
         if model_fn in self._draws_elsewhere:
             tf.random.set_seed(training.seed)
         x, y = job.batch
-        model = checks.returned_model(model_fn)
-        model = self._compiled(model, x, None if y is None else y.shape)
+        label_shape = None if y is None else y.shape
+        model = self._compiled(self._fresh(model_fn), x, label_shape)
         for earlier in self.lineage:
             if earlier.model:
                 checks.apart(model, earlier.model, ("student", earlier.name))
@@ -401,7 +415,8 @@ class BornAgain:
         trained, fit = student, student.fit
         if number > 0 and self.objective.needs_teacher:
             parent = self.lineage[number - 1]
-            trained = job.workshop.distiller(student, parent.model)
+        if parent or distribute.replicas_of(model) > 1:
+            trained = job.workshop.distiller(student, parent and parent.model)
             teacher = trained.teacher
             # Its own `fit` would check the data once more.
             fit = functools.partial(keras.Model.fit, trained)
@@ -419,6 +434,11 @@ class BornAgain:
         history, seconds = training.fit(
             fit, trained, job.batch, job.arguments, views, self._run, saved
         )
+        if self._strategy:
+            # One that anybody can use without the strategy.
+            with state.undisturbed():
+                model = checks.returned_model(model_fn)
+                model = self._compiled(model, x, label_shape)
         job.workshop.finish(student, model)
         return Generation(
             number=number,

@@ -188,16 +188,24 @@ def student(model):
 
 def own_training(model, objective):
     """Refuses a model whose own training would be replaced by distillation."""
-    for method in ("train_step", "compute_loss"):
-        own = getattr(type(model), method)
-        if objective.needs_teacher and own is not getattr(keras.Model, method):
-            raise ValueError(
-                f"The model {model.name!r} overrides `{method}`, which the "
-                "objective would replace in silence. Expected a model that "
-                "keeps Keras' own. Write its loss as a `keras.losses.Loss` "
-                "in `compile`, or as an objective: a function `(y_true, "
-                "student_logits, teacher_logits)`."
-            )
+    found = overridden(model, "train_step", "compute_loss")
+    if objective.needs_teacher and found:
+        raise ValueError(
+            f"The model {model.name!r} overrides `{found[0]}`, which the "
+            "objective would replace in silence. Expected a model that "
+            "keeps Keras' own. Write its loss as a `keras.losses.Loss` "
+            "in `compile`, or as an objective: a function `(y_true, "
+            "student_logits, teacher_logits)`."
+        )
+
+
+def overridden(model, *methods):
+    """Those of the methods that the model's class does not have from Keras."""
+    return [
+        m
+        for m in methods
+        if getattr(type(model), m) is not getattr(keras.Model, m)
+    ]
 
 
 def teacher(model):

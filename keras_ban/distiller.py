@@ -11,6 +11,7 @@ from keras_ban import batches
 from keras_ban import cache
 from keras_ban import checks
 from keras_ban import data_checks
+from keras_ban import distribute
 from keras_ban import losses
 from keras_ban import objectives
 from keras_ban import outputs
@@ -22,7 +23,7 @@ from keras_ban.views import Joined
 _DEFAULT = "sum_over_batch_size"
 
 
-class Distiller(keras.Model):
+class Distiller(distribute.Distributed):
     """Trains a student to match a teacher, as an ordinary `keras.Model`.
 
     `compile`, `fit`, `evaluate`, `predict` and callbacks work as usual. What
@@ -40,7 +41,8 @@ class Distiller(keras.Model):
         student: The `keras.Model` to train, with one output: logits, softmax
             probabilities, or one sigmoid or logit if binary.
         teacher: A trained `keras.Model` for the same classes, or a list of
-            them, which stands for their mean prediction.
+            them, which stands for their mean prediction. May be `None` for
+            the objective "labels".
         objective: A short name, an `objectives.Objective` or a function
             `(y_true, student_logits, teacher_logits)` that returns the loss
             of each sample. Defaults to `"ban"`.
@@ -64,16 +66,22 @@ class Distiller(keras.Model):
         checks.backend()
         super().__init__(name="distiller")
         checks.student(student)
-        self.objective = objectives.get(objective).fresh()
+        # Random seeds and sums are variables, of the student's devices.
+        with student.distribute_strategy.scope():
+            self.objective = objectives.get(objective).fresh()
+            self._label_tracker = keras.metrics.Mean(name="label_loss")
+            self._teacher_tracker = keras.metrics.Mean(name="teacher_loss")
         checks.own_training(student, self.objective)
-        self.teacher = Teacher(checks.teacher(teacher), from_logits)
-        checks.apart(student, self.teacher.model)
+        self.teacher = None
+        if teacher is not None or self.objective.needs_teacher:
+            self.teacher = Teacher(checks.teacher(teacher), from_logits)
+            checks.apart(student, self.teacher.model)
         self.student = student
-        self.objective.label_loss = self._label_losses
+        self._labels = objectives.Labels()
+        for objective in (self.objective, self._labels):
+            objective.label_loss = self._label_losses
         self._own_reduction = self.objective.reduction
         self._from_logits = from_logits
-        self._label_tracker = keras.metrics.Mean(name="label_loss")
-        self._teacher_tracker = keras.metrics.Mean(name="teacher_loss")
         self._unfinished_compile = None
         self._shown = ()
         self.built = True
@@ -109,7 +117,10 @@ class Distiller(keras.Model):
         # Both terms are reduced as the label loss is where it stands alone.
         loss = outputs.compiled_loss(student)
         reduction = getattr(loss, "reduction", None)
-        if reduction in (None, "none") or self._own_reduction != _DEFAULT:
+        if reduction in (None, "none"):
+            reduction = _DEFAULT
+        self._labels.reduction = reduction
+        if self._own_reduction != _DEFAULT:
             reduction = self._own_reduction
         self.objective.reduction = reduction
 
@@ -198,6 +209,8 @@ class Distiller(keras.Model):
                 classes differ, or if the models share weights.
         """
         student = checks.prediction(self.student, x, self._from_logits)
+        if self.teacher is None:
+            return student.shape
         teacher = checks.prediction(self.teacher.model, x, self._from_logits)
         checks.same_classes(student.shape, teacher.shape)
         checks.apart(self.student, self.teacher.model)
@@ -258,9 +271,11 @@ class Distiller(keras.Model):
             self.student, y_true, logits, self._gives_logits()
         )
 
-    def _logits(self, y_pred, teacher_logits):
+    def _logits(self, y_pred, teacher_logits=None):
         """Student and teacher logits, of which neither has a free constant."""
         student_logits = outputs.to_logits(y_pred, self._gives_logits())
+        if teacher_logits is None:
+            return student_logits, None
         checks.same_classes(student_logits.shape, teacher_logits.shape)
         both_given = self._gives_logits() and self.teacher.from_logits
         if both_given or student_logits.shape[-1] == 1:
@@ -294,12 +309,16 @@ class Distiller(keras.Model):
         Returns:
             A scalar.
         """
-        if teacher_logits is None:
+        if teacher_logits is None and self.objective.needs_teacher:
             teacher_logits = self.teacher(x)
         self._require_labels(y)
         loss = self.objective(
             y, *self._logits(y_pred, teacher_logits), sample_weight
         )
+        return self._with_added(loss)
+
+    def _with_added(self, loss):
+        """A loss with the student's regularisers and added losses."""
         if self.losses:
             # Without a loss of its own, Keras' sums up the others, scaled
             # for the number of replicas.
@@ -317,63 +336,84 @@ class Distiller(keras.Model):
 
     def train_step(self, data):
         """One step: teacher forward, student forward and back, update."""
-        if not self.objective.needs_teacher:
-            return self.student.train_step(data)
-        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        batch, counted = distribute.opened(data)
+        learns = self.objective.needs_teacher
+        if not learns and self._leaves(data, "train_step"):
+            return self.student.train_step(batch)
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(batch)
         x, kept = x if isinstance(x, Joined) else (x, None)
-        teacher_logits = self.teacher(x) if kept is None else None
+        teacher_logits = self.teacher(x) if learns and kept is None else None
         with tf.GradientTape() as tape:
             y_pred = self.student(x, training=True)
             if kept is not None:
                 teacher_logits = topk.decode(kept, y_pred.shape[-1])
+            x, y, y_pred, sample_weight, teacher_logits = counted(
+                x, y, y_pred, sample_weight, teacher_logits
+            )
             loss = self.compute_loss(
                 x, y, y_pred, sample_weight, True, teacher_logits
             )
             scaled = self.optimizer.scale_loss(loss)
         variables = self.student.trainable_weights
         gradients = tape.gradient(scaled, variables)
-        self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
+        distribute.apply(self.optimizer, gradients, variables)
         return self._log(loss, x, y, y_pred, sample_weight, teacher_logits)
 
     def _log(self, loss, x, y, y_pred, sample_weight, teacher_logits):
+        logs = self._track(self._loss_tracker_of_student(), loss, x)
+        if y is not None:
+            logs |= self.student.compute_metrics(x, y, y_pred, sample_weight)
+        if teacher_logits is None:
+            return logs
         student_logits, teacher_logits = self._logits(y_pred, teacher_logits)
-        rows = next(a for a in keras.tree.flatten(x) if a is not None)
-        rows = tf.shape(rows)[0]
-        # Losses are divided by the number of replicas to be summed over them.
-        replicas = tf.distribute.get_strategy().num_replicas_in_sync
-
-        def track(tracker, value):
-            tracker.update_state(value * replicas, sample_weight=rows)
-            return {tracker.name: tracker.result()}
-
-        def reduced(values):
-            return losses.reduce(
+        soft = self.objective.teacher_loss(student_logits, teacher_logits)
+        terms = [(self._teacher_tracker, soft)]
+        if y is not None:
+            label = self.objective.label_loss(y, student_logits)
+            terms.insert(0, (self._label_tracker, label))
+        # Replicas take turns here.
+        self._shown = tuple(tracker for tracker, _ in terms)
+        for tracker, values in terms:
+            value = losses.reduce(
                 values,
                 sample_weight,
                 self.objective.reduction,
                 losses.keras_mask(student_logits),
             )
+            logs |= self._track(tracker, value, x)
+        return logs
 
-        logs = track(self._loss_tracker_of_student(), loss)
-        self._shown = (self._teacher_tracker,)
-        if y is not None:
-            self._shown = (self._label_tracker, self._teacher_tracker)
-            logs |= self.student.compute_metrics(x, y, y_pred, sample_weight)
-            label = self.objective.label_loss(y, student_logits)
-            logs |= track(self._label_tracker, reduced(label))
-        soft = self.objective.teacher_loss(student_logits, teacher_logits)
-        return logs | track(self._teacher_tracker, reduced(soft))
+    def _track(self, tracker, loss, x):
+        rows = next(a for a in keras.tree.flatten(x) if a is not None)
+        rows = tf.shape(rows)[0]
+        tracker.update_state(distribute.total(loss), sample_weight=rows)
+        return {tracker.name: tracker.result()}
 
     def _loss_tracker_of_student(self):
         return next(m for m in self.student.metrics if m.name == "loss")
 
     def test_step(self, data):
         """The student's own evaluation: the teacher does not run."""
-        return self.student.test_step(data)
+        batch, counted = distribute.opened(data)
+        if self._leaves(data, "test_step"):
+            return self.student.test_step(batch)
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(batch)
+        y_pred = self.student(x, training=False)
+        x, y, y_pred, sample_weight = counted(x, y, y_pred, sample_weight)
+        logits, _ = self._logits(y_pred)
+        loss = self._labels(y, logits, sample_weight=sample_weight)
+        self._track(self._loss_tracker_of_student(), self._with_added(loss), x)
+        return self.student.compute_metrics(x, y, y_pred, sample_weight)
+
+    def _leaves(self, data, step):
+        """Whether a step is the student's own, as Keras has it."""
+        own = checks.overridden(self.student, step, "compute_loss")
+        return bool(own) or not isinstance(data, distribute.Part)
 
     def predict_step(self, data):
         """The student's own prediction: the teacher does not run."""
-        return self.student.predict_step(data)
+        batch, counted = distribute.opened(data)
+        return counted(self.student.predict_step(batch))[0]
 
     def call(self, inputs, training=None):
         """The student's output."""

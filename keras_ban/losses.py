@@ -6,6 +6,8 @@ Written with `keras.ops` alone and computed in float32 at least.
 import keras
 from keras import ops
 
+from keras_ban import distribute
+
 
 def at_least_float32(x):
     """Casts half precision up to float32 and leaves float64 as it is."""
@@ -126,7 +128,7 @@ def reduce(losses, sample_weight, reduction, mask):
         mask: Keras mask of shape `(...)`, or `None`.
 
     Returns:
-        A scalar.
+        A scalar. Under a strategy, a replica's summand of it.
     """
     if mask is not None:
         losses._keras_mask = mask
@@ -136,9 +138,28 @@ def reduce(losses, sample_weight, reduction, mask):
         while len(sample_weight.shape) < len(losses.shape):
             sample_weight = ops.expand_dims(sample_weight, -1)
     dtype = keras.backend.standardize_dtype(losses.dtype)
+    if distribute.replicas() > 1:
+        return _over_replicas(losses, sample_weight, reduction, mask, dtype)
     return _Reduction("objective", reduction, dtype)(
         losses, losses, sample_weight
     )
+
+
+def _over_replicas(losses, sample_weight, reduction, mask, dtype):
+    """A replica's summand of the global batch's loss.
+
+    Keras averages the means of the replicas, which differs where one has
+    fewer samples than another, or more of them masked.
+    """
+    found = _Reduction("objective", "sum", dtype)(losses, losses, sample_weight)
+    if reduction == "sum":
+        return found
+    counted = ops.ones_like(losses)
+    if reduction == "mean_with_sample_weight" and sample_weight is not None:
+        counted = ops.cast(sample_weight, dtype)
+    if mask is not None:
+        counted = counted * ops.cast(mask, dtype)
+    return ops.divide_no_nan(found, distribute.total(ops.sum(counted)))
 
 
 def keras_mask(x):

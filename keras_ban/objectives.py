@@ -11,6 +11,7 @@ import numbers
 import keras
 from keras import ops
 
+from keras_ban import distribute
 from keras_ban.losses import at_least_float32
 from keras_ban.losses import class_logits
 from keras_ban.losses import cross_entropy
@@ -169,6 +170,8 @@ class CWTM(Objective):
     def weights(self, teacher_logits, mask=None):
         """Returns weights of shape `(...)` that sum to 1 over the batch.
 
+        Under a strategy, over the global batch.
+
         Args:
             teacher_logits: Logits of shape `(..., n)`.
             mask: Optional booleans of shape `(...)`; what is `False` gets no
@@ -178,7 +181,9 @@ class CWTM(Objective):
         confidence = ops.max(p, axis=-1)
         if mask is not None:
             confidence = confidence * ops.cast(mask, confidence.dtype)
-        return ops.divide_no_nan(confidence, ops.sum(confidence))
+        return ops.divide_no_nan(
+            confidence, distribute.total(ops.sum(confidence))
+        )
 
     def call(self, y_true, student_logits, teacher_logits):
         mask = keras_mask(student_logits)
@@ -187,8 +192,9 @@ class CWTM(Objective):
         counted = ops.ones_like(weights)
         if mask is not None:
             counted = ops.cast(mask, weights.dtype)
+        count = distribute.total(ops.sum(counted))
         losses = self.label_loss(y_true, student_logits)
-        return losses * ops.cast(weights * ops.sum(counted), losses.dtype)
+        return losses * ops.cast(weights * count, losses.dtype)
 
 
 @keras.saving.register_keras_serializable(package="keras_ban")
@@ -227,7 +233,12 @@ class DKPP(Objective):
         classes = ops.arange(ops.shape(p)[-1])
         top = ops.expand_dims(ops.argmax(p, axis=-1), -1)
         top = ops.cast(top, classes.dtype)
-        noise = keras.random.uniform(ops.shape(p), seed=self.seed_generator)
+        # Those of the global batch, however many replicas share it.
+        start, rows = distribute.place(ops.shape(p)[0])
+        noise = keras.random.uniform(
+            (rows, *ops.shape(p)[1:]), seed=self.seed_generator
+        )
+        noise = noise[start : start + ops.shape(p)[0]]
         # The argmax sorts first, the others follow in random order ...
         order = ops.argsort(ops.where(classes == top, -1.0, noise), axis=-1)
         # ... and slot 0 goes to the argmax, slots 1, 2, … to the others.

@@ -18,6 +18,8 @@ import tensorflow as tf
 from keras.src.backend.common import global_state
 from keras.src.random.seed_generator import global_seed_generator
 
+from keras_ban import batches
+from keras_ban import distribute
 from keras_ban import files
 
 _HEADER = 512
@@ -135,22 +137,32 @@ def copy(source, target, optimizer=True):
         pairs.append((source.optimizer.variables, target.optimizer.variables))
     for one, other in pairs:
         for value, variable in zip(one, other, strict=True):
-            # A tenth of the time that Keras' own `assign` takes.
-            tf.raw_ops.AssignVariableOp(
-                resource=variable.value.handle, value=_read(value)
-            )
+            if _is_distributed(variable):
+                variable.assign(_read(value))
+            else:
+                # A tenth of the time that Keras' own `assign` takes.
+                tf.raw_ops.AssignVariableOp(
+                    resource=variable.value.handle, value=_read(value)
+                )
 
 
 def _read(variable):
-    # A third of the time that `numpy()` of the variable takes.
     value = variable.value
+    if _is_distributed(variable):
+        return value.read_value()
+    # A third of the time that `numpy()` of the variable takes.
     return tf.raw_ops.ReadVariableOp(resource=value.handle, dtype=value.dtype)
+
+
+def _is_distributed(variable):
+    return isinstance(variable.value, tf.distribute.DistributedValues)
 
 
 def _build_optimizer(model):
     # One that scales the loss would add its own variables once more.
     if not model.optimizer.built:
-        model.optimizer.build(model.trainable_variables)
+        with model.distribute_strategy.scope():
+            model.optimizer.build(model.trainable_variables)
 
 
 class Variables:
@@ -175,6 +187,10 @@ class Variables:
             y: Its labels, or `None`.
         """
         student = self._student
+        if distribute.replicas_of(student) > 1:
+            y = None if y is None else y[: batches.rows(x)]
+            distribute.build(student, x, y)
+            return
         y_pred = student(x, training=False)
         _build_optimizer(student)
         if y is not None:

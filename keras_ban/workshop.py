@@ -50,9 +50,10 @@ class Workshop:
 
         Args:
             student: What `student` returned.
-            parent: The trained model of the generation before.
+            parent: The trained model of the generation before, or `None` if
+                the labels alone are the teacher.
         """
-        teacher = self._twin(parent, trained=False)
+        teacher = parent and self._twin(parent, trained=False)
         fresh = self._make(student, teacher)
         key = id(student), id(teacher)
         held = self._distillers.setdefault(key, fresh)

@@ -7,6 +7,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from lineages import FIT
 from lineages import VALIDATION
 from lineages import X
@@ -16,8 +17,15 @@ from lineages import run
 
 import keras_ban
 
+# What is distributed is spread over these; all else is on the first.
+tf.config.set_logical_device_configuration(
+    tf.config.list_physical_devices("CPU")[0],
+    [tf.config.LogicalDeviceConfiguration()] * 4,
+)
+
 # Two workers end together if the longest files begin.
 LONG = (
+    "test_distribute.py",
     "test_kills.py",
     "test_resume.py",
     "test_examples.py",

@@ -1,0 +1,302 @@
+"""Training on several replicas against training on one device."""
+
+import contextlib
+import functools
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from lineages import Batches
+from lineages import toy
+from objective_cases import ALL
+
+import keras_ban
+from keras_ban import objectives
+
+# 20 steps; the last of each epoch has a row, fewer than there are replicas.
+FIT = {"epochs": 4, "batch_size": 20, "shuffle": False, "verbose": 0}
+X, Y = toy(81)
+VALIDATION = toy(21, 2)
+WEIGHT = np.linspace(0, 2, len(X)).astype("float32")
+
+
+@functools.cache
+def mirrored(count):
+    """One strategy a process for each count, as TensorFlow asks for."""
+    devices = tf.config.list_logical_devices("CPU")[:count]
+    # A process can have one group of devices that reduces collectively.
+    ops = None if count == 2 else tf.distribute.ReductionToOneDevice()
+    return tf.distribute.MirroredStrategy([d.name for d in devices], ops)
+
+
+def network(*between, seed=1, outputs=4, last=None, l2=0.01):
+    keras.utils.set_random_seed(seed)
+    return keras.Sequential(
+        [
+            keras.Input((6,)),
+            keras.layers.Dense(
+                8, "tanh", kernel_regularizer=keras.regularizers.L2(l2)
+            ),
+            *between,
+            keras.layers.Dense(outputs, last),
+        ]
+    )
+
+
+def student(*between, optimizer=None, loss=None, metrics=None, **kwargs):
+    model = network(*between, **kwargs)
+    model.compile(
+        optimizer=optimizer() if optimizer else keras.optimizers.SGD(0.5),
+        loss=loss or keras.losses.SparseCategoricalCrossentropy(True),
+        metrics=metrics or ["accuracy"],
+        weighted_metrics=["sparse_categorical_accuracy"],
+    )
+    return model
+
+
+TEACHER = network(seed=2, l2=0)
+
+
+def trained(count, objective, make=student, data=(X, Y), **fit):
+    """Weights and history after training on so many replicas."""
+    strategy = mirrored(count) if count > 1 else None
+    with strategy.scope() if strategy else contextlib.nullcontext():
+        model = make()
+        teacher = keras.models.clone_model(TEACHER)
+        teacher.set_weights(TEACHER.get_weights())
+    distiller = keras_ban.Distiller(model, teacher, objective)
+    keras.utils.set_random_seed(3)
+    arguments = {**FIT, "validation_data": VALIDATION, **fit}
+    history = distiller.fit(*data, **arguments).history
+    return model.get_weights(), history
+
+
+def close(one, other, tolerance=1e-5):
+    for a, b in zip(one[0], other[0], strict=True):
+        difference = np.linalg.norm(a - b) / max(np.linalg.norm(a), 1e-12)
+        assert difference <= tolerance
+    assert one[1].keys() == other[1].keys()
+    for name, values in one[1].items():
+        np.testing.assert_allclose(
+            other[1][name], values, rtol=tolerance, err_msg=name
+        )
+
+
+CASES = [(4, objective) for objective in ALL]
+CASES += [(2, objectives.CWTM), (2, objectives.DKPP)]
+
+
+@pytest.mark.parametrize("count, objective", CASES)
+def test_objective_is_that_of_one_device(count, objective):
+    make = {"seed": 5} if objective.short_name == "dkpp" else {}
+    found = [
+        trained(n, objective(**make), sample_weight=WEIGHT) for n in (1, count)
+    ]
+    close(*found)
+
+
+@pytest.mark.parametrize("reduction", ["sum", "mean_with_sample_weight"])
+@pytest.mark.parametrize("objective", ["ban+l", "cwtm", "labels"])
+def test_reduction_is_that_of_one_device(reduction, objective):
+    def make():
+        return student(
+            loss=keras.losses.SparseCategoricalCrossentropy(
+                True, reduction=reduction
+            ),
+            optimizer=lambda: keras.optimizers.SGD(0.01),
+        )
+
+    close(*[trained(n, objective, make, sample_weight=WEIGHT) for n in (1, 4)])
+
+
+OPTIMIZERS = {
+    "momentum": lambda: keras.optimizers.SGD(0.1, momentum=0.9),
+    "adam": lambda: keras.optimizers.Adam(0.01, epsilon=1e-3),
+    "weight decay": lambda: keras.optimizers.AdamW(0.01, epsilon=1e-3),
+    "clipped": lambda: keras.optimizers.SGD(0.1, clipnorm=0.1),
+    "global clipped": lambda: keras.optimizers.SGD(0.1, global_clipnorm=0.1),
+    "moving average": lambda: keras.optimizers.SGD(0.1, use_ema=True),
+    "accumulated, Adam": lambda: keras.optimizers.Adam(
+        0.01, epsilon=1e-3, clipnorm=0.5, gradient_accumulation_steps=2
+    ),
+    "accumulated": lambda: keras.optimizers.SGD(
+        0.1, gradient_accumulation_steps=4
+    ),
+}
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_optimizer_is_that_of_one_device(name):
+    def make():
+        return student(optimizer=OPTIMIZERS[name])
+
+    close(*[trained(n, "ban+l", make) for n in (1, 2)])
+
+
+def test_synchronized_batch_normalization_is_that_of_one_device():
+    def make():
+        layer = keras.layers.BatchNormalization(synchronized=True)
+        return student(layer)
+
+    close(*[trained(n, "ban+l", make) for n in (1, 2)])
+
+
+def test_batch_normalization_stays_finite_on_batches_of_a_row():
+    def make():
+        return student(keras.layers.BatchNormalization())
+
+    weights, _ = trained(4, "ban+l", make)
+    assert all(np.isfinite(w).all() for w in weights)
+
+
+def test_mixed_precision_is_that_of_one_device():
+    keras.config.set_dtype_policy("mixed_float16")
+    close(*[trained(n, "ban+l") for n in (1, 2)], tolerance=5e-3)
+
+
+def test_masked_positions_are_those_of_one_device():
+    def make():
+        keras.utils.set_random_seed(1)
+        model = keras.Sequential(
+            [
+                keras.Input((5,)),
+                keras.layers.Embedding(7, 6, mask_zero=True),
+                keras.layers.Dense(4),
+            ]
+        )
+        model.compile(
+            keras.optimizers.SGD(0.5),
+            keras.losses.SparseCategoricalCrossentropy(True),
+            metrics=["accuracy"],
+        )
+        return model
+
+    rng = np.random.default_rng(0)
+    x = rng.integers(1, 7, (81, 5)) * (rng.random((81, 5)) < 0.6)
+    data = x, rng.integers(0, 4, (81, 5))
+    found = []
+    for count in (1, 4):
+        strategy = mirrored(count)
+        with strategy.scope():
+            model, teacher = make(), make()
+            teacher.set_weights([3 * w for w in teacher.get_weights()])
+        distiller = keras_ban.Distiller(model, teacher, "cwtm")
+        arguments = FIT | {"validation_data": data}
+        history = distiller.fit(*data, **arguments).history
+        found.append((model.get_weights(), history))
+    close(*found)
+
+
+@pytest.mark.parametrize("kind", ["tf.data", "PyDataset"])
+def test_data_set_is_read_as_on_one_device(kind):
+    def data():
+        if kind == "PyDataset":
+            return (Batches(X, Y, 20),)
+        return (tf.data.Dataset.from_tensor_slices((X, Y)).batch(20),)
+
+    fit = {"batch_size": None}
+    close(*[trained(n, "ban+l", data=data(), **fit) for n in (1, 4)])
+
+
+@pytest.mark.parametrize("outputs", ["online", "cached"])
+def test_views_and_kept_outputs_are_those_of_one_device(outputs):
+    def augment(x, seed):
+        return x + tf.random.stateless_normal(x.shape, seed)
+
+    fit = {"augment": augment, "views": 2, "teacher_outputs": outputs}
+    close(*[trained(n, "ban+l", **fit) for n in (1, 2)])
+
+
+def test_evaluate_and_predict_are_those_of_one_device():
+    with mirrored(4).scope():
+        model = student()
+    distiller = keras_ban.Distiller(model, TEACHER)
+    alone = student()
+    found = distiller.evaluate(X, Y, batch_size=20, verbose=0)
+    expected = alone.evaluate(X, Y, batch_size=20, verbose=0)
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    found = distiller.predict(X, batch_size=20, verbose=0)
+    expected = alone.predict(X, batch_size=20, verbose=0)
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+
+
+def drawn():
+    model = keras.Sequential(
+        [
+            keras.Input((6,)),
+            keras.layers.Dense(8, "tanh"),
+            keras.layers.Dense(4),
+        ]
+    )
+    model.compile(
+        keras.optimizers.Adam(0.01, epsilon=1e-3),
+        keras.losses.SparseCategoricalCrossentropy(True),
+        metrics=["accuracy"],
+    )
+    return model
+
+
+def born(count, entered=False, **kwargs):
+    strategy = mirrored(count) if count > 1 else None
+    scope = strategy.scope() if entered else contextlib.nullcontext()
+    if strategy and not entered:
+        kwargs["strategy"] = strategy
+    with scope:
+        ban = keras_ban.BornAgain(drawn, seed=3, **kwargs)
+        lineage = ban.fit(X, Y, 2, validation_data=VALIDATION, **FIT)
+    return lineage
+
+
+@pytest.mark.parametrize("entered", [False, True])
+def test_generations_are_those_of_one_device(entered):
+    one, other = born(1, objective="ban+l"), born(2, entered, objective="ban+l")
+    for a, b in zip(one, other, strict=True):
+        pair = [(g.model.get_weights(), g.history) for g in (a, b)]
+        close(*pair)
+        assert a.metrics == pytest.approx(b.metrics, rel=1e-5)
+    if not entered:
+        assert other[1].model.distribute_strategy.num_replicas_in_sync == 1
+
+
+def test_interrupted_run_goes_on_with_the_same_bits(tmp_path):
+    def run(folder, stop_after=None):
+        steps = 0
+
+        def count(batch, logs):
+            nonlocal steps
+            steps += 1
+            if steps == stop_after:
+                raise RuntimeError("stopped")
+
+        return keras_ban.BornAgain(
+            drawn,
+            "dkpp",
+            seed=3,
+            strategy=mirrored(2),
+            directory=tmp_path / folder,
+            save_every=2,
+        ).fit(
+            X,
+            Y,
+            1,
+            callbacks=[
+                keras.callbacks.LambdaCallback(on_train_batch_end=count)
+            ],
+            **{**FIT, "epochs": 2},
+        )
+
+    whole = run("whole")
+    with pytest.raises(RuntimeError, match="stopped"):
+        run("stopped", stop_after=18)
+    for one, other in zip(whole, run("stopped"), strict=True):
+        assert one.history == other.history
+        for a, b in zip(
+            one.model.get_weights(), other.model.get_weights(), strict=True
+        ):
+            np.testing.assert_array_equal(a, b)
+
+
+def test_unknown_strategy_is_refused():
+    with pytest.raises(ValueError, match="Received: 'mirror'"):
+        keras_ban.BornAgain(drawn, strategy="mirror")
