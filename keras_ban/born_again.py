@@ -407,7 +407,8 @@ class BornAgain:
             tf.random.set_seed(training.seed)
         x, y = job.batch
         label_shape = None if y is None else y.shape
-        model = self._compiled(self._fresh(model_fn), x, label_shape)
+        with job.names.again():
+            model = self._compiled(self._fresh(model_fn), x, label_shape)
         for earlier in self.lineage:
             if earlier.model:
                 checks.apart(model, earlier.model, ("student", earlier.name))
@@ -436,10 +437,11 @@ class BornAgain:
         )
         if self._strategy:
             # One that anybody can use without the strategy.
-            with state.undisturbed():
+            with state.undisturbed(), job.names.again():
                 model = checks.returned_model(model_fn)
                 model = self._compiled(model, x, label_shape)
         job.workshop.finish(student, model)
+        job.names.number(model, number)
         return Generation(
             number=number,
             name=training.name,
@@ -497,6 +499,7 @@ class _Job:
     workshop: Workshop
     plan: cache.Plan
     arguments: dict
+    names: state.Names = dataclasses.field(default_factory=state.Names)
 
 
 def _same_weights(one, other):

@@ -76,11 +76,6 @@ def test_one_trace_for_the_labels_and_one_for_the_teachers(traces):
 
 
 def test_one_trace_where_callbacks_change_the_learning_rate(traces):
-    def functional():
-        x = keras.Input((6,))
-        model = keras.Model(x, keras.layers.Dense(4)(x))
-        return compiled(model, eager=False)
-
     def callbacks(number):
         return [keras.callbacks.LearningRateScheduler(lambda e, r: r / 2)]
 
@@ -112,6 +107,35 @@ def test_models_are_ordinary_and_apart():
     found = model.evaluate(*VALIDATION, verbose=0, return_dict=True)
     assert found["accuracy"] == pytest.approx(lineage[2].metrics["accuracy"])
     model.fit(X, Y, verbose=0)
+
+
+def functional():
+    x = keras.Input((6,))
+    hidden = keras.layers.Dense(5, "relu")(x)
+    return compiled(keras.Model(x, keras.layers.Dense(4)(hidden)), eager=False)
+
+
+@pytest.mark.parametrize("model_fn", [functional, dropout])
+def test_names_are_the_same_in_every_generation(model_fn):
+    """TensorFlow would keep a kernel of each new one in memory."""
+    models = [g.model for g in run(model_fn)]
+    one, *others = [
+        [v.path for v in m.variables + m.optimizer.variables] for m in models
+    ]
+    assert all(one == other for other in others)
+    assert len({m.name for m in models}) == len(models)
+    newest = keras.layers.Dense(4).name
+    taken = {layer.name for m in models for layer in m.layers}
+    assert newest not in taken | {m.name for m in models}
+    x = keras.Input((6,))
+    keras.Model(x, keras.layers.average([m(x) for m in models]))
+
+
+def test_a_name_that_the_user_gave_is_kept():
+    def named():
+        return compiled(keras.Sequential(functional().layers, name="net"))
+
+    assert {g.model.name for g in run(named)} == {"net"}
 
 
 @pytest.mark.slow
