@@ -1,9 +1,15 @@
 """Whole runs: traces, pauses between generations, time and memory.
 
+Each part runs in a process of its own.
+
 python benchmarks/generations.py
 """
 
 import argparse
+import concurrent.futures
+import ctypes
+import gc
+import multiprocessing
 import operator
 import os
 import statistics
@@ -41,16 +47,24 @@ class Watch:
 
     def __init__(self):
         self.start = time.perf_counter()
-        self.steps, self.memory = {}, {}
+        self.steps, self.resident, self.allocated = {}, {}, {}
 
     def __call__(self, number):
         steps = self.steps[number] = []
 
         def step(batch, logs):
             steps.append(time.perf_counter())
-            self.memory[number] = resident()
 
-        return [keras.callbacks.LambdaCallback(on_train_batch_end=step)]
+        def end(logs):
+            gc.collect()
+            self.resident[number] = resident()
+            self.allocated[number] = allocated()
+
+        return [
+            keras.callbacks.LambdaCallback(
+                on_train_batch_end=step, on_train_end=end
+            )
+        ]
 
     def pause(self, number):
         """Seconds before a generation's first step, a usual step left out."""
@@ -69,6 +83,24 @@ def resident():
     with open("/proc/self/statm") as file:
         pages = int(file.read().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def allocated():
+    """MiB that this process holds of the C library, or `None` without glibc.
+
+    Resident memory has in it what the library keeps of what was freed.
+    """
+
+    class Mallinfo(ctypes.Structure):
+        _fields_ = [(f"field_{k}", ctypes.c_size_t) for k in range(10)]
+
+    library = ctypes.CDLL(None)
+    if not hasattr(library, "mallinfo2"):
+        return None
+    library.mallinfo2.restype = Mallinfo
+    found = library.mallinfo2()
+    # Mapped blocks, and those of the heaps.
+    return (found.field_4 + found.field_7) / 2**20
 
 
 def count_traces():
@@ -123,11 +155,15 @@ def many():
         "change over all, relative": slope
         * args.many
         / statistics.median(seconds),
-        "resident MiB": watch.memory,
-        "resident memory, last generation / generation 3": watch.memory[
-            args.many
-        ]
-        / watch.memory[3],
+        "resident MiB": watch.resident,
+        "allocated MiB": watch.allocated,
+        "last generation / generation 3": {
+            "resident": watch.resident[args.many] / watch.resident[3],
+            "allocated": (
+                watch.allocated[3]
+                and watch.allocated[args.many] / watch.allocated[3]
+            ),
+        },
     }
 
 
@@ -160,15 +196,15 @@ def sizes():
 
 
 def main():
-    measuring.save(
-        "generations",
-        {
-            "settings": vars(args),
-            "many generations": many(),
-            "examples": sizes(),
-            "pauses": pauses(),
-        },
-    )
+    parts = {"pauses": pauses, "many generations": many, "examples": sizes}
+    with concurrent.futures.ProcessPoolExecutor(
+        1, multiprocessing.get_context("spawn"), max_tasks_per_child=1
+    ) as processes:
+        found = {
+            name: processes.submit(part).result()
+            for name, part in parts.items()
+        }
+    measuring.save("generations", {"settings": vars(args), **found})
 
 
 if __name__ == "__main__":
