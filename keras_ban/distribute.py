@@ -7,6 +7,7 @@ averaged over a batch is so over the global one.
 
 import contextlib
 import functools
+import os
 from typing import Any
 from typing import NamedTuple
 
@@ -46,8 +47,12 @@ def get(identifier):
             "`tf.distribute.Strategy` or `None`. Received: "
             f"{identifier!r}"
         )
-    several = len(tf.config.list_physical_devices("GPU")) > 1
-    if several and not tf.distribute.has_strategy():
+    if tf.distribute.has_strategy():
+        return None
+    resolver = _cluster()
+    if resolver is not None:
+        return _workers(resolver)
+    if len(tf.config.list_physical_devices("GPU")) > 1:
         return _mirrored()
     return None
 
@@ -56,6 +61,32 @@ def get(identifier):
 def _mirrored():
     # TensorFlow confuses the reductions of two in one process.
     return tf.distribute.MirroredStrategy()
+
+
+@functools.cache
+def _cluster():
+    """What knows the other workers, or `None` if there are none."""
+    if "TF_CONFIG" in os.environ:
+        resolver = tf.distribute.cluster_resolver.TFConfigClusterResolver()
+    elif int(os.environ.get("SLURM_STEP_NUM_TASKS", 1)) > 1:
+        resolver = tf.distribute.cluster_resolver.SlurmClusterResolver()
+    else:
+        return None
+    tasks = resolver.cluster_spec().as_dict()
+    several = sum(len(tasks.get(job, ())) for job in ("chief", "worker")) > 1
+    return resolver if several else None
+
+
+@functools.cache
+def _workers(resolver):
+    try:
+        return tf.distribute.MultiWorkerMirroredStrategy(resolver)
+    except RuntimeError as error:
+        raise RuntimeError(
+            "TensorFlow has begun already, too late to connect it to the "
+            f"other workers: {error} Create `keras_ban.BornAgain` first, "
+            "before any model or tensor."
+        ) from error
 
 
 def scope(strategy):
