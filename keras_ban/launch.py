@@ -56,7 +56,7 @@ def environments(workers):
         for one in sockets:
             one.bind(("127.0.0.1", 0))
         cluster = {
-            "worker": ["127.0.0.1:%d" % s.getsockname()[1] for s in sockets]
+            "worker": [f"127.0.0.1:{s.getsockname()[1]}" for s in sockets]
         }
     return [
         {

@@ -2,9 +2,9 @@
 
 As a script it is a nursery: it imports Keras once, and forks a process for
 each job that it reads from its standard input, one JSON object a line. A job
-trains in `directory`; `fault` may kill the process at a moment or inside a
-call of the operating system, or let such a call fail. The answer, a line too,
-is the exit status, negative for a signal.
+trains in `directory`; `fault` may kill the process at a moment, so long after
+a step, or inside a call of the operating system, or let such a call fail. The
+answer, a line too, is the exit status, negative for a signal.
 """
 
 import builtins
@@ -73,6 +73,8 @@ def train(job):
     y = (x @ rng.normal(size=(6, 4))).argmax(-1)
     log = open(pathlib.Path(job["folder"], "steps.txt"), "a")
     attempt = job.get("attempt", 0)
+    fault = job.get("fault") or {}
+    steps = itertools.count()
 
     def model_fn():
         model = keras.Sequential(
@@ -102,6 +104,9 @@ def train(job):
         def on_train_batch_end(self, batch, logs=None):
             line = f"{attempt} {self.number} {self.epoch} {batch}\n"
             os.write(log.fileno(), line.encode())
+            if next(steps) == fault.get("step"):
+                kill = os.kill, (os.getpid(), signal.SIGKILL)
+                threading.Timer(fault["delay"], *kill).start()
             if job.get("signal_at") == [self.number, self.epoch, batch]:
                 os.kill(os.getpid(), job["signal"])
 
@@ -117,7 +122,7 @@ def train(job):
         )
         return [plateau, stopping, Log(number)]
 
-    _prepare(job.get("fault"))
+    _prepare(fault)
     lineage = keras_ban.BornAgain(
         model_fn,
         objective=job.get("objective", "dkpp"),
@@ -134,7 +139,7 @@ def train(job):
         callbacks=callbacks,
         verbose=0,
     )
-    _prepare(None)
+    _prepare({})
     return summary(lineage)
 
 
@@ -158,7 +163,7 @@ def _prepare(fault):
     for name in CALLS:
         if hasattr(os, f"_{name}"):
             setattr(os, name, getattr(os, f"_{name}"))
-    if fault is None or "call" not in fault:
+    if "call" not in fault:
         return
     counter, lock = itertools.count(), threading.Lock()
 

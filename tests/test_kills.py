@@ -78,7 +78,7 @@ def test_a_finished_run_is_not_trained_again(nursery, whole, tmp_path):
 
 
 def test_killed_at_any_moment(nursery, whole, tmp_path):
-    faults = [{"kill_after": s} for s in (2.4, 3.1)]
+    faults = [{"step": 9, "delay": 0.01}, {"step": 23, "delay": 0.03}]
     assert survive(nursery, tmp_path, faults, whole) == len(faults)
 
 
