@@ -88,12 +88,12 @@ class Backup(keras.callbacks.CallbackList):
         self._step, self._logs = batch + 1, logs
         every = self._run.save_every
         due = every and self._total // every > before // every
-        if due or self._run.signals.received:
+        if due or self._run.stops_now:
             self._save()
 
     def on_test_batch_end(self, batch, logs=None):
         super().on_test_batch_end(batch, logs)
-        if self._run.signals.received:
+        if self._run.stops_now:
             self._validation_cut = True
             self.model.stop_evaluating = True
 
@@ -112,7 +112,7 @@ class Backup(keras.callbacks.CallbackList):
             self._saved = None
         super().on_epoch_end(epoch, logs)
         self._epoch, self._step, self._logs = epoch + 1, 0, {}
-        if not self._run.save_every or self._run.signals.received:
+        if not self._run.save_every or self._run.stops_now:
             self._save()
 
     def _save(self):
@@ -129,9 +129,9 @@ class Backup(keras.callbacks.CallbackList):
             "variables": len(values),
         }
         self._run.save(self._number, meta, values + arrays)
-        if self._run.save_every or self._run.signals.received:
+        if self._run.save_every:
             self._run.wait()
-        self._run.signals.check()
+        self._run.stop_if_asked()
 
     def _restore(self):
         count = self._saved["variables"]

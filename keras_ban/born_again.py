@@ -22,6 +22,7 @@ from keras_ban import report
 from keras_ban import saving
 from keras_ban import state
 from keras_ban import stream
+from keras_ban.cluster import Cluster
 from keras_ban.distiller import Distiller
 from keras_ban.lineage import Generation
 from keras_ban.lineage import Lineage
@@ -112,7 +113,9 @@ class BornAgain:
         self._run = None
         checks.directory(directory, keep, save_every, overwrite)
         if directory is not None:
-            self._run = RunDirectory(directory, keep, save_every, overwrite)
+            self._run = RunDirectory(
+                directory, keep, save_every, overwrite, Cluster(self._strategy)
+            )
 
     def fit(
         self,
@@ -240,7 +243,7 @@ class BornAgain:
                     trainings[number].remembered,
                 )
                 if self._run:
-                    self._run.signals.check()
+                    self._run.stop_if_asked()
         validated = arguments["validation_data"] is not None
         if (
             validated
@@ -462,7 +465,9 @@ class BornAgain:
             step = saved and saved[0]["step"]
             print(
                 f"resuming {training.name} at epoch {min(epoch, epochs)} of "
-                f"{epochs}" + (f", after step {step}" if step else "")
+                f"{epochs}"
+                + (f", after step {step}" if step else "")
+                + self._run.resized(saved)
             )
         elif arguments["verbose"] != 0:
             source = "the labels"

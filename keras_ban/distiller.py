@@ -413,7 +413,7 @@ class Distiller(distribute.Distributed):
     def predict_step(self, data):
         """The student's own prediction: the teacher does not run."""
         batch, counted = distribute.opened(data)
-        return counted(self.student.predict_step(batch))[0]
+        return distribute.all_rows(counted(self.student.predict_step(batch))[0])
 
     def call(self, inputs, training=None):
         """The student's output."""

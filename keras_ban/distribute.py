@@ -48,7 +48,7 @@ def get(identifier):
             f"{identifier!r}"
         )
     if tf.distribute.has_strategy():
-        return None
+        return tf.distribute.get_strategy()
     resolver = _cluster()
     if resolver is not None:
         return _workers(resolver)
@@ -127,6 +127,30 @@ def place(rows):
     number = context.replica_id_in_sync_group
     counts = total(tf.one_hot(number, replicas(), dtype="int32") * rows)
     return tf.reduce_sum(counts[:number]), tf.reduce_sum(counts)
+
+
+def all_rows(structure):
+    """A replica's rows; of several workers, those of all.
+
+    Keras puts the rows of this machine's replicas one after another; of
+    several workers, the first of these replicas has all rows and the others
+    none, so that every worker has the whole.
+
+    Args:
+        structure: Tensors, with the axis of the batch.
+    """
+    strategy = tf.distribute.get_strategy()
+    local = len(strategy.extended.worker_devices)
+    if local == replicas():
+        return structure
+    context = tf.distribute.get_replica_context()
+    is_first = context.replica_id_in_sync_group % local == 0
+
+    def gather(tensor):
+        rows = context.all_gather(tensor, axis=0)
+        return rows[: tf.where(is_first, tf.shape(rows)[0], 0)]
+
+    return keras.tree.map_structure(gather, structure)
 
 
 def opened(data):

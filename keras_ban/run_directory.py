@@ -9,6 +9,9 @@
 
 A generation is finished once `run.json` lists it. Every file is there whole
 or not at all, and checked before it is used. Nothing in them is code.
+
+Of several workers the chief has this directory; the others have a copy of it
+for as long as it is open, and do in it whatever the chief does.
 """
 
 import concurrent.futures
@@ -25,6 +28,7 @@ from keras_ban import files
 from keras_ban import fingerprint
 from keras_ban import saving
 from keras_ban import state
+from keras_ban.cluster import Cluster
 from keras_ban.lineage import Generation
 from keras_ban.lineage import Lineage
 from keras_ban.signals import Signals
@@ -83,20 +87,28 @@ class RunDirectory:
             to `None`.
         overwrite: Whether to remove the run that is there. Defaults to
             `False`.
+        cluster: The `Cluster` of workers. Defaults to `None`: there is one.
 
     Attributes:
         path: The folder, a `pathlib.Path`.
         keep: As given.
         save_every: As given.
-        signals: The `Signals` that end the run, while it is open.
         records: What is known of each finished generation, a list of dicts.
         resumes: Whether there was a run before.
     """
 
-    def __init__(self, path, keep="all", save_every=None, overwrite=False):
+    def __init__(
+        self,
+        path,
+        keep="all",
+        save_every=None,
+        overwrite=False,
+        cluster=None,
+    ):
         self.path = pathlib.Path(path).expanduser().absolute()
         self.save_every = save_every
-        self.signals = None
+        self._cluster = cluster or Cluster()
+        self._signals = None
         self.records = []
         self.resumes = False
         self.keep = keep
@@ -113,21 +125,61 @@ class RunDirectory:
     @contextlib.contextmanager
     def open(self):
         """Locks the directory and reads it; holds signals back meanwhile."""
-        files.make_folder(self.path)
-        with (
-            Signals() as self.signals,
-            files.lock(self.path / "lock"),
-            concurrent.futures.ThreadPoolExecutor(1) as self._writer,
-        ):
-            if self._overwrite:
-                files.remove(self._run_json)
-                for folder in self._folders():
-                    files.remove(folder)
-                # A second `fit` is to extend what the first one trains.
-                self._overwrite = False
-            self._sweep()
+        with contextlib.ExitStack() as stack:
+            self._signals = stack.enter_context(Signals())
+            names = self._cluster.on_chief(lambda: self._prepare(stack))
+            if self._cluster.several:
+                self._hand_out(names, stack)
+            self._writer = stack.enter_context(
+                concurrent.futures.ThreadPoolExecutor(1)
+            )
             self.read()
             yield
+
+    def _prepare(self, stack):
+        """Locks the directory and sweeps it; returns the names of its files."""
+        files.make_folder(self.path)
+        stack.enter_context(files.lock(self.path / "lock"))
+        if self._overwrite:
+            files.remove(self._run_json)
+            for folder in self._folders():
+                files.remove(folder)
+            # A second `fit` is to extend what the first one trains.
+            self._overwrite = False
+        self._sweep()
+        found = [self._run_json, *self.path.glob("generation-*/*.*")]
+        return [str(p.relative_to(self.path)) for p in found if p.is_file()]
+
+    def _hand_out(self, names, stack):
+        """Gives the other workers a copy, which is gone when this closes."""
+        is_chief = self._cluster.number == 0
+        if not is_chief:
+            self.path = stack.enter_context(files.temporary_folder())
+        for name in names:
+            path = self.path / name
+            content = path.read_bytes() if is_chief else b""
+            content = self._cluster.share(content)
+            if not is_chief:
+                path.parent.mkdir(exist_ok=True)
+                path.write_bytes(content)
+
+    @property
+    def stops_now(self):
+        """Whether a signal asks for the end, and nobody has to agree."""
+        return bool(self._signals.received) and not self._cluster.several
+
+    def stop_if_asked(self):
+        """Ends the run if a signal came, to any of the workers.
+
+        Raises:
+            Stopped: If so, when what was given to `save` is on the disk.
+        """
+        asked = max(self._cluster.numbers(self._signals.received or 0))
+        if asked:
+            self.wait()
+            # All wait for the chief, without which none goes on.
+            self._cluster.numbers(0)
+            self._signals.stop(asked)
 
     def _sweep(self):
         """Removes what a process that died has left half written."""
@@ -328,6 +380,7 @@ class RunDirectory:
             "fingerprint": self._fingerprints[number],
             "from_logits": self._content["fingerprint"]["run"]["from_logits"],
             "callbacks": states.get()[0],
+            "replicas": self._cluster.replicas,
             "versions": _versions(),
             "kept": True,
         }
@@ -373,7 +426,11 @@ class RunDirectory:
         """
         self.wait()
         folder = self._folder(number)
-        known = {"number": number, "fingerprint": self._fingerprints[number]}
+        known = {
+            "number": number,
+            "fingerprint": self._fingerprints[number],
+            "replicas": self._cluster.replicas,
+        }
 
         def write():
             if not folder.is_dir():
@@ -382,6 +439,20 @@ class RunDirectory:
             files.write(folder / "backup.h5", lambda p: p.write_bytes(content))
 
         self._writing = self._writer.submit(write)
+
+    def resized(self, saved):
+        """What to say of a run that other replicas have begun.
+
+        Args:
+            saved: What `saved` returned.
+
+        Returns:
+            A text, empty if there were as many.
+        """
+        last = saved[0] if saved else self.records[-1] if self.records else {}
+        now = self._cluster.replicas
+        before = last.get("replicas", now)
+        return f", with {now} replicas where {before} began" * (before != now)
 
     def wait(self):
         """Waits until what was given to `save` is on the disk.

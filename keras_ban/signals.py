@@ -42,10 +42,10 @@ class Signals:
             signal.signal(number, previous)
         self._previous = {}
 
-    def check(self):
-        """Raises `Stopped` if a signal came."""
-        if self.received:
-            raise Stopped
+    def stop(self, number):
+        """Ends the context, and the process, as this signal says."""
+        self.received = number
+        raise Stopped
 
     def __exit__(self, kind, error, traceback):
         self._give_back()

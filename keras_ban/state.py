@@ -23,6 +23,7 @@ from keras.src.random.seed_generator import global_seed_generator
 from keras_ban import batches
 from keras_ban import distribute
 from keras_ban import files
+from keras_ban.cluster import Cluster
 
 _HEADER = 512
 # Keras has no public name for what its layers draw from without a seed of
@@ -200,6 +201,12 @@ def _is_distributed(variable):
     return isinstance(variable.value, tf.distribute.DistributedValues)
 
 
+def _is_in_parts(variable):
+    """Whether each replica has a summand of its own, as of a metric."""
+    how = tf.VariableSynchronization.ON_READ
+    return _is_distributed(variable) and variable.value.synchronization == how
+
+
 def _build_optimizer(model):
     # One that scales the loss would add its own variables once more.
     if not model.optimizer.built:
@@ -220,6 +227,7 @@ class Variables:
     def __init__(self, trained):
         self._trained = trained
         self._student = getattr(trained, "student", trained)
+        self._cluster = Cluster(self._student.distribute_strategy)
 
     def build(self, x, y):
         """Creates those that only the first step would create.
@@ -248,9 +256,16 @@ class Variables:
                 epoch.
 
         Returns:
-            A list of NumPy arrays.
+            A list of NumPy arrays. A variable of which each replica has a
+            summand has an axis of the replicas before its own.
         """
-        return [_read(variable).numpy() for variable in self._all(metrics)]
+        variables = self._all(metrics)
+        found = [self._value(variable) for variable in variables]
+        split = [k for k, v in enumerate(variables) if _is_in_parts(v)]
+        whole = self._cluster.gather([found[k] for k in split])
+        for k, array in zip(split, whole, strict=True):
+            found[k] = array
+        return found
 
     def assign(self, values, metrics):
         """Gives them the values that `values` returned.
@@ -268,7 +283,10 @@ class Variables:
             global_seed_generator()
             found = self._all(metrics)
         shapes = [tuple(v.shape) for v in found]
-        if shapes != [v.shape for v in values]:
+        if shapes != [
+            held.shape[held.ndim - len(shape) :]
+            for held, shape in zip(values, shapes, strict=False)
+        ]:
             raise ValueError(
                 f"The saved state has {len(values)} variables, the training "
                 f"{len(found)}, or they have other shapes. Expected the same "
@@ -276,7 +294,32 @@ class Variables:
                 "choose another directory."
             )
         for variable, value in zip(found, values, strict=True):
-            variable.assign(value)
+            self._assign(variable, value)
+
+    def _value(self, variable):
+        if _is_in_parts(variable):
+            return np.stack([part.numpy() for part in self._parts(variable)])
+        return _read(variable).numpy()
+
+    def _assign(self, variable, value):
+        in_parts = value.ndim > len(variable.shape)
+        if not _is_in_parts(variable):
+            variable.assign(value.sum(0) if in_parts else value)
+            return
+        own = self._parts(variable)
+        values = value if in_parts else value[None]
+        count = len(own) * self._cluster.size
+        if len(values) != count:
+            # Of another number of replicas: the first one has the sum.
+            rest = np.zeros((count - 1, *values.shape[1:]), values.dtype)
+            values = np.concatenate([values.sum(0, keepdims=True), rest])
+        first = self._cluster.number * len(own)
+        for part, held in zip(own, values[first:], strict=False):
+            part.assign(held)
+
+    def _parts(self, variable):
+        strategy = self._student.distribute_strategy
+        return strategy.experimental_local_results(variable.value)
 
     def _all(self, metrics):
         student = self._student

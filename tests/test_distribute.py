@@ -14,9 +14,9 @@ from objective_cases import ALL
 import keras_ban
 from keras_ban import objectives
 
-# 20 steps; the last of each epoch has a row, fewer than there are replicas.
-FIT = {"epochs": 4, "batch_size": 20, "shuffle": False, "verbose": 0}
-X, Y = toy(81)
+# 20 steps; the last has a row, fewer than there are replicas.
+FIT = {"epochs": 1, "batch_size": 20, "shuffle": False, "verbose": 0}
+X, Y = toy(381)
 VALIDATION = toy(21, 2)
 WEIGHT = np.linspace(0, 2, len(X)).astype("float32")
 
@@ -97,7 +97,10 @@ def test_objective_is_that_of_one_device(count, objective):
 
 
 @pytest.mark.parametrize("reduction", ["sum", "mean_with_sample_weight"])
-@pytest.mark.parametrize("objective", ["ban+l", "cwtm", "labels"])
+@pytest.mark.parametrize(
+    "objective",
+    [pytest.param("ban+l", marks=pytest.mark.slow), "cwtm", "labels"],
+)
 def test_reduction_is_that_of_one_device(reduction, objective):
     def make():
         return student(
@@ -126,7 +129,16 @@ OPTIMIZERS = {
 }
 
 
-@pytest.mark.parametrize("name", OPTIMIZERS)
+SHORT = ("weight decay", "global clipped", "accumulated, Adam")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(n, marks=[] if n in SHORT else pytest.mark.slow)
+        for n in OPTIMIZERS
+    ],
+)
 def test_optimizer_is_that_of_one_device(name):
     def make():
         return student(optimizer=OPTIMIZERS[name])
@@ -173,8 +185,8 @@ def test_masked_positions_are_those_of_one_device():
         return model
 
     rng = np.random.default_rng(0)
-    x = rng.integers(1, 7, (81, 5)) * (rng.random((81, 5)) < 0.6)
-    data = x, rng.integers(0, 4, (81, 5))
+    x = rng.integers(1, 7, (381, 5)) * (rng.random((381, 5)) < 0.6)
+    data = x, rng.integers(0, 4, (381, 5))
     found = []
     for count in (1, 4):
         strategy = mirrored(count)
@@ -277,8 +289,8 @@ def test_interrupted_run_goes_on_with_the_same_bits(tmp_path):
             directory=tmp_path / folder,
             save_every=2,
         ).fit(
-            X,
-            Y,
+            X[:81],
+            Y[:81],
             1,
             callbacks=[
                 keras.callbacks.LambdaCallback(on_train_batch_end=count)

@@ -1,0 +1,131 @@
+"""Several workers that train together: what they share and agree on.
+
+The chief alone writes the directory of a run. All have the same script, data
+and weights, so they need each other's words only where they start and stop.
+"""
+
+import json
+
+import numpy as np
+import tensorflow as tf
+
+_CHUNK = 2**26
+
+
+class Cluster:
+    """The workers of a strategy, one or more.
+
+    Args:
+        strategy: A `tf.distribute.Strategy`. Defaults to `None`: the one that
+            is entered.
+
+    Attributes:
+        size: The number of workers.
+        number: Which of them this is, counted from 0, the chief.
+        replicas: The number of replicas on all of them.
+    """
+
+    def __init__(self, strategy=None):
+        self._strategy = strategy or tf.distribute.get_strategy()
+        self.replicas = self._strategy.num_replicas_in_sync
+        self.size, self.number = 1, 0
+        many = tf.distribute.MultiWorkerMirroredStrategy
+        if isinstance(self._strategy, many):
+            resolver = self._strategy.cluster_resolver
+            known = resolver.cluster_spec().as_dict()
+            tasks = [
+                (job, task)
+                for job in ("chief", "worker")
+                for task in range(len(known.get(job, ())))
+            ]
+            self.size = len(tasks)
+            self.number = tasks.index((resolver.task_type, resolver.task_id))
+
+    @property
+    def several(self):
+        """Whether there is more than one worker."""
+        return self.size > 1
+
+    def gather(self, arrays):
+        """The arrays of all workers, joined along the first axis.
+
+        Args:
+            arrays: A list of NumPy arrays, on each worker of the same shapes.
+
+        Returns:
+            A list of NumPy arrays.
+        """
+        if not self.several:
+            return arrays
+        content = b"".join(array.tobytes() for array in arrays)
+        words = np.zeros((self.size, -(-len(content) // 4)), "int32")
+        mine = words[self.number].view("uint8")
+        mine[: len(content)] = np.frombuffer(content, "uint8")
+        rows = [row.tobytes() for row in self._sum(words)]
+        joined, start = [], 0
+        for array in arrays:
+            parts = [
+                np.frombuffer(row, array.dtype, array.size, start).reshape(
+                    array.shape
+                )
+                for row in rows
+            ]
+            joined.append(np.concatenate(parts))
+            start += array.nbytes
+        return joined
+
+    def numbers(self, number):
+        """What each worker gives, a list of integers."""
+        return self.gather([np.array([number], "int64")])[0].tolist()
+
+    def on_chief(self, function):
+        """Calls a function on the chief alone.
+
+        Returns:
+            What it returns, for JSON, on all workers.
+
+        Raises:
+            RuntimeError: On the others, if it raises anything on the chief.
+        """
+        if not self.several:
+            return function()
+        answer, error = None, None
+        if self.number == 0:
+            try:
+                answer = {"result": function()}
+            except Exception as raised:
+                answer, error = {"error": str(raised)}, raised
+        answer = json.loads(self.share(json.dumps(answer).encode()))
+        if error:
+            raise error
+        if "error" in answer:
+            raise RuntimeError(f"The chief failed: {answer['error']}")
+        return answer["result"]
+
+    def share(self, content):
+        """The bytes that the chief has, on all workers.
+
+        Args:
+            content: Bytes. Those of the other workers count for nothing.
+        """
+        size = self.numbers(len(content))[0]
+        mine = np.zeros(size + -size % 4, "uint8")
+        if self.number == 0:
+            mine[:size] = np.frombuffer(content, "uint8")
+        words = mine.view("int32")
+        for start in range(0, len(words), _CHUNK):
+            part = words[start : start + _CHUNK]
+            part[:] = self._sum(part)
+        return mine[:size].tobytes()
+
+    def _sum(self, array):
+        """The sum of an array of 32-bit integers over the workers."""
+        strategy = self._strategy
+        local = len(strategy.extended.worker_devices)
+
+        def value(context):
+            first = context.replica_id_in_sync_group % local == 0
+            return tf.constant(array if first else np.zeros_like(array))
+
+        values = strategy.experimental_distribute_values_from_function(value)
+        return strategy.reduce("SUM", values, axis=None).numpy()

@@ -1,0 +1,100 @@
+"""The launcher of local workers."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from keras_ban import launch
+
+
+def start(tmp_path, content, *arguments, workers=2):
+    script = tmp_path / "script.py"
+    script.write_text(content)
+    command = [sys.executable, "-m", "keras_ban.launch"]
+    command += ["--workers", str(workers), str(script), *arguments]
+    return subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
+    )
+
+
+def test_each_worker_is_told_who_it_is(tmp_path):
+    content = "import os, sys; print(os.environ['TF_CONFIG'], sys.argv[1:])"
+    process = start(tmp_path, content, "--epochs", "3", workers=3)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    lines = sorted(out.splitlines())
+    clusters = []
+    for number, line in enumerate(lines):
+        prefix = f"[worker {number}] "
+        assert line.startswith(prefix)
+        text, rest = line.removeprefix(prefix).rsplit(" [", 1)
+        assert rest == "'--epochs', '3']"
+        known = json.loads(text)
+        assert known["task"] == {"type": "worker", "index": number}
+        clusters.append(known["cluster"]["worker"])
+    assert clusters[0] == clusters[1] == clusters[2]
+    assert len(set(clusters[0])) == 3
+    assert all(a.startswith("127.0.0.1:") for a in clusters[0])
+
+
+def test_all_end_when_one_fails(tmp_path):
+    content = """
+import json, os, sys, time
+if json.loads(os.environ["TF_CONFIG"])["task"]["index"] == 1:
+    print("oh", file=sys.stderr)
+    sys.exit(7)
+time.sleep(100)
+"""
+    begin = time.monotonic()
+    process = start(tmp_path, content)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 7, err
+    assert "[worker 1] oh" in out
+    assert "[worker 1] ended with status 7" in out
+    assert time.monotonic() - begin < 30
+
+
+def test_a_killed_worker_is_told_by_its_signal(tmp_path):
+    content = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
+    process = start(tmp_path, content)
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 128 + signal.SIGKILL
+    assert f"ended with status {128 + signal.SIGKILL}" in out
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signals_reach_the_workers(tmp_path, number):
+    content = """
+import signal, sys, time
+def end(number, frame):
+    print("got", number, flush=True)
+    sys.exit(1)
+signal.signal(signal.SIGINT, end)
+signal.signal(signal.SIGTERM, end)
+print("ready", flush=True)
+time.sleep(100)
+"""
+    process = start(tmp_path, content)
+    for _ in range(2):
+        assert "ready" in process.stdout.readline()
+    process.send_signal(number)
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 128 + number
+    for worker in (0, 1):
+        assert f"[worker {worker}] got {int(number)}" in out
+
+
+@pytest.mark.parametrize("workers", ["0", "-1", "two"])
+def test_bad_number_of_workers_is_refused(workers, capsys):
+    with pytest.raises(SystemExit):
+        launch.main(["--workers", workers, "script.py"])
+    assert "--workers" in capsys.readouterr().err

@@ -1,0 +1,218 @@
+"""Real workers on this machine, and what they do.
+
+As a script, `python workers.py JOB FOLDER ARGUMENTS`, it is one of them, told
+by `TF_CONFIG` which; or it is alone. What it finds it leaves in the folder.
+"""
+
+import hashlib
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import time
+
+import keras
+import numpy as np
+import tensorflow as tf
+from lineages import toy
+
+import keras_ban
+from keras_ban import launch
+
+X, Y = toy(81)
+VALIDATION = toy(21, 2)
+WEIGHT = np.linspace(0, 2, len(X)).astype("float32")
+# 20 steps; the last of each epoch has a row, fewer than there are workers.
+FIT = {"epochs": 4, "batch_size": 20, "shuffle": False, "verbose": 0}
+
+
+class Workers:
+    """Processes that were started, each printing to a file.
+
+    Args:
+        count: How many, or 0 for a process that knows of no cluster.
+        job: The name of a function below.
+        folder: Where to leave what they find.
+        **arguments: Those of the function.
+    """
+
+    def __init__(self, count, job, folder, **arguments):
+        folder.mkdir(exist_ok=True, parents=True)
+        command = [sys.executable, "-u", __file__, job, str(folder)]
+        command.append(json.dumps(arguments))
+        self.logs = [folder / f"log-{k}.txt" for k in range(count or 1)]
+        self._folder = folder
+        self._names = []
+        self.processes = []
+        places = launch.environments(count) if count else [dict(os.environ)]
+        for environment, log in zip(places, self.logs, strict=True):
+            with open(log, "w") as file:
+                self.processes.append(
+                    subprocess.Popen(
+                        command,
+                        env={**environment, "TF_CPP_MIN_LOG_LEVEL": "2"},
+                        stdout=file,
+                        stderr=subprocess.STDOUT,
+                    )
+                )
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        for process in self.processes:
+            process.kill()
+            process.wait()
+
+    def wait(self, seconds=300):
+        """The statuses, when all have ended."""
+        end = time.monotonic() + seconds
+        return [
+            p.wait(max(0.1, end - time.monotonic())) for p in self.processes
+        ]
+
+    def said(self):
+        """What they have printed, a text for each."""
+        return [log.read_text(errors="replace") for log in self.logs]
+
+    def found(self):
+        """What they found, a dict for each."""
+        assert self.wait() == [0] * len(self.processes), self.said()
+        return [
+            json.loads((self._folder / f"found-{k}.json").read_text())
+            for k in range(len(self.processes))
+        ]
+
+
+def network(seed, compiled=True):
+    keras.utils.set_random_seed(seed)
+    model = keras.Sequential(
+        [
+            keras.Input((6,)),
+            keras.layers.Dense(8, "tanh", kernel_regularizer="l2"),
+            keras.layers.Dense(4),
+        ]
+    )
+    if compiled:
+        model.compile(
+            keras.optimizers.SGD(0.3, momentum=0.9),
+            keras.losses.SparseCategoricalCrossentropy(True),
+            metrics=["accuracy"],
+            weighted_metrics=["sparse_categorical_accuracy"],
+        )
+    return model
+
+
+def values(model):
+    return [w.tolist() for w in model.get_weights()]
+
+
+def objectives(strategy, names):
+    """What a `Distiller` makes of each objective."""
+    found = {}
+    for name in names:
+        with strategy.scope():
+            student, teacher = network(1), network(2, compiled=False)
+        distiller = keras_ban.Distiller(student, teacher, name)
+        keras.utils.set_random_seed(3)
+        history = distiller.fit(
+            X, Y, sample_weight=WEIGHT, validation_data=VALIDATION, **FIT
+        ).history
+        found[name] = {
+            "weights": values(student),
+            "history": history,
+            "evaluate": distiller.evaluate(X, Y, batch_size=20, verbose=0),
+            "predict": distiller.predict(X, batch_size=20, verbose=0).tolist(),
+        }
+    return found
+
+
+def generations(strategy, **arguments):
+    """What `BornAgain` makes of arrays, and the table of its ensembles."""
+    ban = keras_ban.BornAgain(_plain, "cwtm", seed=3)
+    lineage = ban.fit(
+        X, Y, 2, validation_data=VALIDATION, **{**FIT, **arguments}
+    )
+    table = lineage.evaluate(*VALIDATION)
+    return {
+        "weights": [values(g.model) for g in lineage],
+        "history": [g.history for g in lineage],
+        "metrics": [g.metrics for g in lineage],
+        "table": [[row["accuracy"], row["nll"]] for row in table],
+    }
+
+
+def _plain(*between):
+    model = keras.Sequential(
+        [
+            keras.Input((6,)),
+            keras.layers.Dense(16, "relu"),
+            keras.layers.BatchNormalization(synchronized=True),
+            *between,
+            keras.layers.Dense(4),
+        ]
+    )
+    model.compile(
+        keras.optimizers.Adam(0.01, epsilon=1e-3),
+        keras.losses.SparseCategoricalCrossentropy(True),
+        metrics=["accuracy"],
+    )
+    return model
+
+
+def _drawn():
+    return _plain(keras.layers.Dropout(0.2))
+
+
+class Slow(keras.callbacks.Callback):
+    def on_train_batch_end(self, batch, logs=None):
+        time.sleep(0.01)
+
+    def on_epoch_end(self, epoch, logs=None):
+        print("epoch", epoch)
+
+
+def run(strategy, directory, **arguments):
+    """A run on disk, long enough to be killed."""
+    ban = keras_ban.BornAgain(
+        _drawn, "dkpp", directory=directory, seed=3, **arguments
+    )
+
+    def callbacks(number):
+        plateau = keras.callbacks.ReduceLROnPlateau(monitor="loss", patience=1)
+        return [plateau, Slow()]
+
+    lineage = ban.fit(
+        *toy(300),
+        generations=2,
+        epochs=4,
+        batch_size=16,
+        validation_data=VALIDATION,
+        callbacks=callbacks,
+        verbose=0,
+    )
+    return [
+        {
+            "weights": hashlib.sha256(
+                b"".join(w.tobytes() for w in g.model.get_weights())
+            ).hexdigest(),
+            "history": g.history,
+            "metrics": g.metrics,
+        }
+        for g in lineage
+    ]
+
+
+def main(job, folder, arguments):
+    task = json.loads(os.environ.get("TF_CONFIG", "{}")).get("task", {})
+    strategy = tf.distribute.get_strategy()
+    if task and job == "objectives":
+        strategy = tf.distribute.MultiWorkerMirroredStrategy()
+    found = globals()[job](strategy, **json.loads(arguments))
+    path = pathlib.Path(folder) / f"found-{task.get('index', 0)}.json"
+    path.write_text(json.dumps(found, default=float))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
