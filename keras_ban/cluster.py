@@ -120,6 +120,9 @@ class Cluster:
 
     def _sum(self, array):
         """The sum of an array of 32-bit integers over the workers."""
+        if not array.size:
+            # TensorFlow crashes at nothing.
+            return array
         strategy = self._strategy
         local = len(strategy.extended.worker_devices)
 

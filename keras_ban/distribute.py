@@ -139,8 +139,9 @@ def all_rows(structure):
     Args:
         structure: Tensors, with the axis of the batch.
     """
-    strategy = tf.distribute.get_strategy()
-    local = len(strategy.extended.worker_devices)
+    if replicas() == 1:
+        return structure
+    local = len(tf.distribute.get_strategy().extended.worker_devices)
     if local == replicas():
         return structure
     context = tf.distribute.get_replica_context()

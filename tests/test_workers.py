@@ -14,7 +14,7 @@ def close(found, expected, name="", tolerance=1e-5):
         assert found.keys() == expected.keys()
         for key, value in expected.items():
             close(found[key], value, f"{name}/{key}", tolerance)
-    elif expected and isinstance(expected[0], dict):
+    elif isinstance(expected, list) and isinstance(expected[0], dict):
         for number, pair in enumerate(zip(found, expected, strict=True)):
             close(*pair, f"{name}/{number}", tolerance)
     else:

@@ -20,11 +20,11 @@ from lineages import toy
 import keras_ban
 from keras_ban import launch
 
-X, Y = toy(81)
+X, Y = toy(381)
 VALIDATION = toy(21, 2)
 WEIGHT = np.linspace(0, 2, len(X)).astype("float32")
-# 20 steps; the last of each epoch has a row, fewer than there are workers.
-FIT = {"epochs": 4, "batch_size": 20, "shuffle": False, "verbose": 0}
+# 20 steps; the last has a row, fewer than there are workers.
+FIT = {"epochs": 1, "batch_size": 20, "shuffle": False, "verbose": 0}
 
 
 class Workers:
