@@ -111,10 +111,11 @@ class BornAgain:
         # Of those functions, Keras' seed alone does not fix the weights.
         self._draws_elsewhere = set()
         self._run = None
+        self._cluster = Cluster(self._strategy)
         checks.directory(directory, keep, save_every, overwrite)
         if directory is not None:
             self._run = RunDirectory(
-                directory, keep, save_every, overwrite, Cluster(self._strategy)
+                directory, keep, save_every, overwrite, self._cluster
             )
 
     def fit(
@@ -192,6 +193,8 @@ class BornAgain:
             BlockingIOError: If another process trains in the directory.
             OSError: If the directory cannot be written, as on a full disk.
                 What was saved before is intact.
+            RuntimeError: If there are several workers, and another one is
+                gone or fails at the directory.
             FloatingPointError: If a loss turns NaN or infinite. The
                 generations before are in `self.lineage`.
         """
@@ -211,9 +214,10 @@ class BornAgain:
             }
         )
         plan = cache.Plan(teacher_outputs, augment, views)
-        batch, classes, workshop, networks = self._check_data(
-            arguments, teacher
-        )
+        with self._cluster.watched():
+            batch, classes, workshop, networks = self._check_data(
+                arguments, teacher
+            )
         arguments = stream.prepare(
             arguments, int(teacher is not None), bool(plan)
         )
@@ -226,6 +230,7 @@ class BornAgain:
         ]
         with contextlib.ExitStack() as stack:
             stack.enter_context(report.quiet_retracing())
+            stack.enter_context(self._cluster.watched())
             if self._run:
                 stack.enter_context(self._run.open())
                 self._continue(job, networks, given)

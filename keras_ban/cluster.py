@@ -4,12 +4,36 @@ The chief alone writes the directory of a run. All have the same script, data
 and weights, so they need each other's words only where they start and stop.
 """
 
+import contextlib
 import json
 
 import numpy as np
 import tensorflow as tf
 
 _CHUNK = 2**26
+# What TensorFlow raises when it cannot reach a worker.
+_LOST = (
+    tf.errors.AbortedError,
+    tf.errors.CancelledError,
+    tf.errors.DeadlineExceededError,
+    tf.errors.UnavailableError,
+)
+
+
+def places(resolver):
+    """The addresses of all workers, and the number of this one among them.
+
+    Args:
+        resolver: A `tf.distribute.cluster_resolver.ClusterResolver`.
+    """
+    known = resolver.cluster_spec().as_dict()
+    tasks = [
+        (job, number)
+        for job in ("chief", "worker")
+        for number in range(len(known.get(job, ())))
+    ]
+    addresses = [known[job][number] for job, number in tasks]
+    return addresses, tasks.index((resolver.task_type, resolver.task_id))
 
 
 class Cluster:
@@ -31,20 +55,33 @@ class Cluster:
         self.size, self.number = 1, 0
         many = tf.distribute.MultiWorkerMirroredStrategy
         if isinstance(self._strategy, many):
-            resolver = self._strategy.cluster_resolver
-            known = resolver.cluster_spec().as_dict()
-            tasks = [
-                (job, task)
-                for job in ("chief", "worker")
-                for task in range(len(known.get(job, ())))
-            ]
-            self.size = len(tasks)
-            self.number = tasks.index((resolver.task_type, resolver.task_id))
+            addresses, self.number = places(self._strategy.cluster_resolver)
+            self.size = len(addresses)
 
     @property
     def several(self):
         """Whether there is more than one worker."""
         return self.size > 1
+
+    @contextlib.contextmanager
+    def watched(self):
+        """Says in plain words that another worker is gone.
+
+        Raises:
+            RuntimeError: In place of TensorFlow's error.
+        """
+        try:
+            yield
+        except _LOST as error:
+            if not self.several:
+                raise
+            raise RuntimeError(
+                f"Worker {self.number} of {self.size} stops, as another one is "
+                "gone: it was killed, failed or cannot be reached. Start all "
+                "workers again, with the same script: with `directory=`, the "
+                "run goes on where its state was saved. TensorFlow says: "
+                f"{error.message.strip()}"
+            ) from error
 
     def gather(self, arrays):
         """The arrays of all workers, joined along the first axis.

@@ -14,6 +14,8 @@ from typing import NamedTuple
 import keras
 import tensorflow as tf
 
+from keras_ban import cluster
+from keras_ban import rendezvous
 from keras_ban.views import Joined
 
 
@@ -72,15 +74,16 @@ def _cluster():
         resolver = tf.distribute.cluster_resolver.SlurmClusterResolver()
     else:
         return None
-    tasks = resolver.cluster_spec().as_dict()
-    several = sum(len(tasks.get(job, ())) for job in ("chief", "worker")) > 1
-    return resolver if several else None
+    addresses, _ = cluster.places(resolver)
+    return resolver if len(addresses) > 1 else None
 
 
 @functools.cache
 def _workers(resolver):
+    rendezvous.meet(*cluster.places(resolver))
     try:
-        return tf.distribute.MultiWorkerMirroredStrategy(resolver)
+        with rendezvous.watchdog():
+            return tf.distribute.MultiWorkerMirroredStrategy(resolver)
     except RuntimeError as error:
         raise RuntimeError(
             "TensorFlow has begun already, too late to connect it to the "

@@ -1,5 +1,8 @@
 """Real workers on this machine: the same as one process, and safe together."""
 
+import random
+import time
+
 import numpy as np
 import pytest
 from objective_cases import ALL
@@ -49,3 +52,86 @@ def test_generations_are_those_of_one_process(tmp_path):
     with Workers(2, "generations", tmp_path / "many") as many:
         for found in many.found():
             close(found, expected)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """What a run of two workers gives that nothing happens to."""
+    folder = tmp_path_factory.mktemp("whole")
+    with Workers(2, "run", folder, directory=str(folder / "run")) as workers:
+        one, other = workers.found()
+    assert one == other
+    return one
+
+
+def survive(faults, tmp_path, whole, **job):
+    """Starts a run again until it ends; a worker is killed in each attempt.
+
+    Returns how often that was.
+    """
+    killed = 0
+    job = {"directory": str(tmp_path / "run"), **job}
+    for attempt, fault in enumerate([*faults, None]):
+        with Workers(2, "run", tmp_path / f"{attempt}", **job) as workers:
+            if fault is None:
+                assert workers.found() == [whole, whole]
+                break
+            victim, due = fault
+            while not due(workers):
+                if workers.processes[victim].poll() is not None:
+                    break
+                time.sleep(0.05)
+            if workers.processes[victim].poll() is not None:
+                # Too late: this attempt ended the run.
+                assert workers.found() == [whole, whole]
+                break
+            workers.processes[victim].kill()
+            begin = time.monotonic()
+            other = workers.processes[1 - victim]
+            assert other.wait(120) != 0
+            seconds = time.monotonic() - begin
+            said = workers.said()[1 - victim]
+            print(f"worker {victim} killed, the other after {seconds:.1f} s")
+            assert seconds <= 60
+            reason = "another one is gone", "has waited", "in watchdog"
+            assert any(text in said for text in reason), said
+            killed += 1
+    return killed
+
+
+def after(epochs):
+    """When the chief has finished so many epochs."""
+    return lambda workers: workers.said()[0].count("epoch") >= epochs
+
+
+def test_a_run_goes_on_when_a_worker_was_killed(whole, tmp_path):
+    # The first one is killed before anything is saved.
+    faults = [(1, after(0)), (0, after(2)), (1, after(3))]
+    assert survive(faults, tmp_path, whole, save_every=5) == len(faults)
+
+
+@pytest.mark.slow
+def test_a_run_goes_on_whenever_a_worker_is_killed(whole, tmp_path):
+    rng, killed, run = random.Random(0), 0, 0
+    while killed < 20:
+        faults = [
+            (rng.randrange(2), rng.uniform(0, 40)) for _ in range(20 - killed)
+        ]
+        found = [
+            (victim, _from_the_start(seconds)) for victim, seconds in faults
+        ]
+        arguments = {"save_every": 5} if run % 2 else {}
+        killed += survive(found, tmp_path / f"{run}", whole, **arguments)
+        run += 1
+    print(f"killed {killed} times in {run} runs")
+
+
+def _from_the_start(seconds):
+    begin = None
+
+    def due(workers):
+        nonlocal begin
+        begin = begin or time.monotonic()
+        return time.monotonic() - begin >= seconds
+
+    return due
