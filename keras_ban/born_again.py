@@ -439,6 +439,7 @@ class BornAgain:
             training.seed,
             teacher,
             folder=f"generation-{number - 1}",
+            cluster=self._cluster,
         )
         history, seconds = training.fit(
             fit, trained, job.batch, job.arguments, views, self._run, saved

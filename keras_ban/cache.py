@@ -1,6 +1,8 @@
 """The teacher's outputs, computed once and kept in memory or on disk."""
 
+import functools
 import hashlib
+import io
 import itertools
 import os
 import pathlib
@@ -14,6 +16,7 @@ from keras_ban import checks
 from keras_ban import fingerprint
 from keras_ban import stream
 from keras_ban import topk
+from keras_ban.cluster import Cluster
 from keras_ban.data_checks import SCANNED_BATCHES
 from keras_ban.objectives import LogitRegression
 from keras_ban.store import Store
@@ -100,14 +103,19 @@ class TeacherCache:
                 f"{self.top_k}. Leave it out to keep all logits."
             )
 
-    def fill(self, teacher, arguments, views, folder="."):
+    def fill(self, teacher, arguments, views, folder=".", cluster=None):
         """The outputs of a teacher for all examples, and all their views.
+
+        Several workers compute their shares side by side. The chief has them
+        in the directory, the others in a temporary one.
 
         Args:
             teacher: A `Teacher`.
             arguments: The arguments of `fit`, as `stream.prepare` gave them.
             views: The `Views` that the teacher is shown.
             folder: Where in the directory they are kept. Defaults to `"."`.
+            cluster: The `Cluster` of workers. Defaults to `None`: there is
+                one.
 
         Returns:
             `Outputs`.
@@ -126,26 +134,30 @@ class TeacherCache:
             "views": views.count,
             "augment": views.augment and _digest_of_view(views, arguments),
         }
+        cluster = cluster or Cluster()
         directory = self.directory and self.directory / folder
-        store = Store(directory, made_of)
+        store = Store(directory, made_of, is_own=cluster.number == 0)
         # Arrays cannot change behind our back.
         known = None if batches.is_arrays(arguments["x"]) else rows
         outputs = Outputs(store, starts, known)
-        with store.open() as is_complete:
+        with store.open(cluster) as is_complete:
             if not is_complete:
-                self._compute(outputs, teacher, arguments, len(rows), views)
-        return outputs
 
-    def _compute(self, outputs, teacher, arguments, rows, views):
-        for view in range(views.count):
-            for numbers, x in stream.examples(arguments):
-                outputs.check(x, numbers)
-                logits = teacher.function(views.shown(x, numbers, view))
-                encoded = self._encoded(logits)
-                if not view and not numbers[0]:
-                    outputs.store.create(encoded, rows, views.count)
-                outputs.store.write(view, numbers, encoded)
-        outputs.store.close()
+                def give(view, numbers, x):
+                    outputs.check(x, numbers)
+                    shown = views.shown(x, numbers, view)
+                    return self._encoded(teacher.function(shown))
+
+                for view in range(views.count):
+                    examples = stream.examples(arguments)
+                    for numbers, encoded in _computed(
+                        examples, functools.partial(give, view), cluster
+                    ):
+                        if not view and not numbers[0]:
+                            store.create(encoded, len(rows), views.count)
+                        store.write(view, numbers, encoded)
+                store.close()
+        return outputs
 
     def _encoded(self, logits):
         if self.top_k is None:
@@ -258,7 +270,7 @@ class Plan:
             rows = batches.first_rows(rows, checks.PROBE_ROWS)
             check_augment(self._augment, rows)
 
-    def views(self, arguments, seed=0, teacher=None, folder="."):
+    def views(self, arguments, seed=0, teacher=None, folder=".", cluster=None):
         """What each batch of a training passes through.
 
         Args:
@@ -267,13 +279,17 @@ class Plan:
             teacher: The `Teacher`, if there is one. Defaults to `None`.
             folder: Where in the cache's folder its outputs are kept. Defaults
                 to `"."`.
+            cluster: The `Cluster` of workers. Defaults to `None`: there is
+                one.
 
         Returns:
             `Views`, or `None` if nothing is to be done.
         """
         views = Views(self._augment, self._count, seed)
         if self._cache and teacher:
-            views.outputs = self._cache.fill(teacher, arguments, views, folder)
+            views.outputs = self._cache.fill(
+                teacher, arguments, views, folder, cluster
+            )
         return views if views.outputs or self._augment else None
 
     def describe(self):
@@ -285,6 +301,32 @@ class Plan:
             "augment": self._augment,
             "views": self._count,
         }
+
+
+def _computed(examples, function, cluster):
+    """Yields numbers and outputs of each batch; workers compute one in turn."""
+    if not cluster.several:
+        for numbers, x in examples:
+            yield numbers, function(numbers, x)
+        return
+    examples = iter(examples)
+    while group := list(itertools.islice(examples, cluster.size)):
+        content = b""
+        if cluster.number < len(group):
+            content = _packed(function(*group[cluster.number]))
+        for source, (numbers, _) in enumerate(group):
+            yield numbers, _unpacked(cluster.share(content, source))
+
+
+def _packed(arrays):
+    file = io.BytesIO()
+    np.savez(file, *arrays)
+    return file.getvalue()
+
+
+def _unpacked(content):
+    with np.load(io.BytesIO(content), allow_pickle=False) as file:
+        return [file[name] for name in file.files]
 
 
 def _pass(arguments, limit=None):

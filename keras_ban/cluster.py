@@ -139,15 +139,33 @@ class Cluster:
             raise RuntimeError(f"The chief failed: {answer['error']}")
         return answer["result"]
 
-    def share(self, content):
-        """The bytes that the chief has, on all workers.
+    def send(self, folder, names):
+        """Gives the other workers the chief's files.
+
+        Args:
+            folder: A `pathlib.Path`; on the chief, where they are.
+            names: Their paths in it.
+        """
+        for name in names:
+            path = folder / name
+            content = path.read_bytes() if self.number == 0 else b""
+            content = self.share(content)
+            if self.number > 0:
+                path.parent.mkdir(exist_ok=True)
+                path.write_bytes(content)
+
+    def share(self, content, source=0):
+        """The bytes that one worker has, on all of them.
 
         Args:
             content: Bytes. Those of the other workers count for nothing.
+            source: The number of the worker. Defaults to `0`, the chief.
         """
-        size = self.numbers(len(content))[0]
+        if not self.several:
+            return content
+        size = self.numbers(len(content))[source]
         mine = np.zeros(size + -size % 4, "uint8")
-        if self.number == 0:
+        if self.number == source:
             mine[:size] = np.frombuffer(content, "uint8")
         words = mine.view("int32")
         for start in range(0, len(words), _CHUNK):

@@ -17,6 +17,7 @@ from keras_ban import objectives
 from keras_ban import outputs
 from keras_ban import stream
 from keras_ban import topk
+from keras_ban.cluster import Cluster
 from keras_ban.teacher import Teacher
 from keras_ban.views import Joined
 
@@ -190,7 +191,8 @@ class Distiller(distribute.Distributed):
         # A `PyDataset` draws its order from the same generator by itself.
         is_own = isinstance(x, keras.utils.PyDataset)
         seed = 0 if is_own else random.getrandbits(32)
-        shown = plan.views(arguments, 0, self.teacher)
+        cluster = Cluster(self.student.distribute_strategy)
+        shown = plan.views(arguments, 0, self.teacher, cluster=cluster)
         epoch = arguments.get("initial_epoch", 0)
         with stream.clear_errors("the student"):
             return super().fit(**stream.of(arguments, 0, seed, epoch, shown))

@@ -11,13 +11,13 @@ import socket
 import sys
 import time
 
-_SECONDS = 50
+_SECONDS = 40
 
 
 def meet(addresses, number):
     """Waits until every worker has been reached.
 
-    For `KERAS_BAN_JOIN_SECONDS`, 50 by default.
+    For `KERAS_BAN_JOIN_SECONDS`, 40 by default.
 
     Args:
         addresses: Those of all workers, as "host:port".

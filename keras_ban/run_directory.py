@@ -128,8 +128,10 @@ class RunDirectory:
         with contextlib.ExitStack() as stack:
             self._signals = stack.enter_context(Signals())
             names = self._cluster.on_chief(lambda: self._prepare(stack))
+            if self._cluster.number > 0:
+                self.path = stack.enter_context(files.temporary_folder())
             if self._cluster.several:
-                self._hand_out(names, stack)
+                self._cluster.send(self.path, names)
             self._writer = stack.enter_context(
                 concurrent.futures.ThreadPoolExecutor(1)
             )
@@ -149,19 +151,6 @@ class RunDirectory:
         self._sweep()
         found = [self._run_json, *self.path.glob("generation-*/*.*")]
         return [str(p.relative_to(self.path)) for p in found if p.is_file()]
-
-    def _hand_out(self, names, stack):
-        """Gives the other workers a copy, which is gone when this closes."""
-        is_chief = self._cluster.number == 0
-        if not is_chief:
-            self.path = stack.enter_context(files.temporary_folder())
-        for name in names:
-            path = self.path / name
-            content = path.read_bytes() if is_chief else b""
-            content = self._cluster.share(content)
-            if not is_chief:
-                path.parent.mkdir(exist_ok=True)
-                path.write_bytes(content)
 
     @property
     def stops_now(self):

@@ -2,6 +2,7 @@
 
 import contextlib
 import pathlib
+import tempfile
 
 import numpy as np
 
@@ -16,16 +17,27 @@ class Store:
     Args:
         directory: The folder, or `None`.
         made_of: What the arrays were made of, a dict.
+        is_own: Whether the folder is this worker's; else it has a temporary
+            one instead. Defaults to `True`.
     """
 
-    def __init__(self, directory, made_of):
+    def __init__(self, directory, made_of, is_own=True):
+        self._temporary = None
+        if directory and not is_own:
+            self._temporary = tempfile.TemporaryDirectory(
+                ignore_cleanup_errors=True
+            )
+            directory = pathlib.Path(self._temporary.name)
         self._directory = directory
         self._made_of = made_of
         self._arrays = []
 
     @contextlib.contextmanager
-    def open(self):
-        """Locks the folder and opens what it holds.
+    def open(self, cluster):
+        """Locks the chief's folder and opens what it holds, on all workers.
+
+        Args:
+            cluster: The `Cluster` of workers.
 
         Yields:
             Whether it held anything.
@@ -33,9 +45,23 @@ class Store:
         if self._directory is None:
             yield False
             return
+        with contextlib.ExitStack() as stack:
+            names = cluster.on_chief(lambda: self._held(stack))
+            if names and cluster.several:
+                cluster.send(self._directory, names)
+                if self._temporary:
+                    self._load()
+            yield bool(names)
+
+    def _held(self, stack):
+        """The names of the files that the folder holds."""
         files.make_folder(self._directory)
-        with files.lock(self._directory / "lock"):
-            yield self._json.exists() and self._load()
+        stack.enter_context(files.lock(self._directory / "lock"))
+        if not self._json.exists():
+            return []
+        self._load()
+        found = [p.filename for parts in self._arrays for p in parts]
+        return [self._json.name, *(pathlib.Path(p).name for p in found)]
 
     def _load(self):
         content = files.read_json(self._json)
@@ -50,7 +76,6 @@ class Store:
             [self._mapped(name, digest) for name, digest in parts]
             for parts in content["files"]
         ]
-        return True
 
     def create(self, encoded, rows, views):
         """Makes room for `rows` like those of `encoded`, in each view."""

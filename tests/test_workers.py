@@ -47,11 +47,26 @@ def test_objectives_are_those_of_one_process(count, tmp_path):
             close(found, expected)
 
 
-def test_generations_are_those_of_one_process(tmp_path):
-    expected = alone("generations", tmp_path)
-    with Workers(2, "generations", tmp_path / "many") as many:
+@pytest.mark.parametrize(
+    "count, outputs",
+    [
+        (2, "in a folder"),
+        pytest.param(2, "online", marks=pytest.mark.slow),
+        pytest.param(3, "cached", marks=pytest.mark.slow),
+    ],
+)
+def test_generations_are_those_of_one_process(count, outputs, tmp_path):
+    expected = alone("generations", tmp_path, cache="online")
+    folder = tmp_path / "cache"
+    cache = str(folder) if outputs == "in a folder" else outputs
+    with Workers(count, "generations", tmp_path / "many", cache=cache) as many:
         for found in many.found():
             close(found, expected)
+    if cache == str(folder):
+        # All are given what the chief has there already.
+        with Workers(2, "generations", tmp_path / "again", cache=cache) as many:
+            for found in many.found():
+                close(found, expected)
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +108,7 @@ def survive(faults, tmp_path, whole, **job):
             said = workers.said()[1 - victim]
             print(f"worker {victim} killed, the other after {seconds:.1f} s")
             assert seconds <= 60
-            reason = "another one is gone", "has waited", "in watchdog"
+            reason = "another one is gone", "has waited", "in _workers"
             assert any(text in said for text in reason), said
             killed += 1
     return killed
