@@ -69,12 +69,20 @@ def test_generations_are_those_of_one_process(count, outputs, tmp_path):
                 close(found, expected)
 
 
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory):
+def test_keras_still_needs_help(tmp_path):
+    with Workers(2, "plain", tmp_path) as workers:
+        found = workers.found()
+    assert "trained" not in found, (
+        "Keras trains on several workers now: see whether `Distributed` in "
+        "distribute.py can go (keras issue 20585)."
+    )
+
+
+def undisturbed(folder, **job):
     """What a run of two workers gives that nothing happens to."""
-    folder = tmp_path_factory.mktemp("whole")
-    with Workers(2, "run", folder, directory=str(folder / "run")) as workers:
-        one, other = workers.found()
+    directory = str(folder / "run")
+    with Workers(2, "run", folder / "logs", directory=directory, **job) as both:
+        one, other = both.found()
     assert one == other
     return one
 
@@ -119,14 +127,30 @@ def after(epochs):
     return lambda workers: workers.said()[0].count("epoch") >= epochs
 
 
-def test_a_run_goes_on_when_a_worker_was_killed(whole, tmp_path):
-    # The first one is killed before anything is saved.
-    faults = [(1, after(0)), (0, after(2)), (1, after(3))]
-    assert survive(faults, tmp_path, whole, save_every=5) == len(faults)
+def test_a_run_goes_on_when_a_worker_was_killed(tmp_path):
+    small = {"generations": 1, "epochs": 2, "save_every": 5}
+    whole = undisturbed(tmp_path / "whole", **small)
+    assert survive([(0, after(1))], tmp_path, whole, **small) == 1
+
+
+def test_another_number_of_workers_goes_on_and_says_so(tmp_path):
+    small = {"generations": 1, "epochs": 2, "save_every": 5}
+    job = {"directory": str(tmp_path / "run"), **small}
+    with Workers(2, "run", tmp_path / "two", **job) as two:
+        due = after(1)
+        while not due(two):
+            time.sleep(0.05)
+        two.processes[1].kill()
+        two.processes[0].wait(120)
+    with Workers(0, "run", tmp_path / "one", **job) as one:
+        found = one.found()[0]
+    assert "with 1 replicas where 2 began" in one.said()[0]
+    assert len(found) == 2
 
 
 @pytest.mark.slow
-def test_a_run_goes_on_whenever_a_worker_is_killed(whole, tmp_path):
+def test_a_run_goes_on_whenever_a_worker_is_killed(tmp_path):
+    whole = undisturbed(tmp_path / "whole")
     rng, killed, run = random.Random(0), 0, 0
     while killed < 20:
         faults = [

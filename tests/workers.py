@@ -170,6 +170,17 @@ def _drawn():
     return _plain(keras.layers.Dropout(0.2))
 
 
+def plain(strategy):
+    """Whether Keras itself can train on several workers."""
+    with strategy.scope():
+        model = network(1)
+    try:
+        model.fit(X, Y, **FIT)
+    except Exception as error:
+        return repr(error)
+    return "trained"
+
+
 class Slow(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
         time.sleep(0.01)
@@ -178,7 +189,7 @@ class Slow(keras.callbacks.Callback):
         print("epoch", epoch)
 
 
-def run(strategy, directory, **arguments):
+def run(strategy, directory, generations=2, epochs=4, **arguments):
     """A run on disk, long enough to be killed."""
     ban = keras_ban.BornAgain(
         _drawn, "dkpp", directory=directory, seed=3, **arguments
@@ -190,8 +201,8 @@ def run(strategy, directory, **arguments):
 
     lineage = ban.fit(
         *toy(300),
-        generations=2,
-        epochs=4,
+        generations=generations,
+        epochs=epochs,
         batch_size=16,
         validation_data=VALIDATION,
         callbacks=callbacks,
@@ -212,7 +223,7 @@ def run(strategy, directory, **arguments):
 def main(job, folder, arguments):
     task = json.loads(os.environ.get("TF_CONFIG", "{}")).get("task", {})
     strategy = tf.distribute.get_strategy()
-    if task and job == "objectives":
+    if task and job in ("objectives", "plain"):
         strategy = tf.distribute.MultiWorkerMirroredStrategy()
     found = globals()[job](strategy, **json.loads(arguments))
     path = pathlib.Path(folder) / f"found-{task.get('index', 0)}.json"
