@@ -98,3 +98,17 @@ def test_bad_number_of_workers_is_refused(workers, capsys):
     with pytest.raises(SystemExit):
         launch.main(["--workers", workers, "script.py"])
     assert "--workers" in capsys.readouterr().err
+
+
+def test_tensorflow_that_has_begun_is_too_late(tmp_path):
+    content = """
+import tensorflow as tf
+tf.constant(0)
+import keras_ban
+keras_ban.BornAgain(lambda: None)
+"""
+    process = start(tmp_path, content)
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "TensorFlow has begun already" in out
+    assert "Create `keras_ban.BornAgain` first" in out

@@ -1,12 +1,15 @@
 """Real workers on this machine: the same as one process, and safe together."""
 
 import random
+import signal
 import time
 
 import numpy as np
 import pytest
 from objective_cases import ALL
 from workers import Workers
+
+from keras_ban import files
 
 NAMES = [objective.short_name for objective in ALL]
 
@@ -176,3 +179,30 @@ def _from_the_start(seconds):
         return time.monotonic() - begin >= seconds
 
     return due
+
+
+@pytest.mark.slow
+def test_a_signal_to_one_worker_ends_all(tmp_path):
+    small = {"generations": 1, "epochs": 2, "save_every": 5}
+    whole = undisturbed(tmp_path / "whole", **small)
+    job = {"directory": str(tmp_path / "run"), **small}
+    with Workers(2, "run", tmp_path / "first", **job) as both:
+        due = after(1)
+        while not due(both):
+            time.sleep(0.05)
+        both.processes[1].send_signal(signal.SIGTERM)
+        assert both.wait(60) == [-signal.SIGTERM] * 2, both.said()
+        assert all("SIGTERM: the state is saved" in s for s in both.said())
+    with Workers(2, "run", tmp_path / "second", **job) as both:
+        assert both.found() == [whole, whole]
+        assert "resuming " in both.said()[0]
+
+
+def test_a_directory_that_is_in_use_is_refused_on_all(tmp_path):
+    directory = tmp_path / "run"
+    directory.mkdir()
+    with files.lock(directory / "lock"):
+        with Workers(2, "run", tmp_path, directory=str(directory)) as both:
+            assert both.wait(60) == [1, 1]
+            for said in both.said():
+                assert "Another process is training" in said

@@ -1,0 +1,69 @@
+"""Workers that wait for each other, and not for ever."""
+
+import concurrent.futures
+import json
+import os
+import socket
+import subprocess
+import sys
+
+import pytest
+
+from keras_ban import launch
+from keras_ban import rendezvous
+
+
+@pytest.fixture
+def addresses():
+    config = launch.environments(3)[0]["TF_CONFIG"]
+    return json.loads(config)["cluster"]["worker"]
+
+
+def test_all_meet_and_leave_their_ports_free(addresses):
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        for done in [
+            pool.submit(rendezvous.meet, addresses, k) for k in range(3)
+        ]:
+            done.result(30)
+    for address in addresses:
+        with socket.create_server(("", int(address.rsplit(":")[1]))):
+            pass
+
+
+def test_missing_worker_is_named(addresses, monkeypatch):
+    monkeypatch.setenv("KERAS_BAN_JOIN_SECONDS", "1")
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        found = [pool.submit(rendezvous.meet, addresses, k) for k in (0, 1)]
+        for number, future in enumerate(found):
+            message = (
+                f"Worker {number} has waited 1 seconds .*Missing: "
+                f"{addresses[2]}\\. .*KERAS_BAN_JOIN_SECONDS"
+            )
+            with pytest.raises(RuntimeError, match=message):
+                future.result(30)
+
+
+def test_port_that_is_taken_is_named(addresses, monkeypatch):
+    monkeypatch.setenv("KERAS_BAN_JOIN_SECONDS", "0")
+    with socket.create_server(("", int(addresses[0].rsplit(":")[1]))):
+        message = f"cannot listen at {addresses[0]}: .*in use"
+        with pytest.raises(RuntimeError, match=message):
+            rendezvous.meet(addresses, 0)
+
+
+def test_process_that_begins_no_cluster_ends():
+    code = """
+import time
+from keras_ban import rendezvous
+with rendezvous.watchdog():
+    time.sleep(100)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "KERAS_BAN_JOIN_SECONDS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 1
+    assert "Timeout (0:00:01)!" in done.stderr
