@@ -72,8 +72,9 @@ class BornAgain:
         overwrite: Whether to remove the run that the directory holds.
             Defaults to `False`.
         strategy: The `tf.distribute.Strategy` to train under. Defaults to
-            `"auto"`: the one that is entered; else, with several GPUs, a
-            `MirroredStrategy`; else none.
+            `"auto"`: the one that is entered; else, among several workers
+            told by `TF_CONFIG` or Slurm, a `MultiWorkerMirroredStrategy`;
+            else, with several GPUs, a `MirroredStrategy`; else none.
 
     Attributes:
         lineage: The `Lineage` of the last `fit`. It grows by a generation at
@@ -81,6 +82,8 @@ class BornAgain:
 
     Raises:
         ValueError: If an argument is not of these kinds.
+        RuntimeError: If there are several workers, and one of them is
+            missing, or TensorFlow has begun already.
 
     Example:
     >>> ban = keras_ban.BornAgain(model_fn, directory="runs/digits")

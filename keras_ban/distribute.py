@@ -8,6 +8,7 @@ averaged over a batch is so over the global one.
 import contextlib
 import functools
 import os
+import shutil
 from typing import Any
 from typing import NamedTuple
 
@@ -71,11 +72,29 @@ def _cluster():
     if "TF_CONFIG" in os.environ:
         resolver = tf.distribute.cluster_resolver.TFConfigClusterResolver()
     elif int(os.environ.get("SLURM_STEP_NUM_TASKS", 1)) > 1:
-        resolver = tf.distribute.cluster_resolver.SlurmClusterResolver()
+        resolver = _slurm()
     else:
         return None
     addresses, _ = cluster.places(resolver)
     return resolver if len(addresses) > 1 else None
+
+
+def _slurm():
+    resolvers = tf.distribute.cluster_resolver
+    if shutil.which("nvidia-smi"):
+        return resolvers.SlurmClusterResolver()
+    # On nodes without GPUs it fails, unless it thinks that each task has one.
+    known = resolvers.SlurmClusterResolver(
+        gpus_per_node=int(os.environ["SLURM_STEP_NUM_TASKS"]),
+        gpus_per_task=1,
+        auto_set_gpu=False,
+    )
+    return resolvers.SimpleClusterResolver(
+        known.cluster_spec(),
+        task_type=known.task_type,
+        task_id=known.task_id,
+        num_accelerators={"GPU": 0},
+    )
 
 
 @functools.cache

@@ -112,3 +112,32 @@ keras_ban.BornAgain(lambda: None)
     assert process.returncode == 1
     assert "TensorFlow has begun already" in out
     assert "Create `keras_ban.BornAgain` first" in out
+
+
+def test_slurm_is_found(tmp_path):
+    script = """
+import keras_ban
+from keras_ban import distribute
+from keras_ban.cluster import Cluster
+cluster = Cluster(distribute.get("auto"))
+print(cluster.size, cluster.number, cluster.numbers(cluster.number + 5))
+"""
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", script],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={
+                **os.environ,
+                "SLURM_PROCID": f"{number}",
+                "SLURM_STEP_NODELIST": "127.0.0.1",
+                "SLURM_STEP_NUM_TASKS": "2",
+                "SLURM_STEP_TASKS_PER_NODE": "2",
+            },
+        )
+        for number in range(2)
+    ]
+    for number, process in enumerate(processes):
+        out, err = process.communicate(timeout=100)
+        assert out == f"2 {number} [5, 6]\n", err
