@@ -26,6 +26,7 @@ tf.config.set_logical_device_configuration(
 # Two workers end together if the longest files begin.
 LONG = (
     "test_distribute.py",
+    "test_workers.py",
     "test_kills.py",
     "test_resume.py",
     "test_examples.py",

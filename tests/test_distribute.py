@@ -99,7 +99,11 @@ def test_objective_is_that_of_one_device(count, objective):
 @pytest.mark.parametrize("reduction", ["sum", "mean_with_sample_weight"])
 @pytest.mark.parametrize(
     "objective",
-    [pytest.param("ban+l", marks=pytest.mark.slow), "cwtm", "labels"],
+    [
+        pytest.param("ban+l", marks=pytest.mark.slow),
+        "cwtm",
+        pytest.param("labels", marks=pytest.mark.slow),
+    ],
 )
 def test_reduction_is_that_of_one_device(reduction, objective):
     def make():

@@ -12,11 +12,11 @@ import pytest
 from keras_ban import launch
 
 
-def start(tmp_path, content, *arguments, workers=2):
+def start(tmp_path, content, workers=2):
     script = tmp_path / "script.py"
     script.write_text(content)
     command = [sys.executable, "-m", "keras_ban.launch"]
-    command += ["--workers", str(workers), str(script), *arguments]
+    command += ["--workers", str(workers), str(script)]
     return subprocess.Popen(
         command,
         stdout=subprocess.PIPE,
@@ -26,11 +26,18 @@ def start(tmp_path, content, *arguments, workers=2):
     )
 
 
-def test_each_worker_is_told_who_it_is(tmp_path):
+def run(tmp_path, capsys, content, *arguments, workers=2):
+    """The status of the launcher in this process, and what it prints."""
+    script = tmp_path / "script.py"
+    script.write_text(content)
+    status = launch.main(["--workers", str(workers), str(script), *arguments])
+    return status, capsys.readouterr().out
+
+
+def test_each_worker_is_told_who_it_is(tmp_path, capsys):
     content = "import os, sys; print(os.environ['TF_CONFIG'], sys.argv[1:])"
-    process = start(tmp_path, content, "--epochs", "3", workers=3)
-    out, err = process.communicate(timeout=60)
-    assert process.returncode == 0, err
+    status, out = run(tmp_path, capsys, content, "--epochs", "3", workers=3)
+    assert status == 0
     lines = sorted(out.splitlines())
     clusters = []
     for number, line in enumerate(lines):
@@ -46,7 +53,7 @@ def test_each_worker_is_told_who_it_is(tmp_path):
     assert all(a.startswith("127.0.0.1:") for a in clusters[0])
 
 
-def test_all_end_when_one_fails(tmp_path):
+def test_all_end_when_one_fails(tmp_path, capsys):
     content = """
 import json, os, sys, time
 if json.loads(os.environ["TF_CONFIG"])["task"]["index"] == 1:
@@ -55,19 +62,17 @@ if json.loads(os.environ["TF_CONFIG"])["task"]["index"] == 1:
 time.sleep(100)
 """
     begin = time.monotonic()
-    process = start(tmp_path, content)
-    out, err = process.communicate(timeout=60)
-    assert process.returncode == 7, err
+    status, out = run(tmp_path, capsys, content)
+    assert status == 7
     assert "[worker 1] oh" in out
     assert "[worker 1] ended with status 7" in out
     assert time.monotonic() - begin < 30
 
 
-def test_a_killed_worker_is_told_by_its_signal(tmp_path):
+def test_a_killed_worker_is_told_by_its_signal(tmp_path, capsys):
     content = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
-    process = start(tmp_path, content)
-    out, _ = process.communicate(timeout=60)
-    assert process.returncode == 128 + signal.SIGKILL
+    status, out = run(tmp_path, capsys, content)
+    assert status == 128 + signal.SIGKILL
     assert f"ended with status {128 + signal.SIGKILL}" in out
 
 

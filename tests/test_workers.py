@@ -53,7 +53,7 @@ def test_objectives_are_those_of_one_process(count, tmp_path):
 @pytest.mark.parametrize(
     "count, outputs",
     [
-        (2, "in a folder"),
+        pytest.param(2, "in a folder", marks=pytest.mark.slow),
         pytest.param(2, "online", marks=pytest.mark.slow),
         pytest.param(3, "cached", marks=pytest.mark.slow),
     ],
@@ -138,6 +138,7 @@ def test_a_run_goes_on_when_a_worker_was_killed(tmp_path):
     assert survive([(0, after(1))], tmp_path, whole, **small) == 1
 
 
+@pytest.mark.slow
 def test_another_number_of_workers_goes_on_and_says_so(tmp_path):
     small = {"generations": 1, "epochs": 2, "save_every": 5}
     job = {"directory": str(tmp_path / "run"), **small}
