@@ -127,8 +127,9 @@ class _Workers:
         self._told = number
 
     def _forward(self, number, process):
-        for line in process.stdout:
-            self._say(number, line.rstrip("\n"))
+        with process.stdout as lines:
+            for line in lines:
+                self._say(number, line.rstrip("\n"))
         status = process.wait()
         with self._changed:
             self._status[number] = 128 - status if status < 0 else status
