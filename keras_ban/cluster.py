@@ -25,6 +25,9 @@ def places(resolver):
 
     Args:
         resolver: A `tf.distribute.cluster_resolver.ClusterResolver`.
+
+    Raises:
+        ValueError: If this one is not among them.
     """
     known = resolver.cluster_spec().as_dict()
     tasks = [
@@ -33,7 +36,14 @@ def places(resolver):
         for number in range(len(known.get(job, ())))
     ]
     addresses = [known[job][number] for job, number in tasks]
-    return addresses, tasks.index((resolver.task_type, resolver.task_id))
+    own = resolver.task_type, resolver.task_id
+    if tasks and own not in tasks:
+        raise ValueError(
+            "This process has no part in the training. Expected a task 'chief' "
+            f"or 'worker' of the cluster {known}. Received: {own}. Correct "
+            "`TF_CONFIG`, or take it out of the environment."
+        )
+    return addresses, tasks.index(own) if tasks else 0
 
 
 class Cluster:

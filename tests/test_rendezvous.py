@@ -9,6 +9,7 @@ import sys
 
 import pytest
 
+from keras_ban import distribute
 from keras_ban import launch
 from keras_ban import rendezvous
 
@@ -67,3 +68,25 @@ with rendezvous.watchdog():
     )
     assert done.returncode == 1
     assert "Timeout (0:00:01)!" in done.stderr
+
+
+@pytest.mark.parametrize("cluster", [{}, {"worker": ["127.0.0.1:1"]}])
+def test_a_cluster_of_one_needs_no_strategy(cluster, monkeypatch):
+    config = {"cluster": cluster} if cluster else {}
+    if cluster:
+        config["task"] = {"type": "worker", "index": 0}
+    monkeypatch.setenv("TF_CONFIG", json.dumps(config))
+    monkeypatch.setattr(distribute, "_cluster", distribute._cluster.__wrapped__)
+    assert distribute.get("auto") is None
+
+
+@pytest.mark.parametrize(
+    "task", [{"type": "evaluator", "index": 0}, {"type": "worker", "index": 5}]
+)
+def test_a_task_outside_of_the_cluster_is_refused(task, monkeypatch):
+    cluster = {"worker": ["127.0.0.1:1", "127.0.0.1:2"]}
+    config = json.dumps({"cluster": cluster, "task": task})
+    monkeypatch.setenv("TF_CONFIG", config)
+    monkeypatch.setattr(distribute, "_cluster", distribute._cluster.__wrapped__)
+    with pytest.raises(ValueError, match=f"Received: .*'{task['type']}'"):
+        distribute.get("auto")
