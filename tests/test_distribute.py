@@ -83,8 +83,21 @@ def close(one, other, tolerance=1e-5):
         )
 
 
-CASES = [(4, objective) for objective in ALL]
-CASES += [(2, objectives.CWTM), (2, objectives.DKPP)]
+SHORT = [
+    (2, objectives.DKPP),
+    (4, objectives.BANWithLabels),
+    (4, objectives.CWTM),
+    (4, objectives.DKPP),
+]
+CASES = [
+    pytest.param(
+        count,
+        objective,
+        marks=[] if (count, objective) in SHORT else pytest.mark.slow,
+    )
+    for count in (2, 4)
+    for objective in ALL
+]
 
 
 @pytest.mark.parametrize("count, objective", CASES)
@@ -133,13 +146,13 @@ OPTIMIZERS = {
 }
 
 
-SHORT = ("weight decay", "global clipped", "accumulated, Adam")
+OFTEN = ("weight decay", "global clipped", "accumulated, Adam")
 
 
 @pytest.mark.parametrize(
     "name",
     [
-        pytest.param(n, marks=[] if n in SHORT else pytest.mark.slow)
+        pytest.param(n, marks=[] if n in OFTEN else pytest.mark.slow)
         for n in OPTIMIZERS
     ],
 )
@@ -204,7 +217,9 @@ def test_masked_positions_are_those_of_one_device():
     close(*found)
 
 
-@pytest.mark.parametrize("kind", ["tf.data", "PyDataset"])
+@pytest.mark.parametrize(
+    "kind", ["tf.data", pytest.param("PyDataset", marks=pytest.mark.slow)]
+)
 def test_data_set_is_read_as_on_one_device(kind):
     def data():
         if kind == "PyDataset":
@@ -264,7 +279,9 @@ def born(count, entered=False, **kwargs):
     return lineage
 
 
-@pytest.mark.parametrize("entered", [False, True])
+@pytest.mark.parametrize(
+    "entered", [False, pytest.param(True, marks=pytest.mark.slow)]
+)
 def test_generations_are_those_of_one_device(entered):
     one, other = born(1, objective="ban+l"), born(2, entered, objective="ban+l")
     for a, b in zip(one, other, strict=True):

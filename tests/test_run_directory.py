@@ -220,6 +220,7 @@ def test_keep_the_best_needs_validation_data(tmp_path):
         run(tmp_path, born={"keep": "best"})
 
 
+@pytest.mark.slow
 def test_disk_use_is_flat(tmp_path):
     sizes = []
     for generations in range(1, 20):

@@ -41,9 +41,17 @@ def alone(job, tmp_path, **arguments):
         return one.found()[0]
 
 
-@pytest.mark.parametrize("count", [2, pytest.param(3, marks=pytest.mark.slow)])
-def test_objectives_are_those_of_one_process(count, tmp_path):
-    arguments = {"names": NAMES}
+@pytest.mark.parametrize(
+    "count, names",
+    [
+        (2, ["labels", "cwtm", "dkpp"]),
+        pytest.param(2, NAMES, marks=pytest.mark.slow),
+        pytest.param(3, NAMES, marks=pytest.mark.slow),
+    ],
+    ids=str,
+)
+def test_objectives_are_those_of_one_process(count, names, tmp_path):
+    arguments = {"names": names}
     expected = alone("objectives", tmp_path, **arguments)
     with Workers(count, "objectives", tmp_path / "many", **arguments) as many:
         for found in many.found():
@@ -199,6 +207,7 @@ def test_a_signal_to_one_worker_ends_all(tmp_path):
         assert "resuming " in both.said()[0]
 
 
+@pytest.mark.slow
 def test_a_directory_that_is_in_use_is_refused_on_all(tmp_path):
     directory = tmp_path / "run"
     directory.mkdir()
