@@ -37,7 +37,7 @@ def model_fn():
             keras.Input((8, 8, 1)),
             layers.Conv2D(16, 3, padding="same", use_bias=False),
             # Statistics of the whole batch, however many share it.
-            layers.BatchNormalization(synchronized=True),
+            layers.BatchNormalization(momentum=0.9, synchronized=True),
             layers.ReLU(),
             layers.Conv2D(32, 3, strides=2, padding="same", activation="relu"),
             layers.Flatten(),
@@ -45,7 +45,7 @@ def model_fn():
         ]
     )
     model.compile(
-        optimizer=keras.optimizers.SGD(0.05, momentum=0.9),
+        optimizer=keras.optimizers.Adam(2e-3),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
     )
@@ -55,7 +55,7 @@ def model_fn():
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--generations", type=int, default=2)
-    parser.add_argument("--epochs", type=int, default=5)
+    parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--batch-size", type=int, default=100)
     parser.add_argument("--directory", help="keep the run here, and resume")
     arguments = parser.parse_args()
