@@ -34,7 +34,7 @@ def main(arguments=None):
         prog="python -m keras_ban.launch", description=__doc__.split("\n")[0]
     )
     parser.add_argument("--workers", type=_positive, default=2)
-    parser.add_argument("script", help="a Python script, or -m and a module")
+    parser.add_argument("script", help="a Python script")
     parser.add_argument("rest", nargs=argparse.REMAINDER)
     given = parser.parse_args(arguments)
     command = [sys.executable, "-u", given.script, *given.rest]

@@ -4,7 +4,6 @@ As a script, `python workers.py JOB FOLDER ARGUMENTS`, it is one of them, told
 by `TF_CONFIG` which; or it is alone. What it finds it leaves in the folder.
 """
 
-import hashlib
 import json
 import os
 import pathlib
@@ -15,6 +14,7 @@ import time
 import keras
 import numpy as np
 import tensorflow as tf
+from faults import summary
 from lineages import toy
 
 import keras_ban
@@ -43,7 +43,6 @@ class Workers:
         command.append(json.dumps(arguments))
         self.logs = [folder / f"log-{k}.txt" for k in range(count or 1)]
         self._folder = folder
-        self._names = []
         self.processes = []
         places = launch.environments(count) if count else [dict(os.environ)]
         for environment, log in zip(places, self.logs, strict=True):
@@ -208,16 +207,7 @@ def run(strategy, directory, generations=2, epochs=4, **arguments):
         callbacks=callbacks,
         verbose=0,
     )
-    return [
-        {
-            "weights": hashlib.sha256(
-                b"".join(w.tobytes() for w in g.model.get_weights())
-            ).hexdigest(),
-            "history": g.history,
-            "metrics": g.metrics,
-        }
-        for g in lineage
-    ]
+    return summary(lineage)
 
 
 def main(job, folder, arguments):
