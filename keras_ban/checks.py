@@ -50,6 +50,17 @@ def integer(name, value, minimum, maximum=float("inf")):
     )
 
 
+def number(name, value, valid, expected):
+    """Returns `value` as a float if it is a number that `valid` accepts."""
+    is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    if is_number and valid(value):
+        return float(value)
+    raise ValueError(
+        f"Invalid value for argument `{name}`. Expected {expected}. "
+        f"Received: {value!r}"
+    )
+
+
 def directory(path, keep, save_every, overwrite):
     """Checks the arguments that say how a run is kept."""
     if path is None:

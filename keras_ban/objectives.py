@@ -6,11 +6,10 @@ a `keras.losses.Loss` of three arguments, written with `keras.ops` alone and
 computed in float32 at least.
 """
 
-import numbers
-
 import keras
 from keras import ops
 
+from keras_ban import checks
 from keras_ban import distribute
 from keras_ban.losses import at_least_float32
 from keras_ban.losses import class_logits
@@ -289,10 +288,10 @@ class KD(Objective):
         reduction="sum_over_batch_size",
     ):
         super().__init__(name=name, reduction=reduction)
-        self.alpha = _number(
+        self.alpha = checks.number(
             "alpha", alpha, lambda v: 0 <= v <= 1, "a number from 0 to 1"
         )
-        self.temperature = _number(
+        self.temperature = checks.number(
             "temperature",
             temperature,
             lambda v: 0 < v < float("inf"),
@@ -321,17 +320,6 @@ class KD(Objective):
             "alpha": self.alpha,
             "temperature": self.temperature,
         }
-
-
-def _number(name, value, valid, expected):
-    """Checks `alpha` and `temperature` where they enter."""
-    is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
-    if is_number and valid(value):
-        return float(value)
-    raise ValueError(
-        f"Invalid value for argument `{name}`. Expected {expected}. "
-        f"Received: {value!r}"
-    )
 
 
 @keras.saving.register_keras_serializable(package="keras_ban")

@@ -1,6 +1,41 @@
 """The networks of the born-again experiments, as functional Keras models."""
 
 from keras_ban.models.densenet import densenet
+from keras_ban.models.named import densenet_80_80
+from keras_ban.models.named import densenet_80_120
+from keras_ban.models.named import densenet_90_60
+from keras_ban.models.named import densenet_112_33
+from keras_ban.models.named import wide_resnet_28_1
+from keras_ban.models.named import wide_resnet_28_2
+from keras_ban.models.named import wide_resnet_28_5
+from keras_ban.models.named import wide_resnet_28_10
+from keras_ban.models.names import get
+from keras_ban.models.names import takes_teacher
+from keras_ban.models.pre_resnet import pre_resnet
+from keras_ban.models.students import ban_densenet
+from keras_ban.models.students import ban_pre_resnet
+from keras_ban.models.students import ban_wide_resnet
+from keras_ban.models.students import hidden_shapes
+from keras_ban.models.students import share_ends
 from keras_ban.models.wide_resnet import wide_resnet
 
-__all__ = ["densenet", "wide_resnet"]
+__all__ = [
+    "ban_densenet",
+    "ban_pre_resnet",
+    "ban_wide_resnet",
+    "densenet",
+    "densenet_80_80",
+    "densenet_80_120",
+    "densenet_90_60",
+    "densenet_112_33",
+    "get",
+    "hidden_shapes",
+    "pre_resnet",
+    "share_ends",
+    "takes_teacher",
+    "wide_resnet",
+    "wide_resnet_28_1",
+    "wide_resnet_28_2",
+    "wide_resnet_28_5",
+    "wide_resnet_28_10",
+]

@@ -4,7 +4,10 @@ import keras
 from keras import layers
 
 from keras_ban import checks
-from keras_ban.models import blocks
+from keras_ban.models.blocks import Blocks
+from keras_ban.models.options import check
+
+FIRST_FILTERS = 16
 
 
 def densenet(
@@ -13,6 +16,7 @@ def densenet(
     num_classes,
     compression=0.5,
     input_shape=(32, 32, 3),
+    weight_decay=5e-4,
 ):
     """A densely connected network with bottlenecks, DenseNet-BC.
 
@@ -33,6 +37,8 @@ def densenet(
             Defaults to `0.5`.
         input_shape: `(height, width, channels)` of the images. Defaults to
             `(32, 32, 3)`.
+        weight_decay: As of SGD, in every weight's gradient. Defaults to
+            `5e-4`, that of the networks of Furlanello et al., 2018.
 
     Returns:
         An uncompiled `keras.Model` from images of shape `(batch,
@@ -48,30 +54,55 @@ def densenet(
     """
     checks.integer("depth", depth, 10)
     checks.integer("growth_rate", growth_rate, 1)
-    checks.integer("num_classes", num_classes, 1)
-    if not 0 < compression <= 1:
-        raise ValueError(
-            "Invalid value for argument `compression`. Expected a number above "
-            f"0, 1 at most. Received: {compression!r}"
-        )
+    check(num_classes, input_shape, weight_decay)
+    check_compression(compression)
+    return build(
+        [growth_rate] * units(depth),
+        compression,
+        num_classes,
+        input_shape,
+        weight_decay,
+        f"densenet_{depth}_{growth_rate}",
+    )
+
+
+def units(depth):
+    """How many units each of the three blocks has."""
+    return -(-(depth - 4) // 6)
+
+
+def check_compression(compression):
+    """Checks that this is a share of the channels."""
+    checks.number(
+        "compression",
+        compression,
+        lambda v: 0 < v <= 1,
+        "a number above 0, 1 at most",
+    )
+
+
+def build(
+    growth_rates, compression, num_classes, input_shape, weight_decay, name
+):
+    """The network with a unit in each block for each of the growth rates."""
+    blocks = Blocks(weight_decay)
     inputs = keras.Input(input_shape)
-    x = blocks.convolution(inputs, 16, 3)
+    x = blocks.convolution(inputs, FIRST_FILTERS, 3)
     for block in range(3):
         if block:
-            x = _transition(x, compression)
-        for _ in range(-(-(depth - 4) // 6)):
-            x = _dense_unit(x, growth_rate)
-    name = f"densenet_{depth}_{growth_rate}"
+            x = _transition(blocks, x, compression)
+        for growth_rate in growth_rates:
+            x = _dense_unit(blocks, x, growth_rate)
     return blocks.classifier(inputs, x, num_classes, name)
 
 
-def _dense_unit(x, growth_rate):
+def _dense_unit(blocks, x, growth_rate):
     added = blocks.convolution(blocks.activated(x), 4 * growth_rate, 1)
     added = blocks.convolution(blocks.activated(added), growth_rate, 3)
     return layers.Concatenate()([x, added])
 
 
-def _transition(x, compression):
-    filters = int(x.shape[-1] * compression)
+def _transition(blocks, x, compression):
+    filters = max(int(x.shape[-1] * compression), 1)
     x = blocks.convolution(blocks.activated(x), filters, 1)
     return layers.AveragePooling2D(2)(x)

@@ -1,13 +1,20 @@
 """Wide residual networks for small images."""
 
 import keras
-from keras import layers
 
 from keras_ban import checks
-from keras_ban.models import blocks
+from keras_ban.models.blocks import Blocks
+from keras_ban.models.options import check
 
 
-def wide_resnet(depth, width, num_classes, input_shape=(32, 32, 3)):
+def wide_resnet(
+    depth,
+    width,
+    num_classes,
+    dropout=0.0,
+    input_shape=(32, 32, 3),
+    weight_decay=5e-4,
+):
     """A wide residual network with pre-activation, Wide-ResNet-depth-width.
 
     Three stages of `(depth - 4) / 6` residual blocks with `16 * width`,
@@ -20,8 +27,12 @@ def wide_resnet(depth, width, num_classes, input_shape=(32, 32, 3)):
         depth: Number of convolutions on the longest path, `6 n + 4`.
         width: Factor of the number of filters, a positive integer.
         num_classes: Number of logits, a positive integer.
+        dropout: Share of the numbers between the two convolutions of a block
+            that are dropped in training, in [0, 1). Defaults to `0.0`.
         input_shape: `(height, width, channels)` of the images. Defaults to
             `(32, 32, 3)`.
+        weight_decay: As of SGD, in every weight's gradient. Defaults to
+            `5e-4`, that of the source.
 
     Returns:
         An uncompiled `keras.Model` from images of shape `(batch,
@@ -42,21 +53,14 @@ def wide_resnet(depth, width, num_classes, input_shape=(32, 32, 3)):
             f"22 or 28. Received: {depth}"
         )
     checks.integer("width", width, 1)
-    checks.integer("num_classes", num_classes, 1)
+    check(num_classes, input_shape, weight_decay)
+    checks.number("dropout", dropout, lambda v: 0 <= v < 1, "a share below 1")
+    blocks = Blocks(weight_decay)
     inputs = keras.Input(input_shape)
     x = blocks.convolution(inputs, 16, 3)
     for stage, filters in enumerate((16 * width, 32 * width, 64 * width)):
-        for block in range((depth - 4) // 6):
-            strides = 2 if stage and not block else 1
-            x = _residual(x, filters, strides)
+        for unit in range((depth - 4) // 6):
+            strides = 2 if stage and not unit else 1
+            x = blocks.residual(x, filters, strides, dropout)
     name = f"wide_resnet_{depth}_{width}"
     return blocks.classifier(inputs, x, num_classes, name)
-
-
-def _residual(x, filters, strides):
-    shortcut, x = x, blocks.activated(x)
-    if strides > 1 or shortcut.shape[-1] != filters:
-        shortcut = blocks.convolution(x, filters, 1, strides)
-    x = blocks.convolution(x, filters, 3, strides)
-    x = blocks.convolution(blocks.activated(x), filters, 3)
-    return layers.Add()([shortcut, x])
