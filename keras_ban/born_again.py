@@ -47,9 +47,11 @@ class BornAgain:
 
     Args:
         model_fn: A function without arguments that returns a fresh
-            `keras.Model` each time; or a `keras.Model`, which is cloned with
-            all weights fresh, pretrained ones too; or a sequence of these,
-            one for each network that is trained, the last one repeated.
+            `keras.Model` each time, or one of the model of the generation
+            before, whose shapes or layers it takes over; or a `keras.Model`,
+            which is cloned with all weights fresh, pretrained ones too; or a
+            sequence of these, one for each network that is trained, the last
+            one repeated.
         objective: What students are trained on: "ban", "ban+l", "cwtm",
             "dkpp", "kd", "logits", an `objectives.Objective`, a function
             `(y_true, student_logits, teacher_logits)`, or "labels", the
@@ -326,12 +328,12 @@ class BornAgain:
         To `models` it adds two of each function, to `trials` a `Distiller`,
         if the objective needs a teacher, and to `networks` what each makes.
         """
-        shapes = []
+        shapes, before = [], teacher
         for model_fn in dict.fromkeys(self._model_fns):
             pair = []
             for number in range(2):
                 keras.utils.set_random_seed(guards.seed(self.seed, number))
-                pair.append(self._fresh(model_fn))
+                pair.append(self._fresh(model_fn, before))
                 output = checks.prediction(pair[-1], x, self._from_logits)
                 shapes.append(output.shape)
             checks.apart(*pair, ("model of one call of `model_fn`", "next"))
@@ -345,9 +347,10 @@ class BornAgain:
                 trials.append(self._distiller(pair[0], parent))
                 trials[-1].check_models(x)
             state.seed(guards.seed(self.seed, 0))
-            if not _same_weights(self._fresh(model_fn), pair[0]):
+            if not _same_weights(self._fresh(model_fn, before), pair[0]):
                 self._draws_elsewhere.add(model_fn)
             models += pair
+            before = pair[0]
         if self._run and teacher is not None:
             saving.check_savable(teacher, x)
         for shape in shapes:
@@ -389,10 +392,10 @@ class BornAgain:
         finished = self._run.generations(teacher)[: len(callbacks)]
         self.lineage = Lineage(finished, self._from_logits)
 
-    def _fresh(self, model_fn):
+    def _fresh(self, model_fn, before):
         """A model to train, on the devices of the strategy."""
         with distribute.scope(self._strategy):
-            return checks.returned_model(model_fn)
+            return checks.returned_model(model_fn, before)
 
     def _compiled(self, model, x, label_shape):
         """The model; compiled by default if it came uncompiled."""
@@ -418,8 +421,10 @@ class BornAgain:
             tf.random.set_seed(training.seed)
         x, y = job.batch
         label_shape = None if y is None else y.shape
+        before = self.lineage[number - 1].model if number else None
         with job.names.again():
-            model = self._compiled(self._fresh(model_fn), x, label_shape)
+            model = self._fresh(model_fn, before)
+            model = self._compiled(model, x, label_shape)
         for earlier in self.lineage:
             if earlier.model:
                 checks.apart(model, earlier.model, ("student", earlier.name))
@@ -450,7 +455,7 @@ class BornAgain:
         if self._strategy:
             # One that anybody can use without the strategy.
             with state.undisturbed(), job.names.again():
-                model = checks.returned_model(model_fn)
+                model = checks.returned_model(model_fn, before)
                 model = self._compiled(model, x, label_shape)
         job.workshop.finish(student, model)
         job.names.number(model, number)

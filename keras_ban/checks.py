@@ -13,6 +13,7 @@ import keras
 import numpy as np
 
 from keras_ban import batches
+from keras_ban import model_functions
 from keras_ban import outputs
 
 PROBE_ROWS = 8
@@ -143,18 +144,35 @@ def no_backup(given):
             )
 
 
-def returned_model(model_fn):
-    """Calls `model_fn` and checks that it returns a model."""
+def returned_model(model_fn, parent=None):
+    """Calls `model_fn` and checks that it returns a model.
+
+    Args:
+        model_fn: A function without arguments, or of the parent.
+        parent: The model of the generation before, if there is one. Defaults
+            to `None`.
+    """
+    arguments = ()
+    if model_functions.takes_parent(model_fn):
+        if parent is None:
+            raise ValueError(
+                "`model_fn` takes the model of the generation before, and "
+                f"generation 0 has none. Received: {model_fn!r} as the first. "
+                "Give `[first_fn, model_fn]`, `fit(..., teacher=model)`, or a "
+                "default for its argument."
+            )
+        arguments = (parent,)
     try:
-        inspect.signature(model_fn).bind()
+        inspect.signature(model_fn).bind(*arguments)
     except ValueError:
         pass  # what is built in may have no signature
     except TypeError as error:
         raise ValueError(
-            "`model_fn` must be a function that needs no arguments. Received: "
-            f"{model_fn!r}, {error}. Give it defaults, or wrap it in a lambda."
+            "`model_fn` must be a function that needs no arguments, or the "
+            f"model of the generation before. Received: {model_fn!r}, {error}. "
+            "Give it defaults, or wrap it in a lambda."
         ) from error
-    model = model_fn()
+    model = model_fn(*arguments)
     if isinstance(model, keras.Model):
         return model
     raise ValueError(

@@ -1,16 +1,20 @@
 """What a user gives as `model_fn`, as functions that return fresh models."""
 
 import functools
+import inspect
 
 import keras
+
+_NORMAL = inspect.Parameter.POSITIONAL_OR_KEYWORD
 
 
 def get(model_fn):
     """`model_fn` as a list of functions that return a fresh model.
 
     Args:
-        model_fn: A function without arguments, a `keras.Model` to clone, or a
-            sequence of these.
+        model_fn: A function without arguments, or of the model of the
+            generation before, a `keras.Model` to clone, or a sequence of
+            these.
 
     Raises:
         ValueError: If it is none of these.
@@ -29,6 +33,20 @@ def get(model_fn):
         "arguments that returns a `keras.Model`, a `keras.Model` to clone, or "
         f"a list of these. Received: {model_fn!r}"
     )
+
+
+def takes_parent(function):
+    """Whether a function must be given the model of the generation before."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return False  # what is built in may have no signature
+    required = [
+        p
+        for p in parameters
+        if p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, _NORMAL)
+    ]
+    return len(required) == 1
 
 
 def _clone(model):

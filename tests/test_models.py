@@ -54,7 +54,7 @@ def test_depth_counts_convolutions_and_the_last_layer():
 @pytest.mark.parametrize(
     "make",
     [
-        lambda shape: models.wide_resnet(10, 1, 7, shape),
+        lambda shape: models.wide_resnet(10, 1, 7, input_shape=shape),
         lambda shape: models.densenet(10, 4, 7, input_shape=shape),
     ],
 )

@@ -234,7 +234,7 @@ def share_ends(student, teacher):
     """
     for kind, place in ((layers.Conv2D, 0), (layers.Dense, -1)):
         ours, theirs = (_layer(m, kind, place) for m in (student, teacher))
-        shapes = [[w.shape for w in layer.weights] for layer in (ours, theirs)]
+        shapes = [[tuple(w.shape) for w in x.weights] for x in (ours, theirs)]
         if shapes[0] != shapes[1]:
             raise ValueError(
                 f"The student {student.name!r} cannot share the layer "

@@ -1,0 +1,119 @@
+"""MNIST and its kin from local IDX files, by TensorFlow Datasets' builders.
+
+Source of the format: LeCun, Cortes and Burges, "The MNIST database", 1998.
+"""
+
+import gzip
+import hashlib
+import pathlib
+import shutil
+import tempfile
+import zlib
+
+import numpy as np
+
+_HEADERS = {"idx3": (0, 0, 8, 3), "idx1": (0, 0, 8, 1)}
+
+
+def prepare(name, folder, data_dir):
+    """Prepares a data set of TensorFlow Datasets from the files in a folder.
+
+    It is kept under a name that follows from the files' content, so other
+    files make another one, and the same ones are prepared once.
+
+    Args:
+        name: "mnist", "fashion_mnist" or "kmnist".
+        folder: Where the four files are, as `train-images-idx3-ubyte.gz`, or
+            without `.gz`.
+        data_dir: The folder of prepared data sets.
+
+    Returns:
+        The folder to give `tfds.load` as `data_dir`.
+
+    Raises:
+        FileNotFoundError: If a file is missing.
+        ValueError: If a file is damaged or holds something else.
+    """
+    import tensorflow_datasets as tfds
+    from tensorflow_datasets.core.download import resource
+
+    urls = tfds.builder(name, data_dir=data_dir).url_infos
+    if not all("-idx" in info.filename for info in urls.values()):
+        raise ValueError(
+            f"{name!r} is not read from IDX files. Expected one of 'mnist', "
+            "'fashion_mnist' and 'kmnist'. Leave out `idx_files`."
+        )
+    contents = {
+        url: _read(pathlib.Path(folder), info.filename)
+        for url, info in urls.items()
+    }
+    digest = hashlib.sha256()
+    for content in contents.values():
+        digest.update(content)
+    own = pathlib.Path(data_dir, f"idx-{digest.hexdigest()[:16]}")
+    builder = tfds.builder(name, data_dir=own)
+    if builder.info.splits:
+        return own
+    own.mkdir(parents=True, exist_ok=True)
+    # A file found under the name of a download is not downloaded again. Its
+    # checksum would differ, as there are many ways to compress.
+    with tempfile.TemporaryDirectory(dir=own) as downloads:
+        for url, content in contents.items():
+            info = urls[url]
+            path = pathlib.Path(
+                downloads, resource.get_dl_fname(url, info.checksum)
+            )
+            path.write_bytes(gzip.compress(content, 1))
+            resource.write_info_file(url, path, name, info.filename, info)
+        try:
+            builder.download_and_prepare(download_dir=downloads)
+        except Exception as error:
+            shutil.rmtree(builder.data_path, ignore_errors=True)
+            raise ValueError(
+                f"TensorFlow Datasets cannot make {name!r} of the IDX files in "
+                f"{folder}: {error}. Expected 60,000 images to train on and "
+                "10,000 to test. Give arrays to `vision.from_arrays` instead."
+            ) from error
+    return own
+
+
+def _read(folder, filename):
+    """The content of a checked file, not compressed."""
+    path = folder / filename
+    if not path.exists():
+        path = path.with_suffix("")
+    if not path.exists():
+        raise FileNotFoundError(
+            f"There is no {filename} in {folder}. Expected four IDX files, as "
+            "Debian's package dataset-fashion-mnist puts them into "
+            "/usr/share/datasets/fashion-mnist. Give their folder as "
+            "`idx_files`."
+        )
+    content = path.read_bytes()
+    try:
+        if content[:2] == b"\x1f\x8b":
+            content = gzip.decompress(content)
+    except (EOFError, OSError, zlib.error) as error:
+        raise _damaged(path, f"{error}") from error
+    kind = filename.split("-")[2]
+    if tuple(content[:4]) != _HEADERS[kind]:
+        raise _damaged(
+            path, f"it begins with {content[:4].hex()}, not with the header"
+        )
+    axes = content[3]
+    shape = np.frombuffer(content, ">u4", axes, offset=4).astype("int64")
+    expected = 4 + 4 * axes + int(np.prod(shape))
+    if len(content) != expected:
+        raise _damaged(
+            path,
+            f"its header says {shape.tolist()}, {expected} bytes, and it has "
+            f"{len(content)}",
+        )
+    return content
+
+
+def _damaged(path, why):
+    return ValueError(
+        f"The file {path} is damaged: {why}. Expected an IDX file of bytes, "
+        "complete. Copy it anew from where it came from."
+    )

@@ -1,0 +1,198 @@
+"""Image classification sets that TensorFlow Datasets has prepared."""
+
+import difflib
+import pathlib
+
+import numpy as np
+import tensorflow as tf
+
+from keras_ban import checks
+from keras_ban.data import idx
+
+_ROWS = 1024
+
+
+class Prepared:
+    """A set on this machine.
+
+    Args:
+        name: As in `tfds.load`.
+        data_dir: As in `tfds.load`.
+        download: Whether to download what is not there.
+        try_gcs: As in `tfds.load`.
+        idx_files: A folder of IDX files to prepare it from, or `None`.
+        image_size: `(height, width)` to resize to, or `None`.
+
+    Attributes:
+        class_names: Names of the classes, a tuple.
+
+    Raises:
+        FileNotFoundError: If it is not there.
+        ConnectionError: If it cannot be downloaded.
+        ValueError: If it is unknown or no set of labelled images.
+    """
+
+    def __init__(
+        self, name, data_dir, download, try_gcs, idx_files, image_size
+    ):
+        # It takes a second, and not everybody needs it.
+        import tensorflow_datasets as tfds
+
+        builder = _builder(name, data_dir)
+        keys = builder.info.supervised_keys or ()
+        features = [builder.info.features[key] for key in keys]
+        kinds = (tfds.features.Image, tfds.features.ClassLabel)
+        if len(features) != 2 or not all(map(isinstance, features, kinds)):
+            raise ValueError(
+                f"The data set {name!r} is none of labelled images. Expected "
+                "an image and a class for each example. Received: "
+                f"{list(builder.info.features)}. Choose another set, or give "
+                "arrays to `vision.from_arrays`."
+            )
+        self._size = _image_size(name, features[0], image_size)
+        self.class_names = tuple(features[1].names)
+        if idx_files is not None:
+            folder = pathlib.Path(builder.data_path).parents[1]
+            data_dir = idx.prepare(name, idx_files, folder)
+        self._arguments = {
+            "name": name,
+            "data_dir": data_dir,
+            "try_gcs": try_gcs,
+            "as_supervised": True,
+        }
+        self._info = self._prepared_info(download)
+        found = self._info.splits
+        tests = [s for s in ("test", "validation") if s in found]
+        if "train" not in found or not tests:
+            raise ValueError(
+                f"The data set {name!r} has no images to train on and to test. "
+                "Expected the splits 'train' and 'test' (or 'validation'). "
+                f"Received: {list(found)}. Choose another set."
+            )
+        self.splits = ("train", tests[0])
+
+    def count(self, split):
+        """The number of examples in a split."""
+        return self._info.splits[split].num_examples
+
+    def arrays(self, split):
+        """All images of a split, and their class numbers."""
+        batches = list(self.batches(self.read(split).batch(_ROWS), split))
+        return tuple(map(np.concatenate, zip(*batches, strict=True)))
+
+    def read(self, split):
+        """A `tf.data.Dataset` of images and class numbers, always in order.
+
+        Args:
+            split: A split, or a slice of it, as "train[:1000]".
+        """
+        import tensorflow_datasets as tfds
+
+        data = tfds.load(split=split, download=False, **self._arguments)
+        if self._size is None:
+            return data
+        return data.map(self._resized, num_parallel_calls=tf.data.AUTOTUNE)
+
+    def batches(self, data, split):
+        """Reads `data`, of that split, as NumPy arrays.
+
+        Raises:
+            ValueError: If a file is damaged.
+        """
+        try:
+            yield from data.as_numpy_iterator()
+        except tf.errors.OpError as error:
+            raise ValueError(
+                f"The data set {self._info.name!r} cannot be read: "
+                f"{error.message} The damaged file is "
+                f"{self._damaged(split)}. Delete the folder "
+                f"{self._info.data_dir} and prepare the set anew."
+            ) from error
+
+    def _resized(self, image, label):
+        image = tf.image.resize(image, self._size, antialias=True)
+        return tf.cast(tf.round(image), "uint8"), label
+
+    def _prepared_info(self, download):
+        import tensorflow_datasets as tfds
+
+        arguments, name = self._arguments, self._arguments["name"]
+        place = pathlib.Path(_builder(name, arguments["data_dir"]).data_path)
+        how = (
+            f"Prepare it with `tfds build {name} --data_dir "
+            f"{place.parents[1]}`, by `download=True` where there is a "
+            "network, or give the folder in which it is as `data_dir`."
+        )
+        if name in ("mnist", "fashion_mnist", "kmnist"):
+            how += " Or give the folder of its IDX files as `idx_files`."
+        try:
+            return tfds.load(download=download, with_info=True, **arguments)[1]
+        except AssertionError as error:
+            raise FileNotFoundError(
+                f"The data set {name!r} is not prepared. It was looked for in "
+                f"{place}. {how}"
+            ) from error
+        except OSError as error:
+            raise ConnectionError(
+                f"The data set {name!r} is not in {place}, and its download "
+                f"failed: {error}. {how}"
+            ) from error
+
+    def _damaged(self, split):
+        split = self._info.splits[split.partition("[")[0]]
+        shards = zip(split.filepaths, split.shard_lengths, strict=True)
+        for path, length in shards:
+            try:
+                records = tf.data.TFRecordDataset(str(path))
+                found = sum(1 for _ in records)
+            except tf.errors.OpError:
+                found = None
+            if found != length:
+                return path
+        return f"one of {[str(path) for path in split.filepaths]}"
+
+
+def _builder(name, data_dir):
+    import tensorflow_datasets as tfds
+
+    try:
+        return tfds.builder(name, data_dir=data_dir)
+    except (tfds.core.registered.DatasetNotFoundError, ValueError) as error:
+        known = tfds.list_builders()
+        close = difflib.get_close_matches(str(name), known, 5)
+        raise ValueError(
+            f"Unknown data set. Expected one of {', '.join(KNOWN)}, or another "
+            "image classification set of TensorFlow Datasets"
+            + (f" ({', '.join(close)}?)" if close else "")
+            + f". Received: {name!r}"
+        ) from error
+
+
+KNOWN = (
+    "cifar10",
+    "cifar100",
+    "svhn_cropped",
+    "fashion_mnist",
+    "mnist",
+    "digits",
+)
+
+
+def _image_size(name, image, given):
+    if given is not None:
+        try:
+            height, width = given
+        except (TypeError, ValueError):
+            height = width = None
+        return (
+            checks.integer("image_size", height, 1),
+            checks.integer("image_size", width, 1),
+        )
+    dtype = tf.as_dtype(image.dtype)
+    if None in image.shape or dtype != tf.uint8:
+        raise ValueError(
+            f"The images of {name!r} have no one size of 8 bits: shape "
+            f"{image.shape}, {dtype.name}. Expected (height, "
+            "width, channels) of uint8. Give `image_size=(height, width)`."
+        )
+    return None
