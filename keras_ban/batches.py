@@ -63,8 +63,10 @@ def read(x, y=None, sample_weight=None, batch_size=None, steps=None):
 
 
 def first_rows(x, count):
-    """The first rows of a batch of inputs."""
-    return keras.tree.map_structure(lambda a: a[:count], x)
+    """The first rows of a batch, where there are any."""
+    return keras.tree.map_structure(
+        lambda a: None if a is None else a[:count], x
+    )
 
 
 def split(arrays, fraction):

@@ -178,8 +178,9 @@ class BornAgain:
                 there. Or a `keras_ban.TeacherCache`. Defaults to `"online"`.
             augment: Optional function from an example, without the axis of
                 the batch, and a seed of shape `(2,)` to a view of it, as
-                `tf.image.stateless_random_flip_left_right`. Student and
-                teacher see the same view. Defaults to `None`.
+                `tf.image.stateless_random_flip_left_right`; or one from an
+                example, its label and a seed to a view and its label. Student
+                and teacher see the same view. Defaults to `None`.
             views: How many views each example has in a generation: epoch e
                 shows view e modulo `views`. Defaults to `None`: a new one in
                 each epoch, which cannot be cached.

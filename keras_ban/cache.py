@@ -143,9 +143,9 @@ class TeacherCache:
         with store.open(cluster) as is_complete:
             if not is_complete:
 
-                def give(view, numbers, x):
+                def give(view, numbers, x, y):
                     outputs.check(x, numbers)
-                    shown = views.shown(x, numbers, view)
+                    shown = views.shown(x, y, numbers, view)
                     return self._encoded(teacher.function(shown))
 
                 for view in range(views.count):
@@ -197,7 +197,7 @@ class Plan:
 
     Args:
         teacher_outputs: As `get` takes it.
-        augment: Function from an example and a seed to a view, or `None`.
+        augment: As `fit` takes it, or `None`.
         views: How many views each example has, or `None`.
 
     Raises:
@@ -266,9 +266,9 @@ class Plan:
             if not np.array_equal(*passes):
                 raise ValueError(stream.DIFFERS)
         if self._augment:
-            _, rows = next(stream.examples(arguments))
+            _, *rows = next(stream.examples(arguments))
             rows = batches.first_rows(rows, checks.PROBE_ROWS)
-            check_augment(self._augment, rows)
+            check_augment(self._augment, *rows)
 
     def views(self, arguments, seed=0, teacher=None, folder=".", cluster=None):
         """What each batch of a training passes through.
@@ -306,15 +306,15 @@ class Plan:
 def _computed(examples, function, cluster):
     """Yields numbers and outputs of each batch; workers compute one in turn."""
     if not cluster.several:
-        for numbers, x in examples:
-            yield numbers, function(numbers, x)
+        for numbers, *rows in examples:
+            yield numbers, function(numbers, *rows)
         return
     examples = iter(examples)
     while group := list(itertools.islice(examples, cluster.size)):
         content = b""
         if cluster.number < len(group):
             content = _packed(function(*group[cluster.number]))
-        for source, (numbers, _) in enumerate(group):
+        for source, (numbers, *_) in enumerate(group):
             yield numbers, _unpacked(cluster.share(content, source))
 
 
@@ -332,15 +332,15 @@ def _unpacked(content):
 def _pass(arguments, limit=None):
     """Fingerprints of all examples, and the number of each batch's first."""
     found, starts = [], []
-    for numbers, x in itertools.islice(stream.examples(arguments), limit):
+    for numbers, x, _ in itertools.islice(stream.examples(arguments), limit):
         found.append(row_fingerprints(x))
         starts.append(int(numbers[0]))
     return np.concatenate(found), starts
 
 
 def _digest_of_view(views, arguments):
-    numbers, x = next(stream.examples(arguments))
-    return _digest(keras.tree.flatten(views.shown(x, numbers, 0)))
+    numbers, x, y = next(stream.examples(arguments))
+    return _digest(keras.tree.flatten(views.shown(x, y, numbers, 0)))
 
 
 def _digest(arrays):

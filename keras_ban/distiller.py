@@ -144,8 +144,9 @@ class Distiller(distribute.Distributed):
             augment: Optional function from an example, without the axis of
                 the batch, and a seed of shape `(2,)` to a view of it, of the
                 same shape in each call, as
-                `tf.image.stateless_random_flip_left_right`. Student and
-                teacher see the same view. Defaults to `None`.
+                `tf.image.stateless_random_flip_left_right`; or one from an
+                example, its label and a seed to a view and its label. Student
+                and teacher see the same view. Defaults to `None`.
             views: How many views each example has: epoch e shows view e
                 modulo `views`. Defaults to `None`: a new one in each epoch,
                 which cannot be cached.

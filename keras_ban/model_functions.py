@@ -1,11 +1,10 @@
 """What a user gives as `model_fn`, as functions that return fresh models."""
 
 import functools
-import inspect
 
 import keras
 
-_NORMAL = inspect.Parameter.POSITIONAL_OR_KEYWORD
+from keras_ban import signatures
 
 
 def get(model_fn):
@@ -37,16 +36,7 @@ def get(model_fn):
 
 def takes_parent(function):
     """Whether a function must be given the model of the generation before."""
-    try:
-        parameters = inspect.signature(function).parameters.values()
-    except (TypeError, ValueError):
-        return False  # what is built in may have no signature
-    required = [
-        p
-        for p in parameters
-        if p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, _NORMAL)
-    ]
-    return len(required) == 1
+    return signatures.required(function) == 1
 
 
 def _clone(model):

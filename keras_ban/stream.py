@@ -86,18 +86,21 @@ def example(arguments, number=0):
 
 
 def examples(arguments):
-    """Yields the batches of one pass: the examples' numbers, and the inputs.
+    """Yields the batches of one pass: the examples' numbers, inputs, labels.
 
     Args:
         arguments: What `prepare` returned.
     """
-    x = arguments["x"]
-    data = batches.read(x, batch_size=arguments.get("batch_size"))
+    data = batches.read(
+        arguments["x"],
+        arguments.get("y"),
+        batch_size=arguments.get("batch_size"),
+    )
     start = 0
-    for inputs, _, _ in data:
+    for inputs, labels, _ in data:
         inputs = keras.tree.map_structure(tf.convert_to_tensor, inputs)
         stop = start + batches.rows(inputs)
-        yield np.arange(start, stop), inputs
+        yield np.arange(start, stop), inputs, labels
         start = stop
 
 
@@ -299,12 +302,14 @@ def _numbered(data):
 
 
 def _viewed(data, views, epoch, steps):
-    """Passes the inputs of numbered batches through `views`."""
+    """Passes numbered batches through `views`."""
 
     def view(position, numbered):
         numbers, batch = numbered
-        x, *rest = batch if isinstance(batch, tuple) else (batch,)
-        return (views(x, numbers, position // steps), *rest)
+        batch = batch if isinstance(batch, tuple) else (batch,)
+        x, y, *rest = (*batch, None)[: max(len(batch), 2)]
+        x, y = views(x, y, numbers, position // steps)
+        return (x, y, *rest)[: len(batch)]
 
     data = data.enumerate(epoch * steps)
     return data.map(view, num_parallel_calls=tf.data.AUTOTUNE)
@@ -329,7 +334,7 @@ class _Viewed(keras.utils.PyDataset):
         x, y, weight = keras.utils.unpack_x_y_sample_weight(self._data[index])
         start = self._views.outputs.starts[index]
         numbers = np.arange(start, start + batches.rows(x))
-        x = self._views(x, numbers, 0)
+        x, y = self._views(x, y, numbers, 0)
         return tuple(part for part in (x, y, weight) if part is not None)
 
     def on_epoch_begin(self):

@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_ban import batches
+from keras_ban import signatures
 
 
 class Joined(NamedTuple):
@@ -32,7 +33,8 @@ class Views:
 
     Args:
         augment: Function from an example and a seed, two integers, to a view
-            of it; or `None`.
+            of it, or from an example, its label and a seed to a view and its
+            label; or `None`.
         count: How many views each example has; `None` for a new one in each
             epoch.
         seed: The seed of the generation.
@@ -50,42 +52,47 @@ class Views:
         self._seed = seed
         self._function = tf.function(self._shown, reduce_retracing=True)
 
-    def __call__(self, x, numbers, epoch):
-        """Returns the inputs of a batch as its epoch shows them.
+    def __call__(self, x, y, numbers, epoch):
+        """Returns inputs and labels of a batch as its epoch shows them.
 
         Args:
             x: Inputs, as the data gives them.
+            y: Labels, or `None`.
             numbers: The numbers of its examples, of shape `(batch,)`.
             epoch: The epoch, an integer tensor.
         """
         view = epoch % self.count if self.count else epoch
         outputs = self.outputs and self.outputs.of(x, numbers, view)
-        x = self._shown(x, numbers, view)
-        return Joined(x, outputs) if self.outputs else x
+        x, y = self._shown(x, y, numbers, view)
+        return (Joined(x, outputs) if self.outputs else x), y
 
-    def shown(self, x, numbers, view):
-        """Returns one view of a batch, outside of a graph.
+    def shown(self, x, y, numbers, view):
+        """Returns one view of the inputs of a batch, outside of a graph.
 
         Args:
             x: Inputs, as the data gives them.
+            y: Labels, or `None`.
             numbers: The numbers of its examples, of shape `(batch,)`.
             view: The number of the view, an integer.
         """
         view = tf.constant(view, "int64")
-        return self._function(x, numbers, view) if self.augment else x
-
-    def _shown(self, x, numbers, view):
         if not self.augment:
             return x
-        return augmented(self.augment, x, numbers, view, self._seed)
+        return self._function(x, y, numbers, view)[0]
+
+    def _shown(self, x, y, numbers, view):
+        if not self.augment:
+            return x, y
+        return augmented(self.augment, x, y, numbers, view, self._seed)
 
 
-def augmented(augment, x, numbers, view, seed):
-    """A view of each example of a batch.
+def augmented(augment, x, y, numbers, view, seed):
+    """A view of each example of a batch, and its label.
 
     Args:
-        augment: Function from an example and a seed to a view of it.
+        augment: As `Views` takes it.
         x: Inputs.
+        y: Labels, or `None`.
         numbers: The numbers of the examples, of shape `(batch,)`.
         view: The number of the view.
         seed: The seed of the generation, an integer of 32 bits.
@@ -94,19 +101,26 @@ def augmented(augment, x, numbers, view, seed):
     # No two views of a run share both halves.
     second = tf.constant(seed << 24, "int64") + tf.cast(view, "int64")
     seeds = tf.stack([numbers, tf.fill(tf.shape(numbers), second)], axis=1)
-    return tf.map_fn(
-        lambda pair: augment(*pair),
-        (x, seeds),
-        fn_output_signature=_view_signature(augment, x),
+    given = (x, y) if _changes_labels(augment) else (x,)
+    found = tf.map_fn(
+        lambda row: augment(*row),
+        (*given, seeds),
+        fn_output_signature=_view_signature(augment, given),
     )
+    return found if len(given) == 2 else (found, y)
 
 
-def _view_signature(augment, x):
-    example = keras.tree.map_structure(
-        lambda a: tf.TensorSpec(a.shape[1:], a.dtype), x
+def _changes_labels(augment):
+    """Whether it takes an example, its label and a seed."""
+    return signatures.required(augment) == 3
+
+
+def _view_signature(augment, given):
+    rows = keras.tree.map_structure(
+        lambda a: tf.TensorSpec(a.shape[1:], a.dtype), given
     )
     traced = tf.function(augment).get_concrete_function(
-        example, tf.TensorSpec([2], "int64")
+        *rows, tf.TensorSpec([2], "int64")
     )
     return keras.tree.map_structure(
         lambda a: tf.TensorSpec(a.shape, a.dtype), traced.structured_outputs
@@ -133,12 +147,13 @@ def _bytes(tensor):
     return tf.reshape(tf.bitcast(tensor, tf.uint8), (rows, -1))
 
 
-def check_augment(augment, x):
+def check_augment(augment, x, y=None):
     """Checks on a few examples that a view follows from its seed.
 
     Args:
         augment: What `fit` was given.
         x: A few rows of inputs.
+        y: Their labels, or `None`.
 
     Raises:
         ValueError: If it does not, or if the views have another shape.
@@ -150,14 +165,21 @@ def check_augment(augment, x):
             f"Received: {augment!r}"
         )
     numbers = np.arange(batches.rows(x))
+    if y is None and _changes_labels(augment):
+        raise ValueError(
+            "`augment` changes labels, and the data has none. Expected "
+            "(inputs, labels). Give labels, or a function of an example and "
+            "its seed."
+        )
     try:
-        pair = [augmented(augment, x, numbers, 0, 1) for _ in range(2)]
+        pair = [augmented(augment, x, y, numbers, 0, 1) for _ in range(2)]
     except Exception as error:
         raise ValueError(
             "`augment` cannot be applied. Expected a function from an example "
             "without the axis of the batch, and a seed of shape (2,), as "
             "`tf.image.stateless_random_flip_left_right` takes, to a view of "
-            f"the example. Received: {error}"
+            "the example; or one from an example, its label and a seed to a "
+            f"view and its label. Received: {error}"
         ) from error
     leaves = [keras.tree.flatten(found) for found in pair]
     if not all(map(np.array_equal, *leaves)):
@@ -166,4 +188,12 @@ def check_augment(augment, x):
             "example and one seed. Expected a function of these two alone. "
             "Use the operations of TensorFlow whose names begin with "
             "`stateless_`, and give them the seed."
+        )
+    shown = pair[0][1]
+    if y is not None and tuple(shown.shape) != tuple(np.shape(y)):
+        raise ValueError(
+            "`augment` gives labels of another shape. Expected "
+            f"{tuple(np.shape(y))}, as given. Received: {tuple(shown.shape)}. "
+            "Give labels as rows of one number for each class, by "
+            "`keras.utils.to_categorical`, if it mixes them."
         )

@@ -8,7 +8,11 @@ import numpy as np
 import tensorflow as tf
 
 from keras_ban import checks
+from keras_ban.data.augmentation import augmentation
+from keras_ban.data.augmentation import crop_and_flip
 from keras_ban.data.prepared import Prepared
+
+__all__ = ["Images", "augmentation", "crop_and_flip", "from_arrays", "load"]
 
 _DIGITS_FOR_TEST = 500
 _ROWS = 1024
