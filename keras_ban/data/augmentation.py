@@ -159,7 +159,7 @@ def _mix(name, **options):
     def mix(image, label, partner, other, seed):
         pair = {
             "images": tf.stack([image, partner]),
-            "labels": tf.cast(tf.stack([label, other]), "float32"),
+            "labels": tf.stack([tf.cast(y, "float32") for y in (label, other)]),
         }
         found = layer(pair, seed)
         view = tf.ensure_shape(found["images"][0], image.shape)

@@ -156,7 +156,7 @@ def _builder(name, data_dir):
     import tensorflow_datasets as tfds
 
     try:
-        return tfds.builder(name, data_dir=data_dir)
+        return tfds.builder(str(name), data_dir=data_dir)
     except (tfds.core.registered.DatasetNotFoundError, ValueError) as error:
         known = tfds.list_builders()
         close = difflib.get_close_matches(str(name), known, 5)

@@ -3,7 +3,6 @@
 from typing import Any
 from typing import NamedTuple
 
-import keras
 import numpy as np
 import tensorflow as tf
 
@@ -156,7 +155,7 @@ def from_arrays(train, test, class_names=None, validation=0.1, one_hot=False):
         x = np.asarray(x, "float32")
         y = np.asarray(y, "int64")
         if one_hot:
-            y = keras.utils.to_categorical(y, len(class_names))
+            y = np.eye(len(class_names), dtype="float32")[y]
         return (x - mean) / std, y
 
     def part(rows):
@@ -259,8 +258,9 @@ def _check_pair(title, x, y):
             "shape (rows, height, width, channels) and as many labels. "
             f"Received: shapes {x.shape} and {y.shape}."
         )
-    low, high = x.min(), x.max()
-    if x.dtype.kind not in "iuf" or not 0 <= low <= high <= 255 or high <= 1:
+    numeric = x.dtype.kind in "iuf"
+    low, high = (x.min(), x.max()) if numeric else (None, None)
+    if not numeric or not 0 <= low <= high <= 255 or high <= 1:
         raise ValueError(
             f"The images of `{title}` cannot be used. Expected numbers from 0 "
             f"to 255. Received: {x.dtype} from {low} to {high}. Scale them."
