@@ -27,13 +27,13 @@ CLASSES = 3
 
 
 @functools.cache
-def pictures(channels=3):
+def pictures(channels):
     x = RNG.integers(0, 256, (24, 8, 8, channels)).astype("uint8")
     y = np.arange(24) % CLASSES
     return vision.from_arrays((x, y), (x, y), validation=0, one_hot=True)
 
 
-DATA = pictures()
+DATA = pictures(3)
 
 
 def mixes(names):
