@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from replicas import mirrored
 
 import keras_ban
 from keras_ban import models
@@ -223,9 +224,7 @@ def test_cached_is_online_and_resumed_is_whole(names, tmp_path):
 
 def test_two_replicas_see_the_views_of_one():
     one = trained(("crop_and_flip", "cutmix"), "ban+l")
-    devices = tf.config.list_logical_devices("CPU")[:2]
-    strategy = tf.distribute.MirroredStrategy(devices)
-    two = trained(("crop_and_flip", "cutmix"), "ban+l", strategy=strategy)
+    two = trained(("crop_and_flip", "cutmix"), "ban+l", strategy=mirrored(2))
     for a, b in zip(one, two, strict=True):
         for x, y in zip(
             a.model.get_weights(), b.model.get_weights(), strict=True

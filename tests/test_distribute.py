@@ -1,7 +1,6 @@
 """Training on several replicas against training on one device."""
 
 import contextlib
-import functools
 
 import keras
 import numpy as np
@@ -10,6 +9,7 @@ import tensorflow as tf
 from lineages import Batches
 from lineages import toy
 from objective_cases import ALL
+from replicas import mirrored
 
 import keras_ban
 from keras_ban import objectives
@@ -19,15 +19,6 @@ FIT = {"epochs": 1, "batch_size": 20, "shuffle": False, "verbose": 0}
 X, Y = toy(381)
 VALIDATION = toy(21, 2)
 WEIGHT = np.linspace(0, 2, len(X)).astype("float32")
-
-
-@functools.cache
-def mirrored(count):
-    """One strategy a process for each count, as TensorFlow asks for."""
-    devices = tf.config.list_logical_devices("CPU")[:count]
-    # A process can have one group of devices that reduces collectively.
-    ops = None if count == 2 else tf.distribute.ReductionToOneDevice()
-    return tf.distribute.MirroredStrategy([d.name for d in devices], ops)
 
 
 def network(*between, seed=1, outputs=4, last=None, l2=0.01):
