@@ -48,6 +48,42 @@ def test_compression_compares_hard_and_soft_targets(tmp_path):
     assert len(rows) == 5
 
 
+QUICK = ("--quick", "--epochs", "1")
+
+
+def test_a_row_of_the_tables_stands_beside_the_published_one(tmp_path):
+    options = ("--validation", "0.1", "--directory", "run", "--verbose", "0")
+    printed = run("cifar_ban.py", *QUICK, *options, cwd=tmp_path)
+    rows = re.findall(r"^(\S+) +[\d.]+ +-$", printed, re.MULTILINE)
+    assert rows == ["Teacher", "BAN-1", "BAN-2", "Ens*2", "Ens*all"]
+    assert (tmp_path / "run" / "run.json").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("script", "arguments", "expected"),
+    [
+        (
+            "cifar_ban.py",
+            (
+                *("--teacher", "densenet_10_4", "--model"),
+                *("ban_wide_resnet_1_0.5", "--augmentation", "crop", "cutmix"),
+                *("--objective", "ban+l"),
+            ),
+            r"BAN-2 +[\d.]+ +-",
+        ),
+        (
+            "dense_to_residual.py",
+            (),
+            r"densenet_16_8 +wide_resnet_10_1 +[\d.]+",
+        ),
+        ("bring_your_own_model.py", (), r"KerasCV's DenseNetBackbone: test"),
+    ],
+)
+def test_examples_of_vision_run(script, arguments, expected, tmp_path):
+    assert re.search(expected, run(script, *QUICK, *arguments, cwd=tmp_path))
+
+
 @pytest.mark.parametrize(
     "path", NOTEBOOKS.glob("*.ipynb"), ids=lambda p: p.stem
 )

@@ -29,13 +29,83 @@ def test_wide_resnet_28_has_the_published_parameters(width, millions):
         (80, 80, 10, 22.41),
         (80, 80, 100, 22.58),
         (112, 33, 100, 6.72),
+        (80, 120, 10, 50.22),
+        (80, 120, 100, 50.47),
     ],
 )
 def test_densenet_has_the_published_parameters(
     depth, growth_rate, classes, millions
 ):
-    model = models.densenet(depth, growth_rate, classes)
+    model = models.get(f"densenet_{depth}_{growth_rate}", classes)
     assert round(trained(model) / 1e6, 2) == millions
+
+
+def test_pre_resnet_164_has_the_published_parameters():
+    # He et al., 2016, Table 4.
+    model = models.pre_resnet(164, 10)
+    assert round(trained(model) / 1e6, 1) == 1.7
+
+
+# Published in millions (Furlanello et al., 2018, Table 5), and how far ours
+# are off, in percent: the widths in the bottlenecks are not published, and
+# neither is how a stage of half the width leads to the teacher's.
+MATCHED = [
+    ("ban_wide_resnet_1_1", 20.9, 5),
+    ("ban_wide_resnet_2_1", 43.1, 5),
+    ("ban_wide_resnet_4_1", 87.3, 5),
+    ("ban_wide_resnet_4_0.5", 24.3, 6),
+    ("ban_pre_resnet_14_0.5", 7.3, 13),
+    ("ban_pre_resnet_14_1", 17.7, 21),
+]
+
+
+@pytest.mark.parametrize(("name", "millions", "percent"), MATCHED)
+def test_matched_students_have_about_the_published_parameters(
+    name, millions, percent
+):
+    # The size of the image changes no weight.
+    model = models.get(name, input_shape=(8, 8, 3))
+    found = trained(model) / 1e6
+    assert abs(found / millions - 1) <= percent / 100
+
+
+@pytest.mark.parametrize(
+    ("name", "make"),
+    [
+        ("densenet_112_33", models.densenet_112_33),
+        ("densenet_90_60", models.densenet_90_60),
+        ("wide_resnet_28_1", models.wide_resnet_28_1),
+        ("wide_resnet_28_2", models.wide_resnet_28_2),
+    ],
+)
+def test_functions_and_names_make_the_same_network(name, make):
+    options = {"num_classes": 7, "input_shape": (8, 8, 3)}
+    one, other = make(**options), models.get(name, **options)
+    assert one.name == other.name == name
+    assert [w.shape for w in one.weights] == [w.shape for w in other.weights]
+
+
+def test_weight_decay_is_that_of_sgd():
+    options = {"num_classes": 3, "input_shape": (8, 8, 1)}
+    model = models.wide_resnet(10, 1, weight_decay=0.01, **options)
+    before = [v.numpy() for v in model.trainable_variables]
+    model.compile(keras.optimizers.SGD(0.5), loss=lambda y, z: 0.0 * z[:, 0])
+    model.train_on_batch(np.zeros((2, 8, 8, 1)), np.zeros(2))
+    # w - rate * decay * w, each weight: kernels, biases, BatchNorm's.
+    for v, old in zip(model.trainable_variables, before, strict=True):
+        np.testing.assert_allclose(v, old * (1 - 0.5 * 0.01), rtol=1e-5)
+    assert not models.wide_resnet(10, 1, weight_decay=0, **options).losses
+
+
+def test_dropout_is_between_the_convolutions_of_a_block():
+    model = models.wide_resnet(16, 1, 3, dropout=0.3, input_shape=(8, 8, 1))
+    kind = keras.layers.Dropout
+    drops = [x for x in model.layers if isinstance(x, kind)]
+    assert len(drops) == 6
+    assert {x.rate for x in drops} == {0.3}
+    for drop in drops:
+        before, after = drop.input.shape, drop.output.shape
+        assert before == after
 
 
 def convolutions(model):
@@ -92,6 +162,21 @@ def test_compression_keeps_a_share_of_the_channels():
         (lambda: models.densenet(40, "12", 10), "`growth_rate`.*12"),
         (lambda: models.densenet(40, 12, 10, 1.5), "`compression`.*1.5"),
         (lambda: models.densenet(40, 12, 10, 0), "`compression`.*0"),
+        (lambda: models.pre_resnet(20.0, 3), "`depth`.*20.0"),
+        (lambda: models.pre_resnet(21, 3), "`depth`.*9 n \\+ 2.*21"),
+        (lambda: models.wide_resnet(10, 1, 3, 1.0), "`dropout`.*1.0"),
+        (lambda: models.wide_resnet_28_1(weight_decay=-1), "`weight_d.*-1"),
+        (lambda: models.densenet_90_60(input_shape=3), "`input_shape`.*3"),
+        (lambda: models.densenet_90_60(input_shape=(8, 8)), "`input_shape`"),
+        (lambda: models.ban_densenet(0), "`depth`.*0"),
+        (lambda: models.ban_densenet(1, 3), "`compression`.*3"),
+        (lambda: models.ban_wide_resnet(0), "`units`.*0"),
+        (lambda: models.ban_pre_resnet(1, -1), "`ratio`.*-1"),
+        (lambda: models.get("resnet_50"), "densenet_DEPTH.*'resnet_50'"),
+        (lambda: models.get("densenet_90"), "Unknown network.*densenet_90"),
+        (lambda: models.get("densenet_a_1"), "Unknown network.*densenet_a_1"),
+        (lambda: models.get("wide_resnet_28_1.5"), "Unknown network.*1.5"),
+        (lambda: models.get(None), "Unknown network.*None"),
     ],
 )
 def test_bad_arguments(make, words):
