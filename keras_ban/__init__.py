@@ -1,8 +1,10 @@
 """Born-again networks for Keras 3: generation after generation."""
 
+from keras_ban import data
 from keras_ban import metrics
 from keras_ban import models
 from keras_ban import objectives
+from keras_ban import recipes
 from keras_ban.born_again import BornAgain
 from keras_ban.cache import TeacherCache
 from keras_ban.distiller import Distiller
@@ -19,9 +21,11 @@ __all__ = [
     "Lineage",
     "TeacherCache",
     "__version__",
+    "data",
     "ensemble",
     "load",
     "metrics",
     "models",
     "objectives",
+    "recipes",
 ]
