@@ -50,7 +50,8 @@ def main():
         for network in arguments.networks
         for row in experiment.family(network, seed)
     ]
-    print(table := summary(rows))
+    table = summary(rows)
+    print(markdown(table))
     if arguments.result:
         content = {"arguments": vars(arguments), "table": table, "rows": rows}
         save(arguments.result, content)
@@ -210,6 +211,24 @@ def summary(rows):
             }
         )
     return lines
+
+
+def markdown(lines):
+    """The summary as a table, for the README."""
+    names = ("first network", "network", "objective", "name", "seeds")
+    figures = [name for name in lines[0] if name not in names]
+    rows = [[*names, *figures], ["---"] * (len(names) + len(figures))]
+    for line in lines:
+        found = [_text(line[name]) for name in figures]
+        rows.append([str(line[name]) for name in names] + found)
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def _text(found):
+    if not found:
+        return ""
+    half = "" if found["±"] is None else f" ± {found['±']:.2f}"
+    return f"{found['mean']:.2f}{half}"
 
 
 def _interval(values):

@@ -10,6 +10,14 @@ from keras_ban import checks
 from keras_ban.data import idx
 
 _ROWS = 1024
+KNOWN = (
+    "cifar10",
+    "cifar100",
+    "svhn_cropped",
+    "fashion_mnist",
+    "mnist",
+    "digits",
+)
 
 
 class Prepared:
@@ -52,8 +60,7 @@ class Prepared:
         self._size = _image_size(name, features[0], image_size)
         self.class_names = tuple(features[1].names)
         if idx_files is not None:
-            folder = pathlib.Path(builder.data_path).parents[1]
-            data_dir = idx.prepare(name, idx_files, folder)
+            data_dir = idx.prepare(name, idx_files, _root(builder))
         self._arguments = {
             "name": name,
             "data_dir": data_dir,
@@ -117,10 +124,11 @@ class Prepared:
         import tensorflow_datasets as tfds
 
         arguments, name = self._arguments, self._arguments["name"]
-        place = pathlib.Path(_builder(name, arguments["data_dir"]).data_path)
+        builder = _builder(name, arguments["data_dir"])
+        place = builder.data_path
         how = (
             f"Prepare it with `tfds build {name} --data_dir "
-            f"{place.parents[1]}`, by `download=True` where there is a "
+            f"{_root(builder)}`, by `download=True` where there is a "
             "network, or give the folder in which it is as `data_dir`."
         )
         if name in ("mnist", "fashion_mnist", "kmnist"):
@@ -152,6 +160,12 @@ class Prepared:
         return f"one of {[str(path) for path in split.filepaths]}"
 
 
+def _root(builder):
+    """The folder of all prepared sets: above name, configuration, version."""
+    above = pathlib.Path(builder.data_path).parents
+    return above[2 if builder.builder_config else 1]
+
+
 def _builder(name, data_dir):
     import tensorflow_datasets as tfds
 
@@ -166,16 +180,6 @@ def _builder(name, data_dir):
             + (f" ({', '.join(close)}?)" if close else "")
             + f". Received: {name!r}"
         ) from error
-
-
-KNOWN = (
-    "cifar10",
-    "cifar100",
-    "svhn_cropped",
-    "fashion_mnist",
-    "mnist",
-    "digits",
-)
 
 
 def _image_size(name, image, given):
