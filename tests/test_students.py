@@ -143,7 +143,7 @@ def test_ends_of_other_shapes_are_not_shared(teacher):
         models.share_ends(other, teacher)
 
 
-@pytest.mark.parametrize("factor", [0.5, 1, 2, 3, 4])
+@pytest.mark.parametrize("factor", [0.2, 0.5, 2])
 def test_depth_leaves_the_hidden_sizes_as_they_are(factor):
     student = models.ban_densenet(factor, input_shape=SHAPE)
     expected = [(8, 8, 458), (4, 4, 679), (2, 2, 1579)]
