@@ -10,6 +10,8 @@ import json
 import numpy as np
 import tensorflow as tf
 
+from keras_ban import rendezvous
+
 _CHUNK = 2**26
 # What TensorFlow raises when it cannot reach a worker.
 _LOST = (
@@ -62,11 +64,12 @@ class Cluster:
     def __init__(self, strategy=None):
         self._strategy = strategy or tf.distribute.get_strategy()
         self.replicas = self._strategy.num_replicas_in_sync
-        self.size, self.number = 1, 0
+        self.size, self.number, self._others = 1, 0, []
         many = tf.distribute.MultiWorkerMirroredStrategy
         if isinstance(self._strategy, many):
             addresses, self.number = places(self._strategy.cluster_resolver)
             self.size = len(addresses)
+            self._others = [a for a in addresses if a != addresses[self.number]]
 
     @property
     def several(self):
@@ -92,6 +95,11 @@ class Cluster:
                 "run goes on where its state was saved. TensorFlow says: "
                 f"{error.message.strip()}"
             ) from error
+
+    def leave(self):
+        """Lets the chief end last, where all end in the middle of a run."""
+        if self.number == 0:
+            rendezvous.outlast(self._others)
 
     def gather(self, arrays):
         """The arrays of all workers, joined along the first axis.

@@ -60,6 +60,20 @@ def meet(addresses, number):
         )
 
 
+def outlast(addresses, seconds=10):
+    """Waits until nobody answers at these addresses, or so many seconds.
+
+    A worker whose chief ends first is aborted by TensorFlow on the spot.
+
+    Args:
+        addresses: Those of the other workers, as "host:port".
+        seconds: How long to wait at most. Defaults to `10`.
+    """
+    end = time.monotonic() + seconds
+    while any(map(_answers, addresses)) and time.monotonic() < end:
+        time.sleep(0.1)
+
+
 @contextlib.contextmanager
 def watchdog():
     """Ends the process if the workers lose each other as TensorFlow begins.

@@ -168,6 +168,7 @@ class RunDirectory:
             self.wait()
             # All wait for the chief, without which none goes on.
             self._cluster.numbers(0)
+            self._cluster.leave()
             self._signals.stop(asked)
 
     def _sweep(self):

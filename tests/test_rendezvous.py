@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -42,6 +43,20 @@ def test_missing_worker_is_named(addresses, monkeypatch):
             )
             with pytest.raises(RuntimeError, match=message):
                 future.result(30)
+
+
+def test_the_chief_ends_when_the_others_have(addresses):
+    server = socket.create_server(("", int(addresses[1].rsplit(":")[1])))
+    begin = time.monotonic()
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        done = pool.submit(rendezvous.outlast, addresses[1:], 20)
+        time.sleep(0.7)
+        assert not done.done()
+        server.close()
+        done.result(10)
+    assert time.monotonic() - begin < 5
+    with socket.create_server(("", int(addresses[1].rsplit(":")[1]))):
+        rendezvous.outlast(addresses[1:], 0.3)
 
 
 def test_port_that_is_taken_is_named(addresses, monkeypatch):
