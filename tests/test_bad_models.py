@@ -306,7 +306,13 @@ def test_callbacks_of_a_later_generation():
 
 
 def test_model_fn_needs_arguments():
-    refused("no arguments", "lambda", model_fn=lambda width: network())
+    words = "no arguments", "'width'", "lambda"
+    refused(*words, model_fn=lambda width, depth: network())
+
+
+def test_first_model_function_takes_a_model_that_is_not_there():
+    words = "generation 0 has none", "[first_fn, model_fn]"
+    refused(*words, model_fn=lambda teacher: network())
 
 
 def test_model_functions_share_an_optimizer():

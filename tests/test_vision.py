@@ -1,10 +1,12 @@
 """Image sets: what is read, how it is prepared, what is refused."""
 
 import builtins
+import functools
 import gzip
 import shutil
 import struct
 import sys
+from concurrent import futures
 from typing import ClassVar
 
 import keras
@@ -12,6 +14,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_datasets as tfds
+from tensorflow_datasets.image_classification import mnist
 
 import keras_ban
 from keras_ban.data import vision
@@ -269,8 +272,11 @@ def test_damaged_idx_files_are_named(change, words, tmp_path):
         vision.load("fashion_mnist", data_dir=tmp_path, idx_files=folder)
 
 
-def test_idx_files_become_a_set_of_tensorflow_datasets(tmp_path):
-    shapes = (60_000, 28, 28), (10_000, 28, 28)
+def test_idx_files_become_a_set_of_tensorflow_datasets(tmp_path, monkeypatch):
+    # A hundredth of MNIST, as its builder takes a minute.
+    monkeypatch.setattr(mnist, "_TRAIN_EXAMPLES", 600)
+    monkeypatch.setattr(mnist, "_TEST_EXAMPLES", 100)
+    shapes = (600, 28, 28), (100, 28, 28)
     train, test = (
         (RNG.integers(0, 9, s), np.arange(s[0]) % 10) for s in shapes
     )
@@ -279,13 +285,18 @@ def test_idx_files_become_a_set_of_tensorflow_datasets(tmp_path):
     plain.with_suffix("").write_bytes(gzip.decompress(plain.read_bytes()))
     plain.unlink()
     options = {"data_dir": tmp_path / "data", "idx_files": folder}
-    data = vision.load("mnist", validation=0, **options)
+    # Two workers of one machine begin together.
+    with futures.ThreadPoolExecutor(2) as pool:
+        load = functools.partial(vision.load, "mnist", 0, **options)
+        data, other = pool.map(lambda _: load(), range(2))
+    np.testing.assert_array_equal(data.train[0], other.train[0])
+    assert len(list(tmp_path.glob("data/*/mnist/*"))) == 1
     raw = (data.train[0][..., 0] * data.std + data.mean).round().astype(int)
     # TensorFlow Datasets has an order of its own.
     counts = np.bincount(raw.ravel(), minlength=9)
     np.testing.assert_array_equal(counts, np.bincount(train[0].ravel()))
     assert sorted(data.train[1]) == sorted(train[1])
-    assert data.test[0].shape == (10_000, 28, 28, 1)
+    assert data.test[0].shape == (100, 28, 28, 1)
     one = (data.test[0][0, ..., 0] * data.std + data.mean).round()
     matching = np.flatnonzero((test[0] == one).all((1, 2)))
     assert test[1][matching].tolist() == [data.test[1][0]]

@@ -3,10 +3,11 @@
 Source of the format: LeCun, Cortes and Burges, "The MNIST database", 1998.
 """
 
+import errno
 import gzip
 import hashlib
+import os
 import pathlib
-import shutil
 import tempfile
 import zlib
 
@@ -35,7 +36,6 @@ def prepare(name, folder, data_dir):
         ValueError: If a file is damaged or holds something else.
     """
     import tensorflow_datasets as tfds
-    from tensorflow_datasets.core.download import resource
 
     urls = tfds.builder(name, data_dir=data_dir).url_infos
     if not all("-idx" in info.filename for info in urls.values()):
@@ -52,29 +52,46 @@ def prepare(name, folder, data_dir):
         digest.update(content)
     own = pathlib.Path(data_dir, f"idx-{digest.hexdigest()[:16]}")
     builder = tfds.builder(name, data_dir=own)
-    if builder.info.splits:
-        return own
-    own.mkdir(parents=True, exist_ok=True)
-    # A file found under the name of a download is not downloaded again. Its
-    # checksum would differ, as there are many ways to compress.
-    with tempfile.TemporaryDirectory(dir=own) as downloads:
+    if not builder.info.splits:
+        _make(builder, urls, contents, folder)
+    return own
+
+
+def _make(builder, urls, contents, folder):
+    """Prepares elsewhere and moves it in place: workers may begin together."""
+    import tensorflow_datasets as tfds
+    from tensorflow_datasets.core.download import resource
+
+    place = pathlib.Path(builder.data_path)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=place.parent) as work:
+        # A file found under the name of a download is not downloaded again.
+        # Its checksum would differ, as there are many ways to compress.
+        downloads = pathlib.Path(work, "downloads")
+        downloads.mkdir()
         for url, content in contents.items():
             info = urls[url]
-            path = pathlib.Path(
-                downloads, resource.get_dl_fname(url, info.checksum)
-            )
+            path = downloads / resource.get_dl_fname(url, info.checksum)
             path.write_bytes(gzip.compress(content, 1))
-            resource.write_info_file(url, path, name, info.filename, info)
+            resource.write_info_file(
+                url, path, builder.name, info.filename, info
+            )
+        made = tfds.builder(builder.name, data_dir=work)
         try:
-            builder.download_and_prepare(download_dir=downloads)
+            made.download_and_prepare(download_dir=str(downloads))
         except Exception as error:
-            shutil.rmtree(builder.data_path, ignore_errors=True)
             raise ValueError(
-                f"TensorFlow Datasets cannot make {name!r} of the IDX files in "
-                f"{folder}: {error}. Expected 60,000 images to train on and "
-                "10,000 to test. Give arrays to `vision.from_arrays` instead."
+                f"TensorFlow Datasets cannot make {builder.name!r} of the IDX "
+                f"files in {folder}: {error}. Expected 60,000 images to train "
+                "on and 10,000 to test. Give arrays to `vision.from_arrays` "
+                "instead."
             ) from error
-    return own
+        # Whoever comes second finds the same files there.
+        try:
+            os.rename(made.data_path, place)
+        except OSError as error:
+            if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
+                raise
 
 
 def _read(folder, filename):
