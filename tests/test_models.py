@@ -1,5 +1,6 @@
 """The networks: counts of the paper, shapes, bad arguments."""
 
+import functools
 import math
 
 import keras
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 
 from keras_ban import models
+from keras_ban.models.blocks import Blocks
 
 
 def trained(model):
@@ -46,27 +48,52 @@ def test_pre_resnet_164_has_the_published_parameters():
     assert round(trained(model) / 1e6, 1) == 1.7
 
 
-# Published in millions (Furlanello et al., 2018, Table 5), and how far ours
-# are off, in percent: the widths in the bottlenecks are not published, and
-# neither is how a stage of half the width leads to the teacher's.
+# In millions: published (Furlanello et al., 2018, Table 5), and ours.
 MATCHED = [
-    ("ban_wide_resnet_1_1", 20.9, 5),
-    ("ban_wide_resnet_2_1", 43.1, 5),
-    ("ban_wide_resnet_4_1", 87.3, 5),
-    ("ban_wide_resnet_4_0.5", 24.3, 6),
-    ("ban_pre_resnet_14_0.5", 7.3, 13),
-    ("ban_pre_resnet_14_1", 17.7, 21),
+    ("ban_wide_resnet_1_1", 20.9, 20.74),
+    ("ban_wide_resnet_2_1", 43.1, 44.03),
+    ("ban_wide_resnet_4_1", 87.3, 90.60),
+    ("ban_wide_resnet_4_0.5", 24.3, 25.30),
+    ("ban_pre_resnet_14_0.5", 7.3, 7.16),
+    ("ban_pre_resnet_14_1", 17.7, 17.26),
 ]
 
 
-@pytest.mark.parametrize(("name", "millions", "percent"), MATCHED)
+@pytest.mark.parametrize(("name", "published", "ours"), MATCHED)
 def test_matched_students_have_about_the_published_parameters(
-    name, millions, percent
+    name, published, ours
 ):
     # The size of the image changes no weight.
     model = models.get(name, input_shape=(8, 8, 3))
-    found = trained(model) / 1e6
-    assert abs(found / millions - 1) <= percent / 100
+    assert round(trained(model) / 1e6, 2) == ours
+    assert abs(ours / published - 1) <= 0.05
+    shapes = [(8, 8, 458), (4, 4, 679), (2, 2, 1579)]
+    assert models.hidden_shapes(model) == shapes
+
+
+@pytest.mark.parametrize(
+    ("make", "numbers"),
+    [(models.densenet, (90, 60)), (models.wide_resnet, (28, 10))],
+)
+def test_examples_of_the_docstrings_say_what_is_counted(make, numbers):
+    model = make(*numbers, num_classes=100, input_shape=(8, 8, 3))
+    assert f"{model.count_params()}\n" in make.__doc__
+
+
+@pytest.mark.parametrize("block", ["residual", "bottleneck"])
+@pytest.mark.parametrize("filters", [2, 3, 5])
+def test_shortcuts_without_parameters_add_zeros_or_leave_out(block, filters):
+    x = np.random.default_rng(0).normal(size=(2, 4, 4, 3)).astype("float32")
+    inputs = keras.Input((4, 4, 3))
+    blocks = Blocks(0, projected=False)
+    options = {"inner": 2} if block == "bottleneck" else {}
+    outputs = getattr(blocks, block)(inputs, filters, **options)
+    model = keras.Model(inputs, outputs)
+    kernels = [c.kernel for c in convolutions(model)]
+    assert len(kernels) == (3 if options else 2)
+    kernels[-1].assign(0 * kernels[-1])
+    expected = np.pad(x, [[0, 0], [0, 0], [0, 0], [0, 2]])[..., :filters]
+    np.testing.assert_array_equal(model(x), expected)
 
 
 @pytest.mark.parametrize(
@@ -167,7 +194,19 @@ def test_compression_keeps_a_share_of_the_channels():
         (lambda: models.wide_resnet(10, 1, 3, 1.0), "`dropout`.*1.0"),
         (lambda: models.wide_resnet_28_1(weight_decay=-1), "`weight_d.*-1"),
         (lambda: models.densenet_90_60(input_shape=3), "`input_shape`.*3"),
-        (lambda: models.densenet_90_60(input_shape=(8, 8)), "`input_shape`"),
+        *(
+            (functools.partial(make, input_shape=shape), "`input_shape`.*Rec")
+            for make, shape in [
+                (models.densenet_90_60, (8, 8)),
+                (models.densenet_90_60, "abc"),
+                (models.densenet_90_60, (8.0, 8, 3)),
+                (models.densenet_90_60, (8, 8, None)),
+                (models.densenet_90_60, (2, 8, 3)),
+                (models.ban_densenet, (8, 3, 3)),
+                (functools.partial(models.ban_pre_resnet, 1), (2, 2, 3)),
+                (functools.partial(models.ban_wide_resnet, 1), (None, 8, 3)),
+            ]
+        ),
         (lambda: models.ban_densenet(0), "`depth`.*0"),
         (lambda: models.ban_densenet(1, 3), "`compression`.*3"),
         (lambda: models.ban_wide_resnet(0), "`units`.*0"),

@@ -35,6 +35,19 @@ def ends(model):
     return first, model.layers[-1]
 
 
+def sequential():
+    return keras.Sequential(
+        [
+            keras.Input(SHAPE),
+            keras.layers.Conv2D(6, 3, padding="same", use_bias=False),
+            keras.layers.MaxPooling2D(),
+            keras.layers.Conv2D(4, 3, padding="same"),
+            keras.layers.GlobalAveragePooling2D(),
+            keras.layers.Dense(3),
+        ]
+    )
+
+
 @pytest.fixture(scope="module")
 def teacher():
     keras.utils.set_random_seed(7)
@@ -130,11 +143,31 @@ def test_two_arguments_are_one_too_many():
             ),
             r"No residual stages match.*\(32, 32\), \(16, 16\).*Received",
         ),
+        (lambda: "densenet_90_60", "Expected a `keras.Model`.*densenet_90_60"),
+        (
+            lambda: models.densenet(10, 4, 3, input_shape=(None, None, 1)),
+            r"images of any size.*\(None, None\).*`input_shape`",
+        ),
     ],
 )
 def test_teacher_that_nothing_matches(make, words):
     with pytest.raises(ValueError, match=words):
         models.ban_wide_resnet(1, 1, make())
+
+
+@pytest.mark.parametrize("ratio", [0.5, 1, 2])
+def test_a_sequential_model_is_a_teacher_too(ratio):
+    teacher = sequential()
+    assert models.hidden_shapes(teacher) == [(8, 8, 6), (4, 4, 4)]
+    # From more channels to fewer, in the second stage.
+    for make in (models.ban_wide_resnet, models.ban_pre_resnet):
+        student = make(1, ratio, teacher)
+        assert models.hidden_shapes(student) == models.hidden_shapes(teacher)
+        for ours, theirs in zip(ends(student), ends(teacher), strict=True):
+            for a, b in zip(
+                ours.get_weights(), theirs.get_weights(), strict=True
+            ):
+                np.testing.assert_array_equal(a, b)
 
 
 def test_ends_of_other_shapes_are_not_shared(teacher):

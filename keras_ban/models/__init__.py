@@ -1,6 +1,8 @@
 """The networks of the born-again experiments, as functional Keras models."""
 
 from keras_ban.models.densenet import densenet
+from keras_ban.models.matching import hidden_shapes
+from keras_ban.models.matching import share_ends
 from keras_ban.models.named import densenet_80_80
 from keras_ban.models.named import densenet_80_120
 from keras_ban.models.named import densenet_90_60
@@ -15,8 +17,6 @@ from keras_ban.models.pre_resnet import pre_resnet
 from keras_ban.models.students import ban_densenet
 from keras_ban.models.students import ban_pre_resnet
 from keras_ban.models.students import ban_wide_resnet
-from keras_ban.models.students import hidden_shapes
-from keras_ban.models.students import share_ends
 from keras_ban.models.wide_resnet import wide_resnet
 
 __all__ = [

@@ -12,9 +12,15 @@ class Blocks:
         weight_decay: The factor `λ` of a gradient `λ w` that is added to each
             weight's own, as in SGD with weight decay. Keras is given the
             penalty `λ / 2 Σ w²`, of which it is the gradient.
+        projected: Whether a shortcut between different shapes is a 1×1
+            convolution, or the identity with channels of zeros added or the
+            last ones left out, which has no parameters (He et al., "Deep
+            Residual Learning for Image Recognition", 2016, options B and A).
+            Defaults to `True`.
     """
 
-    def __init__(self, weight_decay):
+    def __init__(self, weight_decay, projected=True):
+        self._projected = projected
         self._penalty = regularizers.L2(weight_decay / 2)
         if not weight_decay:
             self._penalty = None
@@ -51,21 +57,24 @@ class Blocks:
             x = layers.Dropout(dropout)(x)
         return layers.Add()([shortcut, self.convolution(x, filters, 3)])
 
-    def bottleneck(self, x, filters, strides=1):
-        """1×1, 3×3 and 1×1 convolutions, the inner of a quarter's width."""
+    def bottleneck(self, x, filters, inner, strides=1):
+        """1×1, 3×3 and 1×1 convolutions, the first two to `inner` channels."""
         shortcut, x = x, self.activated(x)
         shortcut = self._shortcut(shortcut, x, filters, strides)
-        x = self.convolution(x, max(filters // 4, 1), 1)
-        x = self.convolution(
-            self.activated(x), max(filters // 4, 1), 3, strides
-        )
+        x = self.convolution(x, inner, 1)
+        x = self.convolution(self.activated(x), inner, 3, strides)
         x = self.convolution(self.activated(x), filters, 1)
         return layers.Add()([shortcut, x])
 
     def _shortcut(self, x, activated, filters, strides):
         if strides == 1 and x.shape[-1] == filters:
             return x
-        return self.convolution(activated, filters, 1, strides)
+        if self._projected:
+            return self.convolution(activated, filters, 1, strides)
+        missing = filters - x.shape[-1]
+        if missing < 0:
+            return x[..., :filters]
+        return keras.ops.pad(x, [[0, 0], [0, 0], [0, 0], [0, missing]])
 
     def classifier(self, inputs, x, num_classes, name):
         """The model that ends in the mean over the pixels and the logits."""

@@ -8,6 +8,8 @@ from keras_ban.models.blocks import Blocks
 from keras_ban.models.options import check
 
 FIRST_FILTERS = 16
+# Two transitions halve the image.
+SMALLEST = 4
 
 
 def densenet(
@@ -36,7 +38,7 @@ def densenet(
         compression: Share of the channels after a transition, in (0, 1].
             Defaults to `0.5`.
         input_shape: `(height, width, channels)` of the images. Defaults to
-            `(32, 32, 3)`.
+            `(32, 32, 3)`; at least 4 pixels each way.
         weight_decay: As of SGD, in every weight's gradient. Defaults to
             `5e-4`, that of the networks of Furlanello et al., 2018.
 
@@ -50,11 +52,11 @@ def densenet(
     Example:
     >>> model = keras_ban.models.densenet(90, 60, num_classes=100)
     >>> model.count_params()
-    16193536
+    16222234
     """
     checks.integer("depth", depth, 10)
     checks.integer("growth_rate", growth_rate, 1)
-    check(num_classes, input_shape, weight_decay)
+    check(num_classes, input_shape, weight_decay, SMALLEST)
     check_compression(compression)
     return build(
         [growth_rate] * units(depth),

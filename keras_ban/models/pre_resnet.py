@@ -48,6 +48,7 @@ def pre_resnet(depth, num_classes, input_shape=(32, 32, 3), weight_decay=5e-4):
     x = blocks.convolution(inputs, 16, 3)
     for stage, filters in enumerate((64, 128, 256)):
         for unit in range((depth - 2) // 9):
-            x = blocks.bottleneck(x, filters, 2 if stage and not unit else 1)
+            strides = 2 if stage and not unit else 1
+            x = blocks.bottleneck(x, filters, filters // 4, strides)
     name = f"pre_resnet_{depth}"
     return blocks.classifier(inputs, x, num_classes, name)

@@ -10,8 +10,12 @@ from keras import layers
 from keras_ban import checks
 from keras_ban.models.blocks import Blocks
 from keras_ban.models.densenet import FIRST_FILTERS
+from keras_ban.models.densenet import SMALLEST
 from keras_ban.models.densenet import build
 from keras_ban.models.densenet import units as units_of
+from keras_ban.models.matching import end
+from keras_ban.models.matching import halved_shapes
+from keras_ban.models.matching import share_ends
 from keras_ban.models.options import check
 
 _DEPTH, _GROWTH_RATE, _COMPRESSION = 90, 60, 0.5
@@ -57,7 +61,7 @@ def ban_densenet(
     checks.number(
         "depth", depth, lambda v: 0 < v <= 60, "a positive factor, 60 at most"
     )
-    check(num_classes, input_shape, weight_decay)
+    check(num_classes, input_shape, weight_decay, SMALLEST)
     checks.number(
         "compression", compression, lambda v: 0 < v <= 2, "a factor in (0, 2]"
     )
@@ -87,18 +91,33 @@ def ban_wide_resnet(
     """A wide residual student of a DenseNet, Wide-ResNet-units-ratio.
 
     A stage of `units` residual blocks of two 3×3 convolutions stands for each
-    dense block; see `ban_pre_resnet` for the rest.
+    dense block. All of its blocks have `ratio` times the channels that the
+    dense block has after its 1×1 convolution; that the last one lacks it, half
+    of its channels count. Where this is another number than the teacher's, a
+    1×1 convolution leads there, and mean pooling halves the image: so what
+    goes from stage to stage, and to the last layer, has the teacher's shape.
 
-    Source: Furlanello et al., 2018, Table 5: 20.9 million parameters for (1,
-    1), 43.1 for (2, 1), 24.3 for (4, 0.5), 87.3 for (4, 1).
+    Shortcuts have no parameters: where a block has more channels than the one
+    before, they add channels of zeros; where it has fewer, they carry the
+    first ones.
+
+    Source: Furlanello et al., 2018, Table 5. In millions of parameters, with
+    those published: (1, 1) 20.74 (20.9), (2, 1) 44.03 (43.1), (4, 0.5)
+    25.30 (24.3), (4, 1) 90.60 (87.3).
 
     Args:
         units: Residual blocks in a stage, a positive integer.
-        ratio: As in `ban_pre_resnet`. Defaults to `1.0`.
-        teacher: As in `ban_pre_resnet`. Defaults to `None`.
-        share: As in `ban_pre_resnet`. Defaults to `True`.
-        num_classes: As in `ban_pre_resnet`. Defaults to `100`.
-        input_shape: As in `ban_pre_resnet`. Defaults to `(32, 32, 3)`.
+        ratio: Factor of the channels in a stage, a positive number of at most
+            8. Defaults to `1.0`.
+        teacher: A convolutional functional or sequential `keras.Model`, as
+            `densenet` gives, whose shapes, images and classes the student
+            takes. Defaults to `None`: those of DenseNet-90-60.
+        share: Whether the student takes over the teacher's first convolution
+            and last layer, as frozen copies. Defaults to `True`.
+        num_classes: Number of logits, if there is no teacher. Defaults to
+            `100`.
+        input_shape: `(height, width, channels)`, if there is no teacher.
+            Defaults to `(32, 32, 3)`.
         weight_decay: As of SGD, in every weight's gradient. Defaults to
             `5e-4`.
 
@@ -112,15 +131,20 @@ def ban_wide_resnet(
     Example:
     >>> student = keras_ban.models.ban_wide_resnet(4, 1, teacher)
     """
-    return _matched(
-        "ban_wide_resnet",
-        Blocks.residual,
-        units,
-        ratio,
-        teacher,
-        share,
-        (num_classes, input_shape, weight_decay),
-    )
+
+    def stage(blocks, x, channels, is_last):
+        width = channels // 2 if is_last else channels
+        width = max(int(ratio * width), 1)
+        for _ in range(units):
+            x = blocks.residual(x, width)
+        if width == channels:
+            return x
+        return blocks.convolution(blocks.activated(x), channels, 1)
+
+    _check(units, ratio)
+    name = f"ban_wide_resnet_{units}_{ratio:g}"
+    options = num_classes, input_shape, weight_decay
+    return _matched(name, stage, teacher, share, options)
 
 
 def ban_pre_resnet(
@@ -134,24 +158,25 @@ def ban_pre_resnet(
 ):
     """A bottleneck residual student of a DenseNet, Pre-ResNet-units-ratio.
 
-    A stage of `units` bottleneck blocks stands for each dense block. All of
-    its blocks have `ratio` times the channels that the dense block has after
-    its 1×1 convolution; that the last one lacks it, half of its channels
-    count. Where this is another number than the teacher's, a 1×1 convolution
-    leads there, and mean pooling halves the image: so what goes from stage to
-    stage, and to the last layer, has the teacher's shape.
+    A stage of `units` bottleneck blocks stands for each dense block. Every
+    block gives as many channels as the dense block has after its 1×1
+    convolution, and inside of it are `ratio` times an eighth of them. Mean
+    pooling halves the image, so what goes from stage to stage, and to the last
+    layer, has the teacher's shape. Shortcuts have no parameters: where the
+    channels grow, they add channels of zeros.
 
-    Source: Furlanello et al., 2018, Table 5: 7.3 million parameters for (14,
-    0.5), 17.7 for (14, 1). The widths inside the bottlenecks, a quarter here
-    as in He et al., 2016, are not published.
+    Source: Furlanello et al., 2018, Table 5. In millions of parameters, with
+    those published: (14, 0.5) 7.16 (7.3), (14, 1) 17.26 (17.7).
+    The width inside the blocks is not published; with an eighth both counts
+    are met.
 
     Args:
         units: Residual blocks in a stage, a positive integer.
-        ratio: Factor of the channels in a stage, a positive number. Defaults
-            to `1.0`.
-        teacher: A convolutional functional `keras.Model`, as `densenet`
-            gives, whose shapes, images and classes the student takes.
-            Defaults to `None`: those of DenseNet-90-60.
+        ratio: Factor of the channels inside the blocks, a positive number of
+            at most 8. Defaults to `1.0`.
+        teacher: A convolutional functional or sequential `keras.Model`, as
+            `densenet` gives, whose shapes, images and classes the student
+            takes. Defaults to `None`: those of DenseNet-90-60.
         share: Whether the student takes over the teacher's first convolution
             and last layer, as frozen copies. Defaults to `True`.
         num_classes: Number of logits, if there is no teacher. Defaults to
@@ -171,145 +196,54 @@ def ban_pre_resnet(
     Example:
     >>> student = keras_ban.models.ban_pre_resnet(14, 0.5, teacher)
     """
-    return _matched(
-        "ban_pre_resnet",
-        Blocks.bottleneck,
-        units,
-        ratio,
-        teacher,
-        share,
-        (num_classes, input_shape, weight_decay),
-    )
+
+    def stage(blocks, x, channels, is_last):
+        inner = max(int(ratio * channels / 8), 1)
+        for _ in range(units):
+            x = blocks.bottleneck(x, channels, inner)
+        return x
+
+    _check(units, ratio)
+    name = f"ban_pre_resnet_{units}_{ratio:g}"
+    options = num_classes, input_shape, weight_decay
+    return _matched(name, stage, teacher, share, options)
 
 
-def hidden_shapes(model):
-    """The last feature map at each resolution.
-
-    For a DenseNet: each dense block's output after the 1×1 convolution, and
-    what the last layer takes the mean of.
-
-    Args:
-        model: A functional `keras.Model` of images.
-
-    Returns:
-        A list of `(height, width, channels)`.
-
-    Raises:
-        ValueError: If the model has no feature maps to read.
-
-    Example:
-    >>> keras_ban.models.hidden_shapes(keras_ban.models.densenet_90_60())
-    [(32, 32, 458), (16, 16, 679), (8, 8, 1579)]
-    """
-    found = {}
-    for layer in getattr(model, "operations", []):
-        shape = getattr(getattr(layer, "output", None), "shape", ())
-        if len(shape) == 4 and not isinstance(layer, layers.InputLayer):
-            found[shape[1:3]] = tuple(shape[1:])
-    if found:
-        return list(found.values())
-    raise ValueError(
-        f"The model {model.name!r} has no feature maps to match. Expected a "
-        "functional convolutional `keras.Model`, as those of "
-        "`keras_ban.models`. Give another teacher, or a student of your own."
-    )
-
-
-def share_ends(student, teacher):
-    """Copies the teacher's first convolution and last layer, and freezes them.
-
-    The teacher stays as it is.
-
-    Source: Furlanello et al., 2018, Section 4 and Table 5.
-
-    Args:
-        student: A `keras.Model`, compiled afterwards.
-        teacher: A `keras.Model`.
-
-    Returns:
-        The student.
-
-    Raises:
-        ValueError: If the layers have different shapes.
-    """
-    for kind, place in ((layers.Conv2D, 0), (layers.Dense, -1)):
-        ours, theirs = (_layer(m, kind, place) for m in (student, teacher))
-        shapes = [[tuple(w.shape) for w in x.weights] for x in (ours, theirs)]
-        if shapes[0] != shapes[1]:
-            raise ValueError(
-                f"The student {student.name!r} cannot share the layer "
-                f"{theirs.name!r} of the teacher {teacher.name!r}. Expected "
-                f"weights of shapes {shapes[1]}. Received: {shapes[0]}. Give "
-                "`share=False`, or a student whose first convolution and last "
-                "layer have the teacher's shapes."
-            )
-        ours.set_weights(theirs.get_weights())
-        ours.trainable = False
-    return student
-
-
-def _layer(model, kind, place):
-    found = [layer for layer in model.layers if isinstance(layer, kind)]
-    if found:
-        return found[place]
-    raise ValueError(
-        f"The model {model.name!r} has no {kind.__name__} to share. Expected a "
-        "network that begins with a convolution and ends in a dense layer. "
-        "Give `share=False`, or another teacher."
-    )
-
-
-def _matched(family, block, units, ratio, teacher, share, options):
+def _check(units, ratio):
     checks.integer("units", units, 1)
-    checks.number("ratio", ratio, lambda v: 0 < v <= 8, "a positive number")
+    checks.number(
+        "ratio", ratio, lambda v: 0 < v <= 8, "a positive number, 8 at most"
+    )
+
+
+def _matched(name, stage, teacher, share, options):
+    """A network of such stages, of the shapes of a teacher."""
     num_classes, input_shape, weight_decay = options
-    first = FIRST_FILTERS
     if teacher is None:
-        check(*options)
-        shapes = _densenet_shapes(input_shape)
+        check(*options, SMALLEST, known=True)
+        channels, first = _densenet_channels(), FIRST_FILTERS
     else:
-        shapes = hidden_shapes(teacher)
+        channels = [shape[-1] for shape in halved_shapes(teacher)]
         input_shape = teacher.input_shape[1:]
         num_classes = teacher.output_shape[-1]
-        first = _layer(teacher, layers.Conv2D, 0).filters
-        _check_halved(teacher, shapes)
-    blocks = Blocks(weight_decay)
+        first = end(teacher, layers.Conv2D, 0).filters
+        check(num_classes, input_shape, weight_decay)
+    blocks = Blocks(weight_decay, projected=False)
     inputs = keras.Input(input_shape)
     x = blocks.convolution(inputs, first, 3)
-    for stage, (_, _, channels) in enumerate(shapes):
-        if stage:
+    for number, count in enumerate(channels):
+        if number:
             x = layers.AveragePooling2D(2)(x)
-        last = stage == len(shapes) - 1
-        width = max(int(ratio * (channels // 2 if last else channels)), 1)
-        for _ in range(units):
-            x = block(blocks, x, width)
-        if width != channels:
-            x = blocks.convolution(blocks.activated(x), channels, 1)
-    name = f"{family}_{units}_{ratio:g}"
+        x = stage(blocks, x, count, number == len(channels) - 1)
     student = blocks.classifier(inputs, x, num_classes, name)
     return share_ends(student, teacher) if teacher and share else student
 
 
-def _densenet_shapes(input_shape):
-    height, width, _ = input_shape
+def _densenet_channels():
+    """The channels of DenseNet-90-60's dense blocks, as of `hidden_shapes`."""
     channels, found = FIRST_FILTERS, []
     for block in range(3):
         channels += units_of(_DEPTH) * _GROWTH_RATE
         channels = int(channels * _COMPRESSION) if block < 2 else channels
-        found.append((height // 2**block, width // 2**block, channels))
+        found.append(channels)
     return found
-
-
-def _check_halved(teacher, shapes):
-    halved = [
-        (shapes[0][0] // 2**k, shapes[0][1] // 2**k) for k in range(len(shapes))
-    ]
-    sizes = [shape[:2] for shape in shapes]
-    if sizes != halved or sizes[0] != tuple(teacher.input_shape[1:3]):
-        raise ValueError(
-            f"No residual stages match the teacher {teacher.name!r}. Expected "
-            f"feature maps of sizes {halved}, from the image's on, each half "
-            f"of the one before. Received: images of "
-            f"{teacher.input_shape[1:3]} and feature maps of {sizes}. Give "
-            "another teacher, or a student of your own."
-        )

@@ -44,7 +44,7 @@ def wide_resnet(
     Example:
     >>> model = keras_ban.models.wide_resnet(28, 10, num_classes=100)
     >>> model.count_params()
-    36546980
+    36554836
     """
     checks.integer("depth", depth, 10)
     if (depth - 4) % 6:
