@@ -42,8 +42,9 @@ def mixes(names):
 
 
 @functools.cache
-def viewer(names, channels=3, seed=5):
+def viewer(names, channels=3, seed=5, policy="float32"):
     """Views of any batch, and its labels, as a training is shown them."""
+    assert keras.config.dtype_policy().name == policy
     data = pictures(channels)
     return tf.function(
         Views(vision.augmentation(names, data), seed=seed),
@@ -95,6 +96,38 @@ def test_gray_images(names):
     given = pictures(1).train[0]
     assert x.shape == given.shape
     assert not np.array_equal(x, given)
+
+
+@pytest.mark.parametrize(
+    ("policy", "names"),
+    [
+        *(("mixed_float16", names) for names in ("cutout", "mixup", "cutmix")),
+        # It takes long to trace.
+        ("mixed_bfloat16", "randaugment"),
+    ],
+)
+def test_views_are_those_of_float32_in_half_precision(policy, names):
+    expected = views(names, epoch=3)
+    keras.config.set_dtype_policy(policy)
+    found = views(names, epoch=3, policy=policy)
+    for a, b in zip(found, expected, strict=True):
+        assert a.dtype == "float32"
+        np.testing.assert_array_equal(a, b)
+    assert keras.config.dtype_policy().name == policy
+
+
+def test_no_names_are_no_augmentation():
+    assert vision.augmentation((), None) is None
+    for recipe in recipes.BY_DATA.values():
+        found = vision.augmentation(recipe.augmentation)
+        assert (found is None) == (not recipe.augmentation)
+
+
+@pytest.mark.parametrize("names", ["randaugment", "cutout"])
+def test_a_streamed_set_is_augmented_by_its_statistics(names):
+    # Traced with arrays in the tests above.
+    streamed = DATA._replace(train=tf.data.Dataset.range(3))
+    assert callable(vision.augmentation(names, streamed))
 
 
 def test_crops_and_flips_are_those_of_numpy():
@@ -277,8 +310,14 @@ NUMBERED = vision.from_arrays(
     ("names", "data", "words"),
     [
         ("sharpen", DATA, "randaugment, cutout, mixup.*'sharpen'"),
-        ([], DATA, r"Unknown augmentation.*\[\]"),
-        ("cutout", None, "need the images.*NoneType"),
+        ("randaugment", None, "1 or 3 channels.*NoneType"),
+        ("randaugment", pictures(2), "1 or 3 channels.*2 channels"),
+        ("mixup", None, "in arrays.*NoneType.*`batch_size`"),
+        (
+            "mixup",
+            DATA._replace(train=tf.data.Dataset.range(3)),
+            "in arrays.*Dataset.*`batch_size`",
+        ),
         ("cutmix", NUMBERED, r"labels of shape \(5,\).*one_hot=True"),
     ],
 )
@@ -292,6 +331,11 @@ def test_bad_arguments(names, data, words):
     [
         (lambda x, y, seed: (x, y), None, "changes labels, and the data has"),
         (lambda x, y, seed: (x, y[:1]), DATA.train[1], "another shape.*1"),
+        (
+            vision.augmentation("mixup", DATA),
+            DATA.train[1].argmax(-1),
+            r"one-hot labels.*\('rows',\).*\(24, 3\).*`one_hot=True`",
+        ),
         (
             lambda x, y, seed: (x, y + tf.random.uniform(y.shape)),
             DATA.train[1],

@@ -72,19 +72,20 @@ def augmentation(names, data=None):
     labels must be rows, as of `load(..., one_hot=True)`.
 
     Args:
-        names: A name or a sequence of them.
-        data: The `Images` that are trained on, in arrays. Needed for all but
-            the first two. Defaults to `None`.
+        names: A name or a sequence of them; an empty one for none.
+        data: The `Images` that are trained on: needed for "randaugment", of
+            one or three channels, and where images are mixed, in arrays.
+            Defaults to `None`.
 
     Returns:
         What `fit` takes as `augment`: a function from an image and a seed to
         an image; where images are mixed, from an image, its label and a seed
-        to an image and a label.
+        to an image and a label. `None` without a name.
 
     Raises:
         ImportError: If KerasCV is needed and missing.
-        ValueError: If a name is unknown, or if the data is needed and no
-            `Images` of arrays, with one-hot labels where they are mixed.
+        ValueError: If a name is unknown, or if the data is needed and not of
+            its kind, with one-hot labels where they are mixed.
 
     Example:
     >>> data = vision.load("cifar10", one_hot=True)
@@ -93,12 +94,17 @@ def augmentation(names, data=None):
     """
     names = [names] if isinstance(names, str) else list(names)
     unknown = [n for n in names if n not in (*_SINGLE, *_MIXED)]
-    if unknown or not names:
+    if unknown:
         raise ValueError(
             f"Unknown augmentation. Expected one or several of "
             f"{', '.join((*_SINGLE, *_MIXED))}. Received: {names}"
         )
-    _check_data(names, data)
+    if not names:
+        return None
+    if "randaugment" in names:
+        _check_channels(data)
+    if {*names} & {*_MIXED}:
+        _check_mixed(names, data)
     single = [_SINGLE[n](data) for n in names if n in _SINGLE]
     mixed = [_MIXED[n]() for n in names if n in _MIXED]
 
@@ -117,6 +123,7 @@ def _mixing(show, mixed, data):
     count = len(images)
 
     def augment(image, label, seed):
+        _check_label(label, labels)
         view = show(image, _fold(seed, 0))
         for number, mix in enumerate(mixed, 1):
             one, two, three = tf.unstack(
@@ -180,20 +187,43 @@ _MIXED = {
 }
 
 
-def _check_data(names, data):
-    if not {*names} - {"crop_and_flip", "crop"}:
-        return
+def _check_channels(data):
+    mean = getattr(data, "mean", None)
+    if mean is None or len(mean) not in (1, 3):
+        raise ValueError(
+            "'randaugment' changes colors from 0 to 255. Expected `data=` as "
+            "`vision.load` or `vision.from_arrays` gives it, of 1 or 3 "
+            "channels. Received: "
+            + (type(data).__name__ if mean is None else f"{len(mean)} channels")
+        )
+
+
+def _check_mixed(names, data):
     train = getattr(data, "train", None)
     if not isinstance(train, tuple):
         raise ValueError(
-            f"{names} need the images that are trained on. Expected `data=` as "
+            f"{names} mix each image with another. Expected `data=` as "
             "`vision.load` or `vision.from_arrays` gives it, in arrays. "
-            f"Received: {type(train or data).__name__}."
+            f"Received: {type(data if train is None else train).__name__}. "
+            "Load the images without `batch_size`."
         )
-    if {*names} & {*_MIXED} and train[1].ndim != 2:
-        raise ValueError(
-            f"{names} mix labels. Expected rows of one number for each class. "
-            f"Received: labels of shape {train[1].shape}. Load the images "
-            "with `one_hot=True`, and compile the model with a "
-            "`CategoricalCrossentropy`."
+    if train[1].ndim != 2:
+        _mixes_rows(f"labels of shape {train[1].shape}")
+
+
+def _check_label(label, labels):
+    """Checks the labels that are trained on against those that mix in."""
+    if label.shape != labels.shape[1:]:
+        _mixes_rows(
+            f"labels of shape {('rows', *label.shape)} to mix with those of "
+            f"shape {tuple(labels.shape)}"
         )
+
+
+def _mixes_rows(received):
+    raise ValueError(
+        "Mixed images have mixed labels. Expected one-hot labels, rows of one "
+        f"number for each class. Received: {received}. Load the images with "
+        "`one_hot=True`, train on the labels that this gives, and compile the "
+        "model with a `CategoricalCrossentropy`."
+    )

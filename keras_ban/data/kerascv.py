@@ -10,11 +10,15 @@ import contextlib
 import itertools
 from unittest import mock
 
+import keras
 import tensorflow as tf
 
 
 def layer(name, **options):
     """A layer of KerasCV as a function of its input and a seed.
+
+    It computes in float32, whatever the global dtype policy: a view is the
+    same in a training in half precision.
 
     Args:
         name: Of a class in `keras_cv.layers`.
@@ -35,7 +39,8 @@ def layer(name, **options):
             f"The augmentation {name!r} comes with KerasCV, which is not "
             'installed. Run `pip install "keras_ban[vision]"`.'
         ) from error
-    made = getattr(keras_cv.layers, name)(**options)
+    with _float32():
+        made = getattr(keras_cv.layers, name)(**options)
 
     # In a graph, also where it is called outside of one: the draws of all
     # branches are then counted, whichever is taken.
@@ -45,6 +50,20 @@ def layer(name, **options):
             return made(inputs)
 
     return seeded
+
+
+@contextlib.contextmanager
+def _float32():
+    """Lets the layers that are made here compute in float32.
+
+    Some layers make others, and hand no dtype on to them.
+    """
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("float32")
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(policy)
 
 
 @contextlib.contextmanager
