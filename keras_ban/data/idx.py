@@ -6,6 +6,7 @@ Source of the format: LeCun, Cortes and Burges, "The MNIST database", 1998.
 import errno
 import gzip
 import hashlib
+import math
 import os
 import pathlib
 import tempfile
@@ -37,16 +38,18 @@ def prepare(name, folder, data_dir):
     """
     import tensorflow_datasets as tfds
 
-    urls = tfds.builder(name, data_dir=data_dir).url_infos
+    reference = tfds.builder(name, data_dir=data_dir)
+    urls = reference.url_infos
     if not all("-idx" in info.filename for info in urls.values()):
         raise ValueError(
             f"{name!r} is not read from IDX files. Expected one of 'mnist', "
             "'fashion_mnist' and 'kmnist'. Leave out `idx_files`."
         )
-    contents = {
-        url: _read(pathlib.Path(folder), info.filename)
-        for url, info in urls.items()
-    }
+    contents = {}
+    for url, info in urls.items():
+        path = _find(pathlib.Path(folder), info.filename)
+        contents[url] = _read(path, info.filename)
+        _check(path, contents[url], info.filename, reference.info.features)
     digest = hashlib.sha256()
     for content in contents.values():
         digest.update(content)
@@ -82,9 +85,8 @@ def _make(builder, urls, contents, folder):
         except Exception as error:
             raise ValueError(
                 f"TensorFlow Datasets cannot make {builder.name!r} of the IDX "
-                f"files in {folder}: {error}. Expected 60,000 images to train "
-                "on and 10,000 to test. Give arrays to `vision.from_arrays` "
-                "instead."
+                f"files in {folder}: {error}. Give arrays to "
+                "`vision.from_arrays` instead."
             ) from error
         # Whoever comes second finds the same files there.
         try:
@@ -94,43 +96,87 @@ def _make(builder, urls, contents, folder):
                 raise
 
 
-def _read(folder, filename):
-    """The content of a checked file, not compressed."""
-    path = folder / filename
-    if not path.exists():
-        path = path.with_suffix("")
-    if not path.exists():
-        raise FileNotFoundError(
-            f"There is no {filename} in {folder}. Expected four IDX files, as "
-            "Debian's package dataset-fashion-mnist puts them into "
-            "/usr/share/datasets/fashion-mnist. Give their folder as "
-            "`idx_files`."
-        )
+def _find(folder, filename):
+    for path in (folder / filename, (folder / filename).with_suffix("")):
+        if path.is_file():
+            return path
+    raise FileNotFoundError(
+        f"There is no file {filename} in {folder}. Expected four IDX files, "
+        "as Debian's package dataset-fashion-mnist puts them into "
+        "/usr/share/datasets/fashion-mnist. Give their folder as `idx_files`."
+    )
+
+
+def _read(path, filename):
+    """The content of a whole file, not compressed."""
     content = path.read_bytes()
     try:
         if content[:2] == b"\x1f\x8b":
             content = gzip.decompress(content)
     except (EOFError, OSError, zlib.error) as error:
         raise _damaged(path, f"{error}") from error
-    kind = filename.split("-")[2]
-    if tuple(content[:4]) != _HEADERS[kind]:
+    if tuple(content[:4]) != _HEADERS[filename.split("-")[2]]:
         raise _damaged(
             path, f"it begins with {content[:4].hex()}, not with the header"
         )
-    axes = content[3]
-    shape = np.frombuffer(content, ">u4", axes, offset=4).astype("int64")
-    expected = 4 + 4 * axes + int(np.prod(shape))
+    if len(content) < _header_size(content):
+        raise _damaged(path, f"its header ends after {len(content)} bytes")
+    shape = _shape(content)
+    expected = _header_size(content) + math.prod(shape)
     if len(content) != expected:
         raise _damaged(
             path,
-            f"its header says {shape.tolist()}, {expected} bytes, and it has "
+            f"its header says {shape}, {expected} bytes, and it has "
             f"{len(content)}",
         )
     return content
+
+
+def _check(path, content, filename, features):
+    """Checks that a file holds what the builder will read from it."""
+    expected = [_examples(filename)]
+    if "idx3" in filename:
+        expected += features["image"].shape[:2]
+    elif len(content) > _header_size(content):
+        classes = features["label"].num_classes
+        largest = max(content[_header_size(content) :])
+        if largest >= classes:
+            raise _unfit(
+                path, f"class numbers from 0 to {classes - 1}", largest
+            )
+    if _shape(content) != expected:
+        raise _unfit(path, f"an array of shape {expected}", _shape(content))
+
+
+def _examples(filename):
+    # The builder takes as many from a file, whatever its header says, and
+    # has no public name for the number before it has prepared the set.
+    from tensorflow_datasets.image_classification import mnist
+
+    if filename.startswith("train"):
+        return mnist._TRAIN_EXAMPLES
+    return mnist._TEST_EXAMPLES
+
+
+def _header_size(content):
+    return 4 + 4 * content[3]
+
+
+def _shape(content):
+    """What the header says: rows, and for images height and width."""
+    return np.frombuffer(content, ">u4", content[3], offset=4).tolist()
 
 
 def _damaged(path, why):
     return ValueError(
         f"The file {path} is damaged: {why}. Expected an IDX file of bytes, "
         "complete. Copy it anew from where it came from."
+    )
+
+
+def _unfit(path, expected, received):
+    return ValueError(
+        f"The file {path} is not one of this data set. Expected {expected}. "
+        f"Received: {received}. Give the four files of one set, or arrays to "
+        "`vision.from_arrays`."
     )
