@@ -1,12 +1,8 @@
 """Image sets: what is read, how it is prepared, what is refused."""
 
 import builtins
-import functools
-import gzip
 import shutil
-import struct
 import sys
-from concurrent import futures
 from typing import ClassVar
 
 import keras
@@ -14,7 +10,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_datasets as tfds
-from tensorflow_datasets.image_classification import mnist
 
 import keras_ban
 from keras_ban.data import vision
@@ -31,6 +26,7 @@ def images(rows, shape=(8, 8, 3)):
 class _Tiny(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     VERSION = tfds.core.Version("1.0.0")
     SHAPE = (8, 8, 3)
+    DTYPE = np.uint8
     SPLITS: ClassVar = {"train": images(40), "test": images(12)}
     KEYS = ("image", "label")
 
@@ -39,7 +35,9 @@ class _Tiny(tfds.core.GeneratorBasedBuilder, skip_registration=True):
             builder=self,
             features=tfds.features.FeaturesDict(
                 {
-                    "image": tfds.features.Image(shape=self.SHAPE),
+                    "image": tfds.features.Image(
+                        shape=self.SHAPE, dtype=self.DTYPE
+                    ),
                     "label": tfds.features.ClassLabel(names=CLASSES),
                 }
             ),
@@ -76,11 +74,20 @@ class NeverMade(_Tiny):
     pass
 
 
+class Sixteen(_Tiny):
+    """Pixels of another type than those of photographs."""
+
+    DTYPE = np.uint16
+    SPLITS: ClassVar = {
+        name: (x.astype("uint16"), y) for name, (x, y) in _Tiny.SPLITS.items()
+    }
+
+
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory):
     """A folder in which all of these but one are prepared."""
     folder = tmp_path_factory.mktemp("tfds")
-    for builder in (TinyPictures, TrainOnly, Uneven, Unlabelled):
+    for builder in (TinyPictures, TrainOnly, Uneven, Unlabelled, Sixteen):
         builder(data_dir=folder).download_and_prepare()
     return folder
 
@@ -182,9 +189,28 @@ def test_a_channel_that_never_changes_stays_finite():
         ("train_only", {}, ValueError, r"'train' and 'test'.*\['train'\]"),
         ("uneven", {}, ValueError, r"no one size.*\(None, None, 3\).*image_si"),
         ("uneven", {"image_size": 3}, ValueError, "`image_size`.*None"),
+        ("sixteen", {}, ValueError, "none of 8 bits.*uint16.*from_arrays"),
+        ("sixteen", {"image_size": (4, 4)}, ValueError, "none of 8 bits"),
+        ("mnist:9.9.9", {}, ValueError, "no such version.*9.9.9.*only: 3"),
+        *(
+            ("digits", {name: value}, ValueError, f"`{name}` is for sets")
+            for name, value in [
+                ("image_size", (32, 32)),
+                ("batch_size", 8),
+                ("idx_files", "/nowhere"),
+            ]
+        ),
         ("never_made", {}, FileNotFoundError, "looked for in .*tfds build nev"),
-        ("tiny_pictures", {"validation": 40}, ValueError, "below the 40.*40"),
-        ("tiny_pictures", {"validation": -1}, ValueError, "`validation`.*-1"),
+        *(
+            (
+                "tiny_pictures",
+                {"validation": value, **streamed},
+                ValueError,
+                f"`validation`.*the 40 training.*: {value}",
+            )
+            for value in (40, -1, 0.999, 0.001, 2.5, 40.0, True)
+            for streamed in ({}, {"batch_size": 8})
+        ),
         ("tiny_pictures", {"batch_size": 0}, ValueError, "`batch_size`.*0"),
         ("mnist", {"idx_files": "/nowhere"}, FileNotFoundError, "/nowhere"),
         ("cifar10", {"idx_files": "/"}, ValueError, "not read from IDX"),
@@ -201,9 +227,24 @@ def test_fashion_mnist_that_is_missing_names_the_idx_files(tmp_path):
         vision.load("fashion_mnist", data_dir=tmp_path)
 
 
+@pytest.mark.parametrize("metadata", ["cut", "gone"])
+def test_damaged_metadata_is_named(metadata, prepared, tmp_path):
+    shutil.copytree(prepared / "tiny_pictures", tmp_path / "tiny_pictures")
+    path = tmp_path / "tiny_pictures/1.0.0/dataset_info.json"
+    error, words = ValueError, f"The damaged file is {path}"
+    if metadata == "gone":
+        path.unlink()
+        error, words = FileNotFoundError, f"not prepared.*{path.parent}.*tfds"
+    else:
+        path.write_bytes(path.read_bytes()[:200])
+    with pytest.raises(error, match=words):
+        vision.load("tiny_pictures", data_dir=tmp_path)
+
+
+@pytest.mark.parametrize("streamed", [{}, {"batch_size": 8}])
 @pytest.mark.parametrize("split", ["train", "test"])
 @pytest.mark.parametrize("fault", ["flipped", "cut", "empty", "gone"])
-def test_damaged_records_are_named(fault, split, prepared, tmp_path):
+def test_damaged_records_are_named(fault, split, streamed, prepared, tmp_path):
     folder = tmp_path / "copy"
     shutil.copytree(prepared, folder)
     (path,) = folder.glob(f"tiny_pictures/1.0.0/*-{split}.tfrecord*")
@@ -215,7 +256,30 @@ def test_damaged_records_are_named(fault, split, prepared, tmp_path):
         kept = {"flipped": len(content), "cut": len(content) // 3, "empty": 0}
         path.write_bytes(content[: kept[fault]])
     with pytest.raises(ValueError, match=f"damaged file is {path}"):
-        vision.load("tiny_pictures", data_dir=folder)
+        vision.load("tiny_pictures", data_dir=folder, **streamed)
+
+
+@pytest.mark.parametrize("two", [2, 2.0, np.int64(2), np.float32(2), 0.2])
+def test_whole_numbers_of_any_type_are_counts(two):
+    data = vision.from_arrays(images(10), images(10), validation=two)
+    assert len(data.validation[0]) == 2
+    one = vision.from_arrays(images(10), images(10), validation=1)
+    assert len(one.validation[0]) == 1
+
+
+def test_lists_tensors_and_columns_of_labels_are_arrays_too():
+    x, y = images(9)
+    expected = vision.from_arrays((x, y), (x, y))
+    for train in [(x.tolist(), y.tolist()), (tf.constant(x), y[:, None])]:
+        found = vision.from_arrays(train, (x, y), CLASSES)
+        for part, other in zip(found.train, expected.train, strict=True):
+            np.testing.assert_array_equal(part, other)
+
+
+def test_black_test_images_are_images():
+    x, y = images(9)
+    data = vision.from_arrays((x, y), (0 * x, y))
+    np.testing.assert_allclose(data.test[0][0, 0, 0], -data.mean / data.std)
 
 
 @pytest.mark.parametrize(
@@ -228,6 +292,10 @@ def test_damaged_records_are_named(fault, split, prepared, tmp_path):
         ((images(9)[0] - 300.0, np.arange(9)), images(9), "`train`.*-"),
         ((images(9)[0].astype(str), np.arange(9)), images(9), "`train`.*<U"),
         (images(9), (images(9)[0], np.ones(9)), "`test`.*float64"),
+        (images(9), (images(9)[0] // 255, np.arange(9)), "`test`.*from 0 to 1"),
+        ((0 * images(9)[0], np.arange(9)), images(9), "`train`.*from 0 to 0"),
+        (None, images(9), "`train`.*a pair of arrays"),
+        (images(9), (images(9)[0], 3), r"`.*test`.*\(9, 8, 8, 3\) and \(\)"),
     ],
 )
 def test_arrays_that_are_no_images(train, test, words):
@@ -235,129 +303,9 @@ def test_arrays_that_are_no_images(train, test, words):
         vision.from_arrays(train, test)
 
 
-def idx(array):
-    header = struct.pack(f">HBB{array.ndim}I", 0, 8, array.ndim, *array.shape)
-    return header + array.astype("uint8").tobytes()
-
-
-def idx_files(folder, train, test):
-    folder.mkdir()
-    for name, (x, y) in (("train", train), ("t10k", test)):
-        for kind, array in (("images-idx3", x), ("labels-idx1", y)):
-            path = folder / f"{name}-{kind}-ubyte.gz"
-            path.write_bytes(gzip.compress(idx(array), 1))
-    return folder
-
-
-def cut(content):
-    return content[: len(content) // 2]
-
-
-@pytest.fixture
-def few(monkeypatch):
-    """MNIST of 600 and 100 images: its builder takes a minute for all."""
-    monkeypatch.setattr(mnist, "_TRAIN_EXAMPLES", 600)
-    monkeypatch.setattr(mnist, "_TEST_EXAMPLES", 100)
-
-
-def pair_of_zeros(rows):
-    return np.zeros((rows, 28, 28)), np.zeros(rows)
-
-
-def no_file(path):
-    path.unlink()
-    path.mkdir()
-
-
-@pytest.mark.parametrize(
-    ("name", "change", "words"),
-    [
-        ("train-labels-idx1-ubyte.gz", no_file, "no file {name} in {folder}"),
-        *(
-            (name, lambda path, x=x: path.write_bytes(idx(x)), words)
-            for name, x, words in [
-                (
-                    "train-images-idx3-ubyte.gz",
-                    np.zeros((600, 32, 32)),
-                    r"{path}.*\[600, 28, 28\].*\[600, 32, 32\]",
-                ),
-                (
-                    "t10k-images-idx3-ubyte.gz",
-                    np.zeros((600, 28, 28)),
-                    r"{path}.*\[100, 28, 28\].*\[600, 28, 28\]",
-                ),
-                (
-                    "train-labels-idx1-ubyte.gz",
-                    np.zeros(610),
-                    r"{path}.*\[600\].*\[610\]",
-                ),
-                (
-                    "t10k-labels-idx1-ubyte.gz",
-                    np.zeros(0),
-                    r"{path}.*\[100\].*\[0\]",
-                ),
-                (
-                    "train-labels-idx1-ubyte.gz",
-                    np.arange(600) % 11,
-                    "{path}.*from 0 to 9.*Received: 10.*from_arrays",
-                ),
-            ]
-        ),
-    ],
-)
-def test_idx_files_of_another_set_are_named(name, change, words, few, tmp_path):
-    folder = idx_files(tmp_path / "x", pair_of_zeros(600), pair_of_zeros(100))
-    path = folder / name
-    change(path)
-    words = words.format(name=name, folder=folder, path=path)
-    with pytest.raises((ValueError, FileNotFoundError), match=words):
-        vision.load("fashion_mnist", data_dir=tmp_path, idx_files=folder)
-
-
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [
-        (cut, "end-of-stream"),
-        (lambda content: idx(np.zeros((4, 28, 28)))[:9], "after 9 bytes"),
-        (lambda content: b"\x1f\x8b" + content[:30], "is damaged"),
-        (lambda content: cut(gzip.decompress(content)), r"\[100, 28, 28\]"),
-        (lambda content: b"", "begins with"),
-        (lambda content: idx(np.zeros(4)), "begins with 00000801"),
-    ],
-)
-def test_damaged_idx_files_are_named(change, words, few, tmp_path):
-    folder = idx_files(tmp_path / "x", pair_of_zeros(600), pair_of_zeros(100))
-    path = folder / "t10k-images-idx3-ubyte.gz"
-    path.write_bytes(change(path.read_bytes()))
-    with pytest.raises(ValueError, match=f"{path}.*{words}"):
-        vision.load("fashion_mnist", data_dir=tmp_path, idx_files=folder)
-
-
-def test_idx_files_become_a_set_of_tensorflow_datasets(few, tmp_path):
-    shapes = (600, 28, 28), (100, 28, 28)
-    train, test = (
-        (RNG.integers(0, 9, s), np.arange(s[0]) % 10) for s in shapes
-    )
-    folder = idx_files(tmp_path / "idx", train, test)
-    plain = folder / "train-labels-idx1-ubyte.gz"
-    plain.with_suffix("").write_bytes(gzip.decompress(plain.read_bytes()))
-    plain.unlink()
-    options = {"data_dir": tmp_path / "data", "idx_files": folder}
-    # Two workers of one machine begin together.
-    with futures.ThreadPoolExecutor(2) as pool:
-        load = functools.partial(vision.load, "mnist", 0, **options)
-        data, other = pool.map(lambda _: load(), range(2))
-    np.testing.assert_array_equal(data.train[0], other.train[0])
-    assert len(list(tmp_path.glob("data/*/mnist/*"))) == 1
-    raw = (data.train[0][..., 0] * data.std + data.mean).round().astype(int)
-    # TensorFlow Datasets has an order of its own.
-    counts = np.bincount(raw.ravel(), minlength=9)
-    np.testing.assert_array_equal(counts, np.bincount(train[0].ravel()))
-    assert sorted(data.train[1]) == sorted(train[1])
-    assert data.test[0].shape == (100, 28, 28, 1)
-    one = (data.test[0][0, ..., 0] * data.std + data.mean).round()
-    matching = np.flatnonzero((test[0] == one).all((1, 2)))
-    assert test[1][matching].tolist() == [data.test[1][0]]
+def test_every_class_has_a_name():
+    with pytest.raises(ValueError, match=r"from 0 to 2.*'ant', 'bee'"):
+        vision.from_arrays(images(9), images(9), CLASSES[:2])
 
 
 @pytest.mark.parametrize(

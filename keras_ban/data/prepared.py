@@ -2,6 +2,7 @@
 
 import difflib
 import pathlib
+import re
 
 import numpy as np
 import tensorflow as tf
@@ -9,7 +10,7 @@ import tensorflow as tf
 from keras_ban import checks
 from keras_ban.data import idx
 
-_ROWS = 1024
+ROWS = 1024
 KNOWN = (
     "cifar10",
     "cifar100",
@@ -84,8 +85,18 @@ class Prepared:
 
     def arrays(self, split):
         """All images of a split, and their class numbers."""
-        batches = list(self.batches(self.read(split).batch(_ROWS), split))
+        batches = list(self.batches(self.read(split).batch(ROWS), split))
         return tuple(map(np.concatenate, zip(*batches, strict=True)))
+
+    def check(self):
+        """Reads the records of every file, without decoding them.
+
+        Raises:
+            ValueError: If a file is damaged.
+        """
+        for split in self.splits:
+            if self._damaged(split):
+                self._unreadable(split, "it has lost records.")
 
     def read(self, split):
         """A `tf.data.Dataset` of images and class numbers, always in order.
@@ -109,12 +120,16 @@ class Prepared:
         try:
             yield from data.as_numpy_iterator()
         except tf.errors.OpError as error:
-            raise ValueError(
-                f"The data set {self._info.name!r} cannot be read: "
-                f"{error.message} The damaged file is "
-                f"{self._damaged(split)}. Delete the folder "
-                f"{self._info.data_dir} and prepare the set anew."
-            ) from error
+            self._unreadable(split, error.message, error)
+
+    def _unreadable(self, split, why, error=None):
+        files = self._info.splits[split].filepaths
+        path = self._damaged(split) or f"one of {[str(p) for p in files]}"
+        raise ValueError(
+            f"The data set {self._info.name!r} cannot be read: {why} The "
+            f"damaged file is {path}. Delete the folder "
+            f"{self._info.data_dir} and prepare the set anew."
+        ) from error
 
     def _resized(self, image, label):
         image = tf.image.resize(image, self._size, antialias=True)
@@ -134,7 +149,7 @@ class Prepared:
         if name in ("mnist", "fashion_mnist", "kmnist"):
             how += " Or give the folder of its IDX files as `idx_files`."
         try:
-            return tfds.load(download=download, with_info=True, **arguments)[1]
+            info = tfds.load(download=download, with_info=True, **arguments)[1]
         except AssertionError as error:
             raise FileNotFoundError(
                 f"The data set {name!r} is not prepared. It was looked for in "
@@ -145,19 +160,27 @@ class Prepared:
                 f"The data set {name!r} is not in {place}, and its download "
                 f"failed: {error}. {how}"
             ) from error
+        if info.splits:
+            return info
+        raise FileNotFoundError(
+            f"The data set {name!r} is not prepared: the folder {place} says "
+            "of no split what it holds, in a `dataset_info.json`. Delete that "
+            f"folder. {how}"
+        )
 
     def _damaged(self, split):
-        split = self._info.splits[split.partition("[")[0]]
+        """The first file of a split that lacks a record, or `None`."""
+        split = self._info.splits[split]
         shards = zip(split.filepaths, split.shard_lengths, strict=True)
         for path, length in shards:
             try:
                 records = tf.data.TFRecordDataset(str(path))
-                found = sum(1 for _ in records)
+                found = int(records.reduce(0, lambda n, _: n + 1))
             except tf.errors.OpError:
                 found = None
             if found != length:
                 return path
-        return f"one of {[str(path) for path in split.filepaths]}"
+        return None
 
 
 def _root(builder):
@@ -168,9 +191,24 @@ def _root(builder):
 
 def _builder(name, data_dir):
     import tensorflow_datasets as tfds
+    from google.protobuf import json_format
 
     try:
         return tfds.builder(str(name), data_dir=data_dir)
+    except AssertionError as error:
+        raise ValueError(
+            f"The data set {name!r} has no such version: {error} Give one of "
+            "these, or the name alone."
+        ) from error
+    except json_format.ParseError as error:
+        folder = pathlib.Path(data_dir or tfds.core.constants.DATA_DIR)
+        folder /= re.split("[:/]", name)[0]
+        files = [str(p) for p in folder.glob("**/dataset_info.json")]
+        raise ValueError(
+            f"The data set {name!r} cannot be read: {error} The damaged file "
+            f"is {' or '.join(files)}. Delete its folder and prepare the set "
+            "anew."
+        ) from error
     except (tfds.core.registered.DatasetNotFoundError, ValueError) as error:
         known = tfds.list_builders()
         close = difflib.get_close_matches(str(name), known, 5)
@@ -183,6 +221,12 @@ def _builder(name, data_dir):
 
 
 def _image_size(name, image, given):
+    if image.np_dtype != np.uint8:
+        raise ValueError(
+            f"The images of {name!r} are none of 8 bits. Expected uint8, from "
+            f"0 to 255. Received: {np.dtype(image.np_dtype).name}. Scale them, "
+            "and give arrays to `vision.from_arrays`."
+        )
     if given is not None:
         try:
             height, width = given
@@ -192,11 +236,10 @@ def _image_size(name, image, given):
             checks.integer("image_size", height, 1),
             checks.integer("image_size", width, 1),
         )
-    dtype = tf.as_dtype(image.dtype)
-    if None in image.shape or dtype != tf.uint8:
+    if None in image.shape:
         raise ValueError(
-            f"The images of {name!r} have no one size of 8 bits: shape "
-            f"{image.shape}, {dtype.name}. Expected (height, "
-            "width, channels) of uint8. Give `image_size=(height, width)`."
+            f"The images of {name!r} have no one size. Expected (height, "
+            f"width, channels). Received: {image.shape}. Give "
+            "`image_size=(height, width)`."
         )
     return None

@@ -9,12 +9,12 @@ import tensorflow as tf
 from keras_ban import checks
 from keras_ban.data.augmentation import augmentation
 from keras_ban.data.augmentation import crop_and_flip
+from keras_ban.data.prepared import ROWS
 from keras_ban.data.prepared import Prepared
 
 __all__ = ["Images", "augmentation", "crop_and_flip", "from_arrays", "load"]
 
 _DIGITS_FOR_TEST = 500
-_ROWS = 1024
 
 
 class Images(NamedTuple):
@@ -69,9 +69,11 @@ def load(
     Args:
         name: "cifar10", "cifar100", "svhn_cropped", "fashion_mnist", "mnist",
             "digits", or any other name that `tfds.load` knows.
-        validation: Share or number of the training images to hold out for
-            validation, always the same ones; 0 for none. The test images are
-            never among them. Defaults to `0.1`.
+        validation: How many of the training images are held out for
+            validation: a share below 1, a whole number from 1 up, or 0 for
+            none. They are always the same: random ones of arrays, with
+            `batch_size` the last ones. The test images are never among them.
+            Defaults to `0.1`.
         one_hot: Whether labels are rows of `(classes,)`, as mixed images
             need, or class numbers. Defaults to `False`.
         data_dir: Where data sets are prepared. Defaults to `None`, as in
@@ -105,6 +107,9 @@ def load(
     if batch_size is not None:
         checks.integer("batch_size", batch_size, 1)
     if name == "digits":
+        _check_digits(
+            idx_files=idx_files, image_size=image_size, batch_size=batch_size
+        )
         return from_arrays(*_digits(), None, validation, one_hot)
     source = Prepared(name, data_dir, download, try_gcs, idx_files, image_size)
     if batch_size:
@@ -118,9 +123,11 @@ def from_arrays(train, test, class_names=None, validation=0.1, one_hot=False):
 
     Args:
         train: Images of shape `(rows, height, width, channels)`, from 0 to
-            255, and class numbers of shape `(rows,)`: a pair of arrays.
+            255, and class numbers of shape `(rows,)` or `(rows, 1)`: a pair
+            of arrays, or of what `numpy.asarray` makes one of.
         test: The same.
-        class_names: Names of the classes. Defaults to `None`: the numbers.
+        class_names: Names of the classes, one for each number. Defaults to
+            `None`: the numbers.
         validation: As in `load`. Defaults to `0.1`.
         one_hot: As in `load`. Defaults to `False`.
 
@@ -133,22 +140,27 @@ def from_arrays(train, test, class_names=None, validation=0.1, one_hot=False):
     Example:
     >>> data = keras_ban.data.vision.from_arrays((x, y), (x_test, y_test))
     """
-    for title, pair in (("train", train), ("test", test)):
-        _check_pair(title, *pair)
+    train, test = _pair("train", train), _pair("test", test)
     if train[0].shape[1:] != test[0].shape[1:]:
         raise ValueError(
             "Training and test images have different sizes. Expected one size "
             f"for all. Received: {train[0].shape[1:]} and "
             f"{test[0].shape[1:]}. Resize them."
         )
+    classes = int(max(train[1].max(), test[1].max())) + 1
     if class_names is None:
-        classes = int(max(train[1].max(), test[1].max())) + 1
         class_names = map(str, range(classes))
     class_names = tuple(class_names)
+    if len(class_names) < classes:
+        raise ValueError(
+            "There are more classes than names. Expected `class_names` for "
+            f"the numbers from 0 to {classes - 1}. Received: {class_names}. "
+            "Name them all, or leave the names out."
+        )
     held_out = _held_out(len(train[0]), validation)
     kept = np.setdiff1d(np.arange(len(train[0])), held_out)
     mean, std = _statistics(
-        train[0][kept[i : i + _ROWS]] for i in range(0, len(kept), _ROWS)
+        train[0][kept[i : i + ROWS]] for i in range(0, len(kept), ROWS)
     )
 
     def finished(x, y):
@@ -174,7 +186,9 @@ def from_arrays(train, test, class_names=None, validation=0.1, one_hot=False):
 def _streamed(source, validation, one_hot, batch_size):
     """`Images` of data sets that are read from disk."""
     train, test = source.splits
-    kept = source.count(train) - _count(source.count(train), validation)
+    source.check()
+    held_out = _count(source.count(train), validation)
+    kept = source.count(train) - held_out
     classes = len(source.class_names)
 
     def batched(split):
@@ -194,12 +208,21 @@ def _streamed(source, validation, one_hot, batch_size):
 
     return Images(
         finished(f"{train}[:{kept}]"),
-        finished(f"{train}[{kept}:]") if validation else None,
+        finished(f"{train}[{kept}:]") if held_out else None,
         finished(test),
         source.class_names,
         mean,
         std,
     )
+
+
+def _check_digits(**given):
+    for name in (n for n, value in given.items() if value is not None):
+        raise ValueError(
+            f"`{name}` is for sets of TensorFlow Datasets. Expected 'digits' "
+            f"without it: 1,797 images of 8×8 pixels in memory. Leave `{name}` "
+            "out, or choose another set."
+        )
 
 
 def _digits():
@@ -226,14 +249,19 @@ def _held_out(rows, validation):
 
 
 def _count(rows, validation):
-    is_count = isinstance(validation, int) and validation != 1
-    share = checks.number(
-        "validation",
-        validation,
-        lambda v: 0 <= v < (rows if is_count else 1),
-        f"a share below 1, or a number below the {rows} training images",
+    """How many of the rows are held out."""
+
+    def count(v):
+        return round(v * rows) if v < 1 else v
+
+    def valid(v):
+        return v == 0 or (v > 0 and 1 <= count(v) < rows and count(v) % 1 == 0)
+
+    expected = (
+        f"a share or a whole number of the {rows} training images that holds "
+        "out one at least and leaves one at least, or 0 for none"
     )
-    return int(share) if is_count else round(share * rows)
+    return int(count(checks.number("validation", validation, valid, expected)))
 
 
 def _statistics(batches):
@@ -250,23 +278,39 @@ def _statistics(batches):
     return mean.astype("float32"), std.astype("float32")
 
 
-def _check_pair(title, x, y):
-    x, y = np.asarray(x), np.asarray(y)
-    if x.ndim != 4 or not x.size or len(x) != len(y):
+def _pair(title, given):
+    """Images and labels as arrays, checked."""
+    try:
+        x, y = map(np.asarray, given)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"Invalid value for argument `{title}`. Expected a pair of arrays, "
+            f"images and class numbers. Received: {error}"
+        ) from error
+    if x.ndim != 4 or not x.size or y.shape[:1] != x.shape[:1]:
         raise ValueError(
             f"The images of `{title}` cannot be used. Expected an array of "
             "shape (rows, height, width, channels) and as many labels. "
             f"Received: shapes {x.shape} and {y.shape}."
         )
-    numeric = x.dtype.kind in "iuf"
-    low, high = (x.min(), x.max()) if numeric else (None, None)
-    if not numeric or not 0 <= low <= high <= 255 or high <= 1:
-        raise ValueError(
-            f"The images of `{title}` cannot be used. Expected numbers from 0 "
-            f"to 255. Received: {x.dtype} from {low} to {high}. Scale them."
-        )
+    _check_range(title, x)
+    # As `keras.datasets` gives them.
+    y = y[:, 0] if y.shape[1:] == (1,) else y
     if y.ndim != 1 or y.dtype.kind not in "iu" or y.min() < 0:
         raise ValueError(
             f"The labels of `{title}` cannot be used. Expected class numbers "
             f"from 0 of shape (rows,). Received: {y.dtype} of shape {y.shape}."
+        )
+    return x, y
+
+
+def _check_range(title, x):
+    numeric = x.dtype.kind in "iuf"
+    low, high = (x.min(), x.max()) if numeric else (None, None)
+    # Only what is trained on must differ from one image to another.
+    black = title == "test" and numeric and low == high == 0
+    if not numeric or not 0 <= low <= high <= 255 or (high <= 1 and not black):
+        raise ValueError(
+            f"The images of `{title}` cannot be used. Expected numbers from 0 "
+            f"to 255. Received: {x.dtype} from {low} to {high}. Scale them."
         )
