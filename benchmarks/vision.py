@@ -24,8 +24,11 @@ from keras_ban.data import vision
 
 NETWORKS = ("wide_resnet_16_1", "densenet_22_12")
 MATCHED = "ban_wide_resnet_1_1"
-# Two-sided 95 % of Student's t, by the degrees of freedom.
-T = {1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 9: 2.262}
+# Two-sided 95 % of Student's t, by the number of seeds.
+T = {
+    **{2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776, 6: 2.571},
+    **{7: 2.447, 8: 2.365, 9: 2.306, 10: 2.262},
+}
 
 
 def main():
@@ -40,6 +43,12 @@ def main():
     parser.add_argument("--threads", type=int, help="of TensorFlow")
     parser.add_argument("--result", help="name of the result; none is written")
     arguments = parser.parse_args()
+    seeds = arguments.seeds
+    if len(seeds) > max(T) or len(set(seeds)) < len(seeds):
+        parser.error(
+            f"argument --seeds: expected 1 to {max(T)} different ones, for "
+            f"which the 95 % interval is known. Received: {seeds}"
+        )
     if arguments.threads:
         tf.config.threading.set_intra_op_parallelism_threads(arguments.threads)
         tf.config.threading.set_inter_op_parallelism_threads(1)
@@ -206,7 +215,9 @@ def summary(rows):
                     [100 * row["error"] for row in found.values()]
                 ),
                 "NLL": _interval([row["nll"] for row in found.values()]),
-                "ECE": _interval([row["ece"] for row in found.values()]),
+                "ECE, %": _interval(
+                    [100 * row["ece"] for row in found.values()]
+                ),
                 "error minus the control's, points": _interval(against),
             }
         )
@@ -238,7 +249,7 @@ def _interval(values):
     half = None
     if len(values) > 1:
         spread = statistics.stdev(values) / math.sqrt(len(values))
-        half = T[len(values) - 1] * spread
+        half = T[len(values)] * spread
     return {"mean": statistics.mean(values), "±": half}
 
 

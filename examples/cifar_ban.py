@@ -40,8 +40,11 @@ def main():
     recipe = recipes.BY_DATA.get(arguments.dataset, recipes.CIFAR)
     recipe = dataclasses.replace(
         recipe,
-        epochs=arguments.epochs or recipe.epochs,
-        augmentation=arguments.augmentation or recipe.augmentation,
+        **{
+            name: getattr(arguments, name)
+            for name in ("epochs", "augmentation")
+            if getattr(arguments, name) is not None
+        },
     )
     mixed = {"mixup", "cutmix"} & set(recipe.augmentation)
     data = vision.load(
@@ -52,9 +55,6 @@ def main():
         download=arguments.download,
         idx_files=arguments.idx_files,
     )
-    augment = None
-    if recipe.augmentation:
-        augment = vision.augmentation(recipe.augmentation, data)
     ban = keras_ban.BornAgain(
         model_fns(arguments, recipe, data),
         arguments.objective,
@@ -67,7 +67,7 @@ def main():
         epochs=recipe.epochs,
         batch_size=recipe.batch_size,
         validation_data=data.validation,
-        augment=augment,
+        augment=vision.augmentation(recipe.augmentation, data),
         verbose=arguments.verbose,
     )
     title = f"{arguments.dataset}: test images"
@@ -91,13 +91,16 @@ def parse():
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--directory", help="keep the run here, and resume")
     parser.add_argument(
-        "--augmentation", nargs="+", help="as vision.augmentation takes it"
+        "--augmentation",
+        nargs="+",
+        help="as vision.augmentation takes it, or none: default the recipe's",
     )
     parser.add_argument(
         "--validation",
         type=float,
         default=0,
-        help="share of the training images held out; as published, none",
+        help="share or number of the training images that are held out; as "
+        "published, none",
     )
     parser.add_argument("--data-dir", help="where data sets are prepared")
     parser.add_argument("--download", action="store_true")
@@ -105,6 +108,8 @@ def parse():
     parser.add_argument("--mixed-precision", action="store_true")
     parser.add_argument("--verbose", type=int, default=2)
     arguments = parser.parse_args()
+    if arguments.augmentation == ["none"]:
+        arguments.augmentation = ()
     for name, value in (QUICK if arguments.quick else FULL).items():
         if getattr(arguments, name) is None:
             setattr(arguments, name, value)
@@ -145,32 +150,41 @@ def model_fns(arguments, recipe, data):
 def beside_published(table, arguments):
     """The test errors, and the published ones where there are any."""
     first = arguments.teacher or arguments.model
-    lines = [f"{'test error, %':<20}{'here':>8}{'published':>12}"]
+    generations = sum(row["name"].startswith("BAN-") for row in table)
+    lines = [f"{'test error, %':<20}{'here':>8}    published"]
     for row in table:
-        names = {row["name"]}
-        network = arguments.model
-        if row["name"] in ("Teacher", "Labels-0"):
-            names, network = {"teacher"}, first
-        elif row["name"] == "BAN-1":
-            names.add(arguments.objective)
-        # The rows of a sequence are those of the objective "ban" alone.
-        if arguments.objective != "ban":
-            names -= {"BAN-1", "BAN-2", "BAN-3", "Ens*2", "Ens*3"}
-        found = [
-            row
-            for name in sorted(names)
-            for row in recipes.published(
+        said = [
+            f"{found.error:.2f} (Table {found.table}, {heading(column)})"
+            for column in columns(row["name"], arguments.objective, generations)
+            for found in recipes.published(
                 arguments.dataset,
-                network if name == "teacher" else first,
-                network,
-                name,
+                first,
+                first if column == "teacher" else arguments.model,
+                column,
             )
         ]
-        said = ", ".join(f"{x.error:.2f} (Table {x.table})" for x in found)
-        lines.append(
-            f"{row['name']:<20}{100 * row['error']:>8.2f}    {said or '-'}"
-        )
-    return "\n".join(lines)
+        error = 100 * row["error"]
+        lines.append(f"{row['name']:<20}{error:>8.2f}    {', '.join(said)}")
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def columns(name, objective, generations):
+    """The published columns that a row of our table repeats."""
+    if name in ("Teacher", "Labels-0"):
+        return ["teacher"]
+    found = [objective] if name == "BAN-1" else []
+    # The published sequences and ensembles are those of one objective.
+    if objective.lower() != "ban":
+        return found
+    if name == "Ens*all" and generations == 2:
+        return ["Ens*3 with the teacher"]
+    return [name, *found]
+
+
+def heading(column):
+    """A column as the tables head it."""
+    objectives = ("ban", "ban+l", "cwtm", "dkpp")
+    return column.upper() if column.lower() in objectives else column
 
 
 if __name__ == "__main__":

@@ -6,8 +6,11 @@ Networks", 2016.
 """
 
 import dataclasses
+import re
 
 import keras
+
+from keras_ban import checks
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,6 +27,9 @@ class Recipe:
         weight_decay: Of the networks.
         dropout: Of wide residual networks, in a block.
         augmentation: Names, as `vision.augmentation` takes them.
+
+    Raises:
+        ValueError: If there is no epoch, or no image in a step.
     """
 
     epochs: int = 200
@@ -35,6 +41,10 @@ class Recipe:
     weight_decay: float = 5e-4
     dropout: float = 0.0
     augmentation: tuple = ("crop_and_flip",)
+
+    def __post_init__(self):
+        checks.integer("epochs", self.epochs, 1)
+        checks.integer("batch_size", self.batch_size, 1)
 
     def optimizer(self, images):
         """A fresh optimizer, its schedule made for so many training images."""
@@ -103,7 +113,9 @@ class Published:
         student: Name of the network that learns from it; equal to the
             teacher's where the network is born again.
         trained: "teacher" for the network on labels alone, a short name of an
-            objective, "BAN-k" for generation k, or "Ens*k".
+            objective, "BAN-k" for generation k, or "Ens*k" for the mean of
+            the last k of them; "Ens*3 with the teacher" where it is one of
+            the three.
         error: Test error in percent.
     """
 
@@ -171,9 +183,15 @@ PUBLISHED = (
             ),
             (
                 *("densenet_80_120", 16.87, 16.00, 16.41, 17.12, 16.34),
-                *(16.13, 16.13, None, 15.13, 14.9),
+                *(16.13, 16.13, None, 15.13, None),
             ),
         ],
+    ),
+    *_rows(
+        2,
+        "cifar100",
+        ("Ens*3 with the teacher",),
+        [("densenet_80_120", 14.9)],
     ),
     *_rows(
         3,
@@ -234,6 +252,8 @@ PUBLISHED = (
 def published(dataset, teacher, student, trained):
     """The published test errors of a network.
 
+    Names may be spelled otherwise than here: "ban_wide_resnet_4_1.0", "BAN".
+
     Args:
         dataset: Name of the data set.
         teacher: Name of the first network.
@@ -248,9 +268,16 @@ def published(dataset, teacher, student, trained):
     >>> found[0].error
     16.69
     """
-    wanted = (dataset, teacher, student, trained)
+    wanted = tuple(map(_plain, (dataset, teacher, student, trained)))
     return [
         row
         for row in PUBLISHED
-        if (row.dataset, row.teacher, row.student, row.trained) == wanted
+        if tuple(map(_plain, dataclasses.astuple(row)[1:5])) == wanted
     ]
+
+
+def _plain(name):
+    """A name in lower case, its numbers without needless zeros."""
+    return re.sub(
+        r"\d+\.?\d*", lambda found: f"{float(found[0]):g}", name.lower()
+    )

@@ -44,7 +44,10 @@ def test_a_recipe_compiles_for_its_labels(one_hot):
         ("cifar100", "densenet_90_60", None, "ban", [16.69]),
         ("cifar100", "densenet_90_60", None, "BAN-3", [16.72]),
         ("cifar100", "densenet_80_120", None, "BAN-3", []),
-        ("cifar100", "densenet_80_120", None, "Ens*3", [14.9]),
+        ("cifar100", "densenet_80_120", None, "Ens*3", []),
+        ("cifar100", "densenet_80_120", None, "Ens*3 with the teacher", [14.9]),
+        ("cifar100", "densenet_90_60", None, "BAN", [16.69]),
+        ("cifar100", "densenet_90_60", "ban_densenet_4.0_1", "BAN", [16.64]),
         ("cifar100", "densenet_112_33", None, "dkpp", [17.84]),
         ("cifar100", "wide_resnet_28_2", "densenet_90_60", "ban", [18.49]),
         ("cifar100", "densenet_90_60", "ban_densenet_4_1", "ban", [16.64]),
@@ -56,6 +59,12 @@ def test_a_recipe_compiles_for_its_labels(one_hot):
 def test_published_errors(dataset, teacher, student, trained, errors):
     found = recipes.published(dataset, teacher, student or teacher, trained)
     assert [row.error for row in found] == errors
+
+
+@pytest.mark.parametrize("name", ["epochs", "batch_size"])
+def test_a_recipe_has_epochs_and_steps(name):
+    with pytest.raises(ValueError, match=f"`{name}`.*at least 1.*: 0"):
+        recipes.Recipe(**{name: 0})
 
 
 def test_every_published_network_can_be_made_by_its_name():
