@@ -11,6 +11,7 @@ GPU.
 """
 
 import argparse
+import importlib.util
 
 import keras
 from keras import layers
@@ -27,13 +28,20 @@ def main():
     parser.add_argument("--data-dir", help="where data sets are prepared")
     parser.add_argument("--download", action="store_true")
     arguments = parser.parse_args()
+    if importlib.util.find_spec("keras_cv") is None:
+        parser.error(
+            "KerasCV is not installed. Expected it for the second network. "
+            'Run `pip install "keras_ban[vision]"`.'
+        )
     quick = arguments.quick
     data = vision.load(
         "digits" if quick else "cifar10",
         data_dir=arguments.data_dir,
         download=arguments.download,
     )
-    epochs = arguments.epochs or (10 if quick else 100)
+    epochs = arguments.epochs
+    if epochs is None:
+        epochs = 10 if quick else 100
 
     def from_applications():
         whole = keras.applications.MobileNet(

@@ -1,4 +1,4 @@
-"""What the example and the benchmark of the paper's tables print."""
+"""What the examples and the benchmark of the paper's tables say."""
 
 import importlib.util
 import pathlib
@@ -97,6 +97,31 @@ def test_a_row_stands_beside_those_it_repeats(
 def test_no_augmentation_is_one_too(given, expected, example, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["cifar_ban.py", *given])
     assert example.parse().augmentation == expected
+
+
+def test_an_example_says_up_front_what_it_lacks(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "keras_cv", None)
+    monkeypatch.setattr(sys, "argv", ["bring_your_own_model.py", "--quick"])
+    with pytest.raises(SystemExit):
+        script("examples/bring_your_own_model.py", monkeypatch).main()
+    assert "keras_ban[vision]" in capsys.readouterr().err
+
+
+def test_networks_have_weight_decay_and_dropout_of_their_recipe(monkeypatch):
+    arguments = ["x", "--quick", "--dataset", "digits"]
+    monkeypatch.setattr(sys, "argv", arguments)
+    example = script("examples/dense_to_residual.py", monkeypatch)
+    house_numbers = example.recipes.BY_DATA["svhn_cropped"]
+    monkeypatch.setitem(example.recipes.BY_DATA, "digits", house_numbers)
+    lesson = example.Lesson(example.parse())
+    assert lesson.fit["augment"] is None
+    model = lesson.network("wide_resnet_10_1")
+    rates = {x.rate for x in model.layers if hasattr(x, "rate")}
+    assert rates == {house_numbers.dropout}
+    decay = {
+        x.kernel_regularizer.l2 for x in model.layers if x.name == "logits"
+    }
+    assert decay == {house_numbers.weight_decay / 2}
 
 
 @pytest.mark.parametrize("seeds", range(1, 11))
