@@ -176,6 +176,11 @@ def test_ends_of_other_shapes_are_not_shared(teacher):
         models.share_ends(other, teacher)
 
 
+def test_a_name_is_no_teacher_to_share_with(teacher):
+    with pytest.raises(ValueError, match="a `keras.Model`.*densenet_10_4"):
+        models.share_ends(teacher, "densenet_10_4")
+
+
 @pytest.mark.parametrize("factor", [0.2, 0.5, 2])
 def test_depth_leaves_the_hidden_sizes_as_they_are(factor):
     student = models.ban_densenet(factor, input_shape=SHAPE)

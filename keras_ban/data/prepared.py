@@ -96,7 +96,7 @@ class Prepared:
         """
         for split in self.splits:
             if self._damaged(split):
-                self._unreadable(split, "it has lost records.")
+                self._unreadable(split, "a file is missing, or lacks records.")
 
     def read(self, split):
         """A `tf.data.Dataset` of images and class numbers, always in order.
@@ -120,7 +120,9 @@ class Prepared:
         try:
             yield from data.as_numpy_iterator()
         except tf.errors.OpError as error:
-            self._unreadable(split, error.message, error)
+            # Without TensorFlow's names of functions and devices.
+            why = re.sub(r"\{\{.*?\}\} | \[Op:.*", "", error.message)
+            self._unreadable(split, f"{why.rstrip('.')}.", error)
 
     def _unreadable(self, split, why, error=None):
         files = self._info.splits[split].filepaths
@@ -163,8 +165,8 @@ class Prepared:
         if info.splits:
             return info
         raise FileNotFoundError(
-            f"The data set {name!r} is not prepared: the folder {place} says "
-            "of no split what it holds, in a `dataset_info.json`. Delete that "
+            f"The data set {name!r} is not prepared: the folder {place} has "
+            "no `dataset_info.json` that says what it holds. Delete that "
             f"folder. {how}"
         )
 

@@ -23,12 +23,7 @@ def hidden_shapes(model):
     >>> keras_ban.models.hidden_shapes(keras_ban.models.densenet_90_60())
     [(32, 32, 458), (16, 16, 679), (8, 8, 1579)]
     """
-    if not isinstance(model, keras.Model):
-        raise ValueError(
-            "Invalid value for argument `teacher`. Expected a `keras.Model`, "
-            "as `keras_ban.models.get` makes one of a name. Received: "
-            f"{model!r}"
-        )
+    _check_model(model)
     found = {}
     # A sequential model has no list of its operations.
     for layer in getattr(model, "operations", model.layers):
@@ -42,6 +37,14 @@ def hidden_shapes(model):
         "functional or sequential convolutional `keras.Model`, as those of "
         "`keras_ban.models`. Give another teacher, or a student of your own."
     )
+
+
+def _check_model(model):
+    if not isinstance(model, keras.Model):
+        raise ValueError(
+            "A student is matched to a network. Expected a `keras.Model`, as "
+            f"`keras_ban.models.get` makes one of a name. Received: {model!r}"
+        )
 
 
 def halved_shapes(teacher):
@@ -87,6 +90,7 @@ def share_ends(student, teacher):
     Raises:
         ValueError: If the layers have different shapes.
     """
+    _check_model(teacher)
     for kind, place in ((layers.Conv2D, 0), (layers.Dense, -1)):
         ours, theirs = (end(m, kind, place) for m in (student, teacher))
         shapes = [[tuple(w.shape) for w in x.weights] for x in (ours, theirs)]
