@@ -177,7 +177,7 @@ def test_ends_of_other_shapes_are_not_shared(teacher):
 
 
 def test_a_name_is_no_teacher_to_share_with(teacher):
-    with pytest.raises(ValueError, match="a `keras.Model`.*densenet_10_4"):
+    with pytest.raises(ValueError, match=r"a `keras.Model`.*densenet_10_4"):
         models.share_ends(teacher, "densenet_10_4")
 
 
