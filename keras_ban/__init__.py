@@ -1,5 +1,7 @@
 """Born-again networks for Keras 3: generation after generation."""
 
+import importlib
+
 from keras_ban import data
 from keras_ban import metrics
 from keras_ban import models
@@ -28,4 +30,12 @@ __all__ = [
     "models",
     "objectives",
     "recipes",
+    "trees",
 ]
+
+
+def __getattr__(name):
+    # They need scikit-learn, which is an extra.
+    if name == "trees":
+        return importlib.import_module("keras_ban.trees")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

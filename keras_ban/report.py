@@ -21,6 +21,11 @@ from keras_ban.metrics import two_columns
 _COLUMNS = {
     "name": ("network", str),
     "teacher": ("learned from", str),
+    "leaves": ("leaves", lambda v: f"{v:,}"),
+    "depth": ("depth", str),
+    "fidelity": ("fidelity %", lambda v: f"{100 * v:.2f}"),
+    "real_fidelity": ("on real rows %", lambda v: f"{100 * v:.2f}"),
+    "r2": ("R²", lambda v: f"{v:.4f}"),
     "accuracy": ("accuracy %", lambda v: f"{100 * v:.2f}"),
     "error": ("error %", lambda v: f"{100 * v:.2f}"),
     "nll": ("NLL", lambda v: f"{v:.4f}"),
