@@ -61,6 +61,10 @@ def step(model):
 
 @pytest.mark.parametrize("name", ALL)
 def test_a_step_saved_and_loaded_in_half_precision_on_replicas(name, tmp_path):
+    # In float32, rounding alone moves the gradients of a deep network on so
+    # few and small images by up to a third: what is near 0 changes its sign.
+    keras.config.set_floatx("float64")
+    keras.config.set_dtype_policy("float64")
     one = step(compiled(name))
     outputs = one.predict(X, verbose=0)
     assert np.isfinite(outputs).all()
@@ -73,12 +77,13 @@ def test_a_step_saved_and_loaded_in_half_precision_on_replicas(name, tmp_path):
         two = compiled(name)
     step(two)
     for a, b in zip(one.weights, two.weights, strict=True):
-        np.testing.assert_allclose(a, b, rtol=1e-3, atol=2e-5, err_msg=a.path)
+        np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-8, err_msg=a.path)
     scale = np.abs(outputs).max()
     np.testing.assert_allclose(
-        two.predict(X, verbose=0) / scale, outputs / scale, atol=1e-4
+        two.predict(X, verbose=0) / scale, outputs / scale, atol=1e-6
     )
 
+    keras.config.set_floatx("float32")
     keras.config.set_dtype_policy("mixed_float16")
     half = compiled(name)
     half.set_weights(one.get_weights())
