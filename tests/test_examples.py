@@ -48,6 +48,18 @@ def test_compression_compares_hard_and_soft_targets(tmp_path):
     assert len(rows) == 5
 
 
+def test_a_tree_is_born_again_from_each_teacher(tmp_path):
+    options = ("--data", "wine", "--samples", "4000", "--epochs", "2")
+    printed = run("born_again_tree.py", *options, cwd=tmp_path)
+    for name in ("random forest", "boosted trees", "ensemble of generations"):
+        rows = rf"^{name} +[\d.]+\n  born again +[\d.]+ +[\d,]+ +\d+ +[\d.]+$"
+        assert re.search(rows, printed, re.MULTILINE)
+    assert len(re.findall(r"at most 12 leaves +[\d.]+", printed)) == 3
+    assert "|--- " in printed and "fidelity %" in printed
+    picture = (tmp_path / "born_again_tree.png").read_bytes()
+    assert picture.startswith(b"\x89PNG")
+
+
 QUICK = ("--quick", "--epochs", "1")
 
 

@@ -174,7 +174,7 @@ class _BornAgainTree:
             if X is not None:
                 row["accuracy" if self._votes else "r2"] = tree.score(X, y)
             rows.append(row)
-        return Table(rows, f"Born again from {type(self.teacher_).__name__}")
+        return Table(rows, f"born again from {teachers.name(self.teacher_)}")
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -61,6 +61,13 @@ def needs_fit(teacher):
     return False
 
 
+def name(teacher):
+    """What to call a teacher: a function, a model or an estimator."""
+    kind = type(teacher).__name__
+    own = "name" if isinstance(teacher, keras.Model) else "__name__"
+    return getattr(teacher, own, kind)
+
+
 def _is_estimator(teacher):
     is_model = isinstance(teacher, (keras.Model, type))
     return (
@@ -83,7 +90,7 @@ class Teacher:
     kind = "values"
 
     def __init__(self, teacher, X):
-        self._teacher = teacher
+        self._teacher, self._name = teacher, name(teacher)
         self._check_columns(X)
         self.outputs = self(_probe(X)).shape[1]
 
@@ -128,11 +135,6 @@ class Teacher:
         if hasattr(self._teacher, "predict"):
             return self._teacher.predict(rows)
         return self._teacher(rows)
-
-    @property
-    def _name(self):
-        name = getattr(self._teacher, "__name__", type(self._teacher).__name__)
-        return repr(getattr(self._teacher, "name", name))
 
     def _check_columns(self, X):
         known = getattr(self._teacher, "n_features_in_", X.shape[1])
