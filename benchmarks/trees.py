@@ -144,7 +144,7 @@ def fold(name, X, y, train, test, seed, samples):
         is_tree = method != "forest"
         rows[method] = {
             "error": error(model, X[test], y[test]),
-            "leaves": model.get_n_leaves() if is_tree else math.nan,
+            "leaves": int(model.get_n_leaves()) if is_tree else math.nan,
             "depth": model.get_depth() if is_tree else math.nan,
             "seconds": seconds,
         }
