@@ -62,7 +62,10 @@ def main():
     table = summary(rows)
     print(markdown(table))
     if arguments.result:
-        content = {"arguments": vars(arguments), "table": table, "rows": rows}
+        # Not where things were on this machine.
+        places = ("directory", "idx_files", "data_dir")
+        settings = {k: v for k, v in vars(arguments).items() if k not in places}
+        content = {"arguments": settings, "table": table, "rows": rows}
         save(arguments.result, content)
 
 
