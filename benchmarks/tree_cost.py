@@ -14,7 +14,6 @@ import multiprocessing
 import os
 import pathlib
 import re
-import statistics
 import time
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -29,7 +28,7 @@ from keras_ban.trees import BornAgainTreeClassifier
 from keras_ban.trees import smear
 
 COLUMNS = 30
-SIZES = (50_000, 100_000, 200_000, 400_000)
+SIZES = (50_000, 100_000, 200_000)
 
 
 def main():
@@ -62,7 +61,8 @@ def times(arguments):
     found = measuring.in_turn(
         {
             "labels": clocked(forest.predict_proba, rows),
-            "one tree": clocked(tree.fit, rows.astype("float32"), p),
+            # Of two classes one column says it all, as in ours.
+            "one tree": clocked(tree.fit, rows.astype("float32"), p[:, 1]),
             "born again": clocked(reborn.fit, X),
         },
         arguments.rounds,
@@ -88,18 +88,15 @@ def clocked(function, *arguments):
 
 
 def memory():
-    """By size, the median of three pairs of processes."""
+    """By size, the difference of a pair of processes."""
     context = multiprocessing.get_context("spawn")
     found = {}
     for size in SIZES:
-        differences = []
-        for _ in range(3):
-            with context.Pool(2, maxtasksperchild=1) as pool:
-                ours, plain = (
-                    pool.apply(peak, (kind, size)) for kind in (True, False)
-                )
-            differences.append((ours - plain) / 1024)
-        found[size] = statistics.median(differences)
+        with context.Pool(2, maxtasksperchild=1) as pool:
+            ours, plain = (
+                pool.apply(peak, (kind, size)) for kind in (True, False)
+            )
+        found[size] = (ours - plain) / 1024
     return found
 
 

@@ -2,6 +2,7 @@
 
 import builtins
 import importlib
+import json
 import sys
 
 import keras
@@ -17,6 +18,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.ensemble import RandomForestRegressor
+from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LinearRegression
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -143,7 +145,9 @@ class TestBoth:
         assert pair.get_n_leaves() == 2
         for kind in ("fresh", "real"):
             found = [t.fidelity_[kind] for t in (whole, half, few, pair)]
-            assert found == sorted(found, reverse=True)
+            # On rows that were not grown on, half as many may do as well.
+            assert found[0] > found[1] - 0.02
+            assert found[1:] == sorted(found[1:], reverse=True)
         assert whole.get_n_leaves() > 100
         assert clone(few).max_leaf_nodes == 12
         with pytest.raises(ValueError, match=r"`max_leaf_nodes`.*at least 2"):
@@ -178,10 +182,14 @@ class TestBoth:
                 return rows[:, 0]
             return (rows[:, 0] > 0.5).astype(float)
 
-        found = make(counted, max_samples=40_000).fit(X)
+        many = np.random.default_rng(0).uniform(size=(30_000, 2))
+        found = make(counted, max_samples=40_000).fit(many)
         assert max(sizes) <= 16_384
-        assert found.n_samples_ <= sum(sizes) <= found.n_samples_ + 16
-        assert found.n_samples_ <= 40_000 + 9 * len(X)
+        # The real rows once, and a few to try the teacher.
+        real = sum(sizes) - found.n_samples_ - len(many)
+        assert 0 < real <= 16
+        assert found.n_samples_ <= 40_000
+        assert found.fidelity_.real > 0.98
 
 
 def test_fidelity_is_the_agreement_on_rows():
@@ -210,11 +218,9 @@ def test_leaves_hold_the_mean_of_the_teachers_probabilities():
         return p
 
     found = classifier(teacher, p_alter=0.5, max_samples=3000).fit(X)
-    # After a try on real rows come 300 that are held out, then those that the
-    # tree is grown on, and the real ones.
-    rows, p = (
-        np.concatenate(parts[2:-1]) for parts in zip(*drawn, strict=True)
-    )
+    # After a try on real rows come all of these, then 300 that are held out,
+    # then those that the tree is grown on.
+    rows, p = (np.concatenate(parts[3:]) for parts in zip(*drawn, strict=True))
     assert len(rows) == 2700
     leaves = found.apply(rows)
     for leaf in np.unique(leaves):
@@ -389,6 +395,76 @@ def test_frames_with_columns_that_are_no_numbers():
     assert found.predict_proba(unseen).shape == (400, 2)
     with pytest.raises(ValueError, match=r"\['job', 'size'\] are no numbers"):
         classifier().fit(frame, y)
+
+
+def test_frames_of_objects_dates_and_gaps():
+    rng = np.random.default_rng(0)
+    days = pd.Timestamp("2020-01-01") + pd.to_timedelta(
+        rng.integers(0, 900, 300), "D"
+    )
+    count = pd.array(rng.integers(0, 9, 300), "Int64")
+    count[::7] = pd.NA
+    frame = pd.DataFrame(
+        {
+            "size": rng.uniform(size=300).astype(object),
+            "day": days,
+            "count": count,
+        }
+    )
+
+    def teacher(rows):
+        late = rows["day"] > pd.Timestamp("2021-01-01")
+        large = rows["size"].astype(float) > 0.3
+        return (late & large & rows["count"].notna()).astype(float)
+
+    found = classifier(teacher).fit(frame)
+    assert found.categories_ == {}
+    assert found.fidelity_.real > 0.98
+    # Values that were never seen lie between those that were.
+    new = frame.assign(
+        size=frame["size"] + 1e-4, day=frame["day"] + pd.Timedelta("1h")
+    )
+    assert np.mean(found.predict(new) == teacher(new)) > 0.98
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e8, -1e9])
+@pytest.mark.parametrize("scale", [1e-10, 1.0, 1e10])
+def test_values_far_from_zero_and_of_any_size(offset, scale):
+    x = np.random.default_rng(0).normal(size=(300, 2))
+
+    def values(rows):
+        return scale * (offset + 3 * rows[:, 0] + rows[:, 1])
+
+    found = regressor(values).fit(x)
+    assert min(found.fidelity_.values()) > 0.97
+    assert found.score(x, values(x)) > 0.97
+
+
+def test_a_fit_that_fails_leaves_no_tree_of_other_columns():
+    found = classifier(FOREST).fit(X)
+    with pytest.raises(ValueError, match="does not fit the columns"):
+        found.fit(X[:, :3])
+    with pytest.raises(NotFittedError):
+        found.predict(X[:, :3])
+
+
+def test_a_teacher_that_changes_its_mind_is_refused():
+    widths = iter([2, 2, 3, 3, 3])
+    with pytest.raises(ValueError, match=r"always.*Expected 2 values.*: 3"):
+        regressor(lambda rows: np.ones((len(rows), next(widths)))).fit(X)
+
+
+def test_a_report_needs_rows_and_labels():
+    found = regressor(lambda rows: rows[:, 0]).fit(X)
+    with pytest.raises(ValueError, match=r"both `X` and `y`, or none"):
+        found.report(X)
+    assert json.dumps(found.report())
+
+
+def test_networks_take_no_missing_values():
+    model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(3)])
+    with pytest.raises(ValueError, match=r"network.*missing values.*Fill"):
+        classifier(model).fit(HOLES)
 
 
 def test_columns_that_never_change():

@@ -7,8 +7,8 @@ from sklearn.preprocessing import OrdinalEncoder
 class Columns:
     """Gives each category of a column its place in their sorted order.
 
-    What is missing stays missing, and what was never seen becomes so. Arrays,
-    and frames of numbers alone, stay what they are.
+    Dates become numbers. What is missing stays missing, and a category that
+    was never seen becomes so. Arrays, and numbers, stay what they are.
 
     Args:
         X: Real rows, an array or a pandas `DataFrame`.
@@ -18,16 +18,12 @@ class Columns:
     """
 
     def __init__(self, X):
-        self._places = (
-            [
-                place
-                for place, dtype in enumerate(getattr(X, "dtypes", []))
-                if getattr(dtype, "kind", "O") not in "biuf"
-            ]
-            if hasattr(X, "iloc")
-            else []
-        )
-        self.categories = {}
+        self.categories, self._places = {}, []
+        if not hasattr(X, "iloc"):
+            return
+        kinds = [getattr(t, "kind", "O") for t in X.infer_objects().dtypes]
+        self._places = [k for k, v in enumerate(kinds) if v not in "biufmM"]
+        self._dates = [k for k, v in enumerate(kinds) if v in "mM"]
         if self._places:
             part = X.iloc[:, self._places]
             self._encoder = OrdinalEncoder(
@@ -39,10 +35,15 @@ class Columns:
 
     def numbers(self, X):
         """Rows of numbers: an array or a frame, as `X` is."""
-        if not self._places or not hasattr(X, "iloc"):
+        if not hasattr(X, "iloc"):
             return X
-        codes = self._encoder.transform(X.iloc[:, self._places])
-        X = X.copy(deep=False)
-        for place, column in zip(self._places, codes.T, strict=True):
-            X.isetitem(place, column)
+        X, given = X.infer_objects(), X
+        for place in self._dates:
+            column = given.iloc[:, place]
+            numbers = column.astype("int64").astype("float64")
+            X.isetitem(place, numbers.where(column.notna()))
+        if self._places:
+            codes = self._encoder.transform(given.iloc[:, self._places])
+            for place, column in zip(self._places, codes.T, strict=True):
+                X.isetitem(place, column)
         return X

@@ -71,7 +71,9 @@ class _BornAgainTree:
                 missing.
         """
         self._check_parameters()
-        if not hasattr(X, "iloc"):
+        # Whatever happens, no old tree stands beside new columns.
+        self.__dict__.pop("tree_", None)
+        if not hasattr(X, "columns"):
             X = self._checked(X)
         self._columns = Columns(X)
         numbers = self._checked(self._columns.numbers(X), "float32")
@@ -85,11 +87,14 @@ class _BornAgainTree:
             X, teacher, self._columns.numbers, self._votes, self, rng
         )
         grown, fresh = grower.grow()
-        value, impurity = self._plain(grown)
+        value, impurity = self._plain(
+            grown.value * grower.scale + grower.center,
+            grown.spread * grower.scale**2,
+        )
         evidence = {
             "cost": grown.cost,
             "fresh": grown.misses(fresh),
-            "real": grown.misses(grower.real(X)),
+            "real": grown.misses(grower.real),
         }
         self._keep(grown.tree, grown.splits, value, impurity, evidence)
         self.p_alter_, self.n_samples_ = grower.p_alter, grower.n_samples
@@ -158,23 +163,36 @@ class _BornAgainTree:
             A table, a list of dicts for trees of half as many leaves, and so
             on: `leaves`, `depth`, `fidelity` and `real_fidelity`, as in
             `fidelity_`, and with `X` and `y` the `accuracy`, for values `r2`.
+
+        Raises:
+            ValueError: If one of `X` and `y` is given without the other.
         """
         check_is_fitted(self)
+        if (X is None) != (y is None):
+            raise ValueError(
+                "`report` measures on rows and their labels. Expected both "
+                "`X` and `y`, or none. Received: one of them."
+            )
         sizes, rows = [self.get_n_leaves()], []
         while sizes[-1] > 2:
             sizes.append(max(sizes[-1] // 2, 2))
         for size in sizes:
             tree = self.pruned(max(size, 2))
             row = {
-                "leaves": tree.get_n_leaves(),
-                "depth": tree.get_depth(),
+                "leaves": int(tree.get_n_leaves()),
+                "depth": int(tree.get_depth()),
                 "fidelity": tree.fidelity_.fresh,
                 "real_fidelity": tree.fidelity_.real,
             }
             if X is not None:
                 row["accuracy" if self._votes else "r2"] = tree.score(X, y)
-            rows.append(row)
+            # Some sizes are those of no subtree.
+            if not rows or row["leaves"] < rows[-1]["leaves"]:
+                rows.append(row)
         return Table(rows, f"born again from {teachers.name(self.teacher_)}")
+
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "tree_")
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -252,8 +270,8 @@ class BornAgainTreeClassifier(_BornAgainTree, DecisionTreeClassifier):
             Defaults to `"auto"`: that of 0.1, 0.25, 0.5 and 0.75 whose tree
             is nearest the teacher on real rows that it was not smeared from.
         max_samples: Most synthetic rows that the teacher labels, 100 at least;
-            they take `4 * columns + 8 * classes` bytes each. Defaults to
-            `200_000`.
+            they take `4 * columns + 24 * classes` bytes each, beside what
+            scikit-learn's tree needs. Defaults to `200_000`.
         max_leaf_nodes: Most leaves that a reader will read, 2 at least.
             Defaults to `None`: as many as help.
         min_samples_leaf: Least number of synthetic rows in a leaf. Defaults to
@@ -267,15 +285,17 @@ class BornAgainTreeClassifier(_BornAgainTree, DecisionTreeClassifier):
         tree_: The tree, as in scikit-learn. A leaf's value is the teacher's
             mean probability of each class.
         fidelity_: `fresh` and `real`: the shares of fresh synthetic rows, and
-            of the real ones, for which it names the teacher's class.
+            of the real ones, for which both find the same class most
+            probable.
         teacher_: The fitted teacher.
         classes_: The classes: the teacher's, those of `y` if there are as
             many as the teacher gives probabilities, or their numbers from 0.
         p_alter_: The probability that was used.
-        n_samples_: How many rows the teacher has labelled, the real ones and
-            those of all trials among them.
+        n_samples_: How many synthetic rows the teacher has labelled; it
+            labels the real ones too, once.
         categories_: Dict of the columns that are no numbers to their
-            categories; the tree sees their place among them.
+            categories; the tree sees their place among them. Dates are
+            numbers to it.
 
     Example:
     >>> forest = RandomForestClassifier(500).fit(X, y)
@@ -316,9 +336,8 @@ class BornAgainTreeClassifier(_BornAgainTree, DecisionTreeClassifier):
         self.n_classes_, self.n_outputs_ = len(self.classes_), 1
         return teacher
 
-    def _plain(self, grown):
-        gini = 1 - np.square(grown.value).sum(1)
-        return grown.value[:, None], gini
+    def _plain(self, value, spread):
+        return value[:, None], 1 - np.square(value).sum(1)
 
 
 class BornAgainTreeRegressor(_BornAgainTree, DecisionTreeRegressor):
@@ -350,7 +369,7 @@ class BornAgainTreeRegressor(_BornAgainTree, DecisionTreeRegressor):
             the real ones.
         teacher_: The fitted teacher.
         p_alter_: The probability that was used.
-        n_samples_: How many rows the teacher has labelled.
+        n_samples_: As in `BornAgainTreeClassifier`.
         categories_: As in `BornAgainTreeClassifier`.
 
     Example:
@@ -376,5 +395,5 @@ class BornAgainTreeRegressor(_BornAgainTree, DecisionTreeRegressor):
         self.n_outputs_ = teacher.outputs
         return teacher
 
-    def _plain(self, grown):
-        return grown.value[:, :, None], grown.spread / self.n_outputs_
+    def _plain(self, value, spread):
+        return value[:, :, None], spread / self.n_outputs_

@@ -31,13 +31,23 @@ class Grower:
 
     Attributes:
         p_alter: The probability with which values are replaced.
-        n_samples: How many rows the teacher has labelled.
+        n_samples: How many synthetic rows the teacher has labelled.
+        real: The real rows as numbers, and the teacher's targets.
+        center: What is taken off the targets, of shape `(outputs,)`: 0 for
+            classes.
+        scale: What they are then divided by: 1 for classes.
     """
 
     def __init__(self, X, teacher, numbers, votes, settings, rng):
         self._teacher, self._numbers = teacher, numbers
         self._votes, self._settings, self._rng = votes, settings, rng
         self._X, self.n_samples = X, 0
+        self.center, self.scale = np.zeros(teacher.outputs), 1.0
+        self.real = self._room(len(X))
+        for part in _parts(0, len(X)):
+            self._put(self.real, part, X[part])
+        if not votes:
+            self._standardise()
         self.p_alter = settings.p_alter
         if self.p_alter == "auto":
             losses = {p: self._loss_on_real_rows(p) for p in _P_ALTER}
@@ -68,12 +78,6 @@ class Grower:
             before = fidelity
         return grown, fresh
 
-    def real(self, X):
-        """Real rows, as numbers, and the teacher's targets."""
-        self.n_samples += len(X)
-        x = np.asarray(self._numbers(X), "float32")
-        return Bunch(x=x, t=self._teacher(X))
-
     def _held_out(self):
         rows = self._room(self._share(_HELD_OUT))
         self._fill(rows, self._X, self.p_alter, 0, len(rows.x))
@@ -90,11 +94,29 @@ class Grower:
         )
 
     def _fill(self, rows, X, p_alter, start, stop):
-        for at in range(start, stop, _BATCH):
-            part = slice(at, min(at + _BATCH, stop))
-            count = part.stop - at
-            drawn = self.real(smear(X, count, p_alter, self._rng))
-            rows.x[part], rows.t[part] = drawn.x, drawn.t
+        for part in _parts(start, stop):
+            count = part.stop - part.start
+            self._put(rows, part, smear(X, count, p_alter, self._rng))
+            self.n_samples += count
+
+    def _put(self, rows, part, drawn):
+        targets = self._teacher(drawn)
+        if targets.shape[1] != self._teacher.outputs:
+            raise ValueError(
+                "The teacher must always give as much for a row. Expected "
+                f"{self._teacher.outputs} {self._teacher.kind}, as at first. "
+                f"Received: {targets.shape[1]}"
+            )
+        rows.x[part] = _float32(self._numbers(drawn))
+        rows.t[part] = (targets - self.center) / self.scale
+
+    def _standardise(self):
+        """Keeps what is summed near 1, or squares would lose all digits."""
+        self.center = self.real.t.mean(0)
+        self.real.t -= self.center
+        spread = np.sqrt(np.square(self.real.t).sum(1).mean())
+        self.scale = spread if spread else 1.0
+        self.real.t /= self.scale
 
     def _share(self, share):
         return max(int(share * self._settings.max_samples), 2)
@@ -113,7 +135,8 @@ class Grower:
             rows = self._room(self._share(_TRIAL / 2))
             part = self._X[smeared]
             self._fill(rows, part, p_alter, 0, len(rows.x))
-            grown, other = self._grown(rows), self.real(self._X[~smeared])
+            grown = self._grown(rows)
+            other = Bunch(x=self.real.x[~smeared], t=self.real.t[~smeared])
             grown.prune(other, self._settings.max_leaf_nodes)
             loss += grown.loss(other) * len(other.x)
         return loss
@@ -215,6 +238,18 @@ class Grown:
 
     def _in_leaves(self, losses, splits):
         return float(losses[self._pruner.leaves(splits)].sum())
+
+
+def _parts(start, stop):
+    """Slices of a batch each."""
+    for at in range(start, stop, _BATCH):
+        yield slice(at, min(at + _BATCH, stop))
+
+
+def _float32(rows):
+    if hasattr(rows, "iloc"):
+        return rows.to_numpy("float32", na_value=np.nan)
+    return np.asarray(rows, "float32")
 
 
 def _with_votes(p):

@@ -92,6 +92,12 @@ class Teacher:
     def __init__(self, teacher, X):
         self._teacher, self._name = teacher, name(teacher)
         self._check_columns(X)
+        if isinstance(teacher, keras.Model) and _missing(X).any():
+            raise ValueError(
+                f"The network {self._name} cannot take missing values. "
+                "Expected `X` without NaN. Fill them, or give a function that "
+                "does."
+            )
         self.outputs = self(_probe(X)).shape[1]
 
     def __call__(self, rows):
@@ -114,7 +120,7 @@ class Teacher:
             ) from error
         if found.ndim == 1:
             found = found[:, None]
-        if found.ndim != 2 or len(found) != len(rows):
+        if found.ndim != 2 or len(found) != len(rows) or not found.size:
             raise ValueError(
                 f"The teacher {self._name} must give one row of {self.kind} "
                 f"for each row. Received: shape {found.shape} for {len(rows)}"
@@ -187,9 +193,7 @@ class ClassesTeacher(Teacher):
                 f"The teacher {type(teacher).__name__} is a regressor. "
                 "Expected a classifier. Use `BornAgainTreeRegressor`."
             )
-        self._logits = isinstance(teacher, keras.Model) and (
-            outputs.gives_logits(teacher)
-        )
+        self._logits = isinstance(teacher, keras.Model) and _logits(teacher)
         super().__init__(teacher, X)
         self.classes = self._classes(y)
 
@@ -243,6 +247,16 @@ class ClassesTeacher(Teacher):
                 f"{given.tolist()}. Leave `y` out, or fit the teacher on it."
             )
         return classes
+
+
+def _logits(model):
+    try:
+        return outputs.gives_logits(model)
+    except ValueError as error:
+        raise ValueError(
+            f"{error} To grow a tree, you may also give a function that "
+            "returns the model's probabilities."
+        ) from error
 
 
 def _probabilities(logits):
