@@ -9,6 +9,7 @@ from sklearn.tree import DecisionTreeClassifier
 from sklearn.tree import DecisionTreeRegressor
 
 from keras_ban.trees.pruning import Pruner
+from keras_ban.trees.pruning import leaves as leaves_of
 from keras_ban.trees.pruning import subtree
 from keras_ban.trees.pruning import sums
 
@@ -69,7 +70,7 @@ def test_no_subtree_costs_less(seed):
 
     def total(splits, price):
         mask = np.isin(np.arange(tree.node_count), list(splits))
-        return (costs + price)[pruner.leaves(mask)].sum()
+        return (costs + price)[leaves_of(tree, mask)].sum()
 
     everyone = list(every_subtree(tree))
     for price in (0.0, *rng.uniform(0, costs[0] / 2, 4)):
@@ -83,7 +84,7 @@ def test_a_budget_gives_the_largest_subtree_within_it(leaves):
     tree = DecisionTreeRegressor(random_state=0).fit(X, VALUES).tree_
     pruner = Pruner(tree, cost(tree))
     splits = pruner.within(leaves)
-    count = int(pruner.leaves(splits).sum())
+    count = int(leaves_of(tree, splits).sum())
     assert count <= leaves
     sizes = sorted(int(s.sum()) + 1 for s in pruner.path())
     assert count >= max(size for size in sizes if size <= leaves)

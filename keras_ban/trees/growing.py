@@ -5,6 +5,7 @@ from sklearn.tree import DecisionTreeRegressor
 from sklearn.utils import Bunch
 
 from keras_ban.trees.pruning import Pruner
+from keras_ban.trees.pruning import leaves
 from keras_ban.trees.pruning import sums
 from keras_ban.trees.smearing import smear
 
@@ -233,11 +234,11 @@ class Grown:
         return np.maximum(found, 0).sum(1) / len(rows.x)
 
     def _sums(self, rows, *values):
-        leaves = self.tree.apply(rows.x)
-        return [sums(self.tree, leaves, v) for v in values]
+        ends = self.tree.apply(rows.x)
+        return [sums(self.tree, ends, v) for v in values]
 
     def _in_leaves(self, losses, splits):
-        return float(losses[self._pruner.leaves(splits)].sum())
+        return float(losses[leaves(self.tree, splits)].sum())
 
 
 def _parts(start, stop):

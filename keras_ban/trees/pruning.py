@@ -109,13 +109,14 @@ class Pruner:
         found = {int(s.sum()): s for s in map(self.at, prices)}
         return [found[count] for count in sorted(found, reverse=True)]
 
-    def leaves(self, splits):
-        """Which nodes are the leaves of a subtree, of shape `(nodes,)`."""
-        kept = np.zeros(len(splits), bool)
-        kept[0] = True
-        kept[self._left[splits]] = True
-        kept[self._right[splits]] = True
-        return kept & ~splits
+
+def leaves(tree, splits):
+    """Which nodes are the leaves of a subtree, of shape `(nodes,)`."""
+    kept = np.zeros(len(splits), bool)
+    kept[0] = True
+    kept[tree.children_left[splits]] = True
+    kept[tree.children_right[splits]] = True
+    return kept & ~splits
 
 
 def subtree(tree, splits, value, impurity):
@@ -131,7 +132,7 @@ def subtree(tree, splits, value, impurity):
     Returns:
         The tree, and the numbers of its nodes in the given one.
     """
-    kept = splits | Pruner(tree, impurity).leaves(splits)
+    kept = splits | leaves(tree, splits)
     numbers, renumbered = np.flatnonzero(kept), np.cumsum(kept) - 1
     nodes = tree.__getstate__()["nodes"][numbers]
     nodes["impurity"] = impurity[numbers]
