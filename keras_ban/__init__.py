@@ -8,12 +8,12 @@ from keras_ban import models
 from keras_ban import objectives
 from keras_ban import recipes
 from keras_ban.born_again import BornAgain
-from keras_ban.cache import TeacherCache
 from keras_ban.distiller import Distiller
-from keras_ban.ensemble import ensemble
 from keras_ban.lineage import Generation
 from keras_ban.lineage import Lineage
-from keras_ban.run_directory import load
+from keras_ban.networks.ensembles import ensemble
+from keras_ban.runs.directory import load
+from keras_ban.teaching.cache import TeacherCache
 from keras_ban.version import __version__
 
 __all__ = [

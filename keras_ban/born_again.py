@@ -1,36 +1,22 @@
 """The driver: generation after generation."""
 
-import contextlib
 import dataclasses
-import functools
 
-import keras
-import numpy as np
-import tensorflow as tf
-
-from keras_ban import batches
-from keras_ban import cache
 from keras_ban import checks
-from keras_ban import data_checks
-from keras_ban import distribute
-from keras_ban import fingerprint
-from keras_ban import guards
-from keras_ban import model_functions
 from keras_ban import objectives
-from keras_ban import outputs
-from keras_ban import report
-from keras_ban import saving
-from keras_ban import state
-from keras_ban import stream
-from keras_ban.cluster import Cluster
-from keras_ban.distiller import Distiller
-from keras_ban.lineage import Generation
+from keras_ban.distribution import strategies
+from keras_ban.distribution.cluster import Cluster
+from keras_ban.feeding.feed import feed
+from keras_ban.generations.blueprints import Blueprints
+from keras_ban.generations.training import Trainer
+from keras_ban.generations.training import given_callbacks
+from keras_ban.generations.trial import Distillers
+from keras_ban.generations.trial import Trial
 from keras_ban.lineage import Lineage
-from keras_ban.run_directory import RunDirectory
-from keras_ban.teacher import Teacher
-from keras_ban.training import Training
-from keras_ban.training import first_epoch
-from keras_ban.workshop import Workshop
+from keras_ban.reporting.evaluation import quiet_retracing
+from keras_ban.runs import directory as directories
+from keras_ban.teaching.plan import Plan
+from keras_ban.teaching.teacher import Teacher
 
 
 class BornAgain:
@@ -107,21 +93,16 @@ class BornAgain:
         strategy="auto",
     ):
         checks.backend()
-        self._strategy = distribute.get(strategy)
-        self._model_fns = model_functions.get(model_fn)
+        strategy = strategies.get(strategy)
+        self._blueprints = Blueprints(model_fn, strategy, from_logits)
         self.objective = objectives.get(objective)
         self.seed = checks.integer("seed", seed, 0)
         self.lineage = Lineage()
         self._from_logits = from_logits
-        # Of those functions, Keras' seed alone does not fix the weights.
-        self._draws_elsewhere = set()
-        self._run = None
-        self._cluster = Cluster(self._strategy)
-        checks.directory(directory, keep, save_every, overwrite)
-        if directory is not None:
-            self._run = RunDirectory(
-                directory, keep, save_every, overwrite, self._cluster
-            )
+        self._cluster = Cluster(strategy)
+        self._run = directories.get(
+            directory, keep, save_every, overwrite, self._cluster
+        )
 
     def fit(
         self,
@@ -205,11 +186,11 @@ class BornAgain:
                 generations before are in `self.lineage`.
         """
         generations = checks.integer("generations", generations, 1)
-        checks.fit_arguments(fit_arguments)
-        given = [checks.callbacks(callbacks, k) for k in range(generations + 1)]
+        own = [given_callbacks(callbacks, k) for k in range(generations + 1)]
         teacher = self._given_teacher(teacher)
-        self._check_lengths(generations, teacher)
-        arguments = batches.with_validation(
+        self._blueprints.check_count(generations + (teacher is None))
+        plan = Plan(teacher_outputs, augment, views)
+        data = feed(
             {
                 **fit_arguments,
                 "x": x,
@@ -217,53 +198,38 @@ class BornAgain:
                 "verbose": verbose,
                 "validation_data": validation_data,
                 "validation_split": validation_split,
-            }
+            },
+            viewed=bool(plan),
+            generation=int(teacher is not None),
         )
-        plan = cache.Plan(teacher_outputs, augment, views)
+        self._run.check(data, own)
         with self._cluster.watched():
-            batch, classes, workshop, networks = self._check_data(
-                arguments, teacher
-            )
-        arguments = stream.prepare(
-            arguments, int(teacher is not None), bool(plan)
+            trial = self._tried(data, teacher)
+        plan.check(data.train, self.objective, trial.shape[-1])
+        trainer = Trainer(
+            self.seed,
+            self.objective,
+            teacher,
+            own,
+            data,
+            plan,
+            self._blueprints,
+            trial,
+            self._cluster,
         )
-        plan.check(arguments, self.objective, classes)
-        job = _Job(generations, teacher, batch, workshop, plan, arguments)
         self.lineage = Lineage(from_logits=self._from_logits)
-        trainings = [
-            Training(self.seed, k, _name(k, self.objective), callbacks)
-            for k, callbacks in enumerate(given)
-        ]
-        with contextlib.ExitStack() as stack:
-            stack.enter_context(report.quiet_retracing())
-            stack.enter_context(self._cluster.watched())
-            if self._run:
-                stack.enter_context(self._run.open())
-                self._continue(job, networks, given)
-            done = len(self.lineage)
-            if 0 < done <= generations:
-                # Those that later generations share go on from there.
-                self._run.remind(trainings[done - 1].remembered)
-            for number in range(done, generations + 1):
-                if number == 0 and teacher is not None:
-                    generation = Generation(0, "Teacher", teacher, "given")
-                else:
-                    generation = self._train(job, trainings[number], number)
-                self._finish(
-                    self._measured(generation, arguments),
-                    trainings[number].remembered,
-                )
-                if self._run:
-                    self._run.stop_if_asked()
-        validated = arguments["validation_data"] is not None
+        with (
+            self._cluster.watched(),
+            quiet_retracing(),
+            self._run.open(trainer.identity) as run,
+        ):
+            has_trained = self._train(trainer, run)
         if (
-            validated
-            and done <= generations
+            has_trained
+            and data.validation
             and all(g.model for g in self.lineage)
         ):
-            self.lineage.evaluate(
-                **batches.validation(arguments), title="validation data"
-            )
+            self.lineage.evaluate(data.validation, title="validation data")
         if verbose != 0:
             print(self.lineage)
         return self.lineage
@@ -277,257 +243,47 @@ class BornAgain:
                 "teacher. Received: `teacher=`. Leave it out, or choose "
                 "another objective."
             )
-        return Teacher(checks.teacher(teacher), self._from_logits).model
+        return Teacher(teacher, self._from_logits).model
 
-    def _check_lengths(self, generations, teacher):
-        trained = generations + (teacher is None)
-        if len(self._model_fns) > trained:
-            raise ValueError(
-                f"`model_fn` has {len(self._model_fns)} entries. Expected "
-                f"{trained} at most, the number of networks to train. Leave "
-                "out the others, or raise `generations`."
-            )
-
-    def _model_fn(self, number, teacher):
-        index = number if teacher is None else number - 1
-        return self._model_fns[min(index, len(self._model_fns) - 1)]
-
-    def _check_data(self, arguments, teacher):
-        """Checks data and models.
-
-        Returns:
-            A batch of inputs and its labels, the number of classes, a
-            `Workshop`, and for each model function what
-            `fingerprint.network` says of it.
-        """
-        models, trials, networks = [], [], {}
-        x = stream.example(arguments, int(teacher is not None))
-        if x is not arguments["x"]:
-            # Each epoch has a data set of its own.
-            arguments = {**arguments, "x": x, "epochs": 1}
-        (x, y, _), shape = data_checks.fit(
-            arguments,
-            functools.partial(
-                self._check_models, teacher, models, trials, networks
-            ),
-            needs_labels=teacher is None or self.objective.needs_labels,
-        )
-        for distiller in trials:
-            distiller.check_objective(x, y)
-        rows = batches.first_rows(x, checks.PROBE_ROWS)
-        models = [
-            self._compiled(model, rows, None if y is None else y.shape)
-            for model in models
-        ]
-        batch = rows, y
-        workshop = Workshop(models, batch, self._distiller)
-        return batch, shape[-1], workshop, networks
-
-    def _check_models(self, teacher, models, trials, networks, x):
-        """Tries every model function; returns the shape of their outputs.
-
-        To `models` it adds two of each function, to `trials` a `Distiller`,
-        if the objective needs a teacher, and to `networks` what each makes.
-        """
-        shapes, before = [], teacher
-        for model_fn in dict.fromkeys(self._model_fns):
-            pair = []
-            for number in range(2):
-                keras.utils.set_random_seed(guards.seed(self.seed, number))
-                pair.append(self._fresh(model_fn, before))
-                output = checks.prediction(pair[-1], x, self._from_logits)
-                shapes.append(output.shape)
-            checks.apart(*pair, ("model of one call of `model_fn`", "next"))
-            checks.own_optimizers(*pair)
-            checks.seeds_differ(*pair)
-            if self._run:
-                saving.check_savable(pair[0], x)
-                networks[model_fn] = fingerprint.network(pair[0])
-            if self.objective.needs_teacher:
-                parent = pair[1] if teacher is None else teacher
-                trials.append(self._distiller(pair[0], parent))
-                trials[-1].check_models(x)
-            state.seed(guards.seed(self.seed, 0))
-            if not _same_weights(self._fresh(model_fn, before), pair[0]):
-                self._draws_elsewhere.add(model_fn)
-            models += pair
-            before = pair[0]
-        if self._run and teacher is not None:
-            saving.check_savable(teacher, x)
-        for shape in shapes:
-            checks.same_classes(shape, shapes[0])
-        return shapes[0]
-
-    def _distiller(self, student, teacher):
-        objective = "labels" if teacher is None else self.objective
-        return Distiller(student, teacher, objective, self._from_logits)
-
-    def _continue(self, job, networks, callbacks):
-        """Compares the run with that on disk, and loads what is finished."""
-        arguments, teacher = job.arguments, job.teacher
-        for held in callbacks:
-            checks.no_backup(held)
-        if self._run.keep == "best" and arguments["validation_data"] is None:
-            raise ValueError(
-                "keep='best' chooses by validation data. Received: none. Pass "
-                "`validation_data=` or `validation_split=`, or another `keep`."
-            )
-        common = fingerprint.run(
+    def _tried(self, data, teacher):
+        """Checks data and models; returns their `Trial`."""
+        scan = data.train.scan()
+        distillers = Distillers(self.objective, self._from_logits)
+        trial = Trial(
+            self._blueprints,
+            distillers,
+            self._run,
             self.seed,
-            self.objective,
-            self._from_logits,
-            arguments,
             teacher,
-            job.plan.describe(),
+            scan.first,
         )
-        numbers = range(len(callbacks))
-        given = 0 if teacher is None else 1
-        self._run.check(
-            common,
-            [
-                networks[self._model_fn(k, teacher)] if k >= given else None
-                for k in numbers
-            ],
-            [fingerprint.callbacks(held) for held in callbacks],
-        )
-        finished = self._run.generations(teacher)[: len(callbacks)]
+        needs_labels = teacher is None or self.objective.needs_labels
+        scan.check(trial.shape, needs_labels)
+        if data.validation:
+            data.validation.scan().check(trial.shape, needs_labels=True)
+        trial.finish()
+        return trial
+
+    def _train(self, trainer, run):
+        """Trains what is not finished; returns whether there was anything."""
+        count = len(trainer.watches)
+        finished = run.finished(trainer.teacher)[:count]
         self.lineage = Lineage(finished, self._from_logits)
+        if 0 < len(finished) < count:
+            # Callbacks that generations share go on from there.
+            run.remind(trainer.watches[len(finished) - 1].remembered)
+        for number in range(len(finished), count):
+            generation = trainer.generation(number, self.lineage, run)
+            generation = self._measured(generation, trainer.feed.validation)
+            self.lineage.append(generation)
+            run.record(generation, trainer.watches[number].remembered)
+            self.lineage.keep(run.keeps)
+            run.stop_if_asked()
+        return len(finished) < count
 
-    def _fresh(self, model_fn, before):
-        """A model to train, on the devices of the strategy."""
-        with distribute.scope(self._strategy):
-            return checks.returned_model(model_fn, before)
-
-    def _compiled(self, model, x, label_shape):
-        """The model; compiled by default if it came uncompiled."""
-        if model.compiled:
-            return model
-        shape = checks.prediction(model, x, self._from_logits).shape
-        default = {}
-        if label_shape is not None:
-            default = outputs.default_compilation(
-                outputs.gives_logits(model, self._from_logits),
-                shape[1:],
-                label_shape,
-            )
-        with model.distribute_strategy.scope():
-            model.compile(optimizer="adam", **default)
-        return model
-
-    def _train(self, job, training, number):
-        """Trains one generation and returns it."""
-        model_fn = self._model_fn(number, job.teacher)
-        state.seed(training.seed)
-        if model_fn in self._draws_elsewhere:
-            tf.random.set_seed(training.seed)
-        x, y = job.batch
-        label_shape = None if y is None else y.shape
-        before = self.lineage[number - 1].model if number else None
-        with job.names.again():
-            model = self._fresh(model_fn, before)
-            model = self._compiled(model, x, label_shape)
-        for earlier in self.lineage:
-            if earlier.model:
-                checks.apart(model, earlier.model, ("student", earlier.name))
-        parent, teacher, student = None, None, job.workshop.student(model)
-        trained, fit = student, student.fit
-        if number > 0 and self.objective.needs_teacher:
-            parent = self.lineage[number - 1]
-        if parent or distribute.replicas_of(model) > 1:
-            trained = job.workshop.distiller(student, parent and parent.model)
-            teacher = trained.teacher
-            # Its own `fit` would check the data once more.
-            fit = functools.partial(keras.Model.fit, trained)
-        if trained.train_function is None:
-            # It drops every compiled function.
-            tf.random.set_seed(training.seed)
-        saved = self._run and self._run.saved(number)
-        self._announce(job, training, number, parent, saved)
-        views = job.plan.views(
-            job.arguments,
-            training.seed,
-            teacher,
-            folder=f"generation-{number - 1}",
-            cluster=self._cluster,
-        )
-        history, seconds = training.fit(
-            fit, trained, job.batch, job.arguments, views, self._run, saved
-        )
-        if self._strategy:
-            # One that anybody can use without the strategy.
-            with state.undisturbed(), job.names.again():
-                model = checks.returned_model(model_fn, before)
-                model = self._compiled(model, x, label_shape)
-        job.workshop.finish(student, model)
-        job.names.number(model, number)
-        return Generation(
-            number=number,
-            name=training.name,
-            model=model,
-            objective=self.objective.name if parent else "labels",
-            teacher=parent and parent.name,
-            seed=training.seed,
-            history=history,
-            seconds=seconds,
-        )
-
-    def _announce(self, job, training, number, parent, saved):
-        arguments = job.arguments
-        if self._run and self._run.resumes:
-            self._run.resumes = False
-            epoch = first_epoch(arguments, saved) + 1
-            epochs = arguments.get("epochs", 1)
-            step = saved and saved[0]["step"]
-            print(
-                f"resuming {training.name} at epoch {min(epoch, epochs)} of "
-                f"{epochs}"
-                + (f", after step {step}" if step else "")
-                + self._run.resized(saved)
-            )
-        elif arguments["verbose"] != 0:
-            source = "the labels"
-            if parent:
-                source = f"{parent.name} by {self.objective.name!r}"
-            print(
-                f"{training.name}, generation {number} of {job.generations}, "
-                f"learns from {source} (seed {training.seed})"
-            )
-
-    def _finish(self, generation, remembered):
-        """Records a generation: on disk first, then in the lineage."""
-        self.lineage.append(generation)
-        if self._run:
-            self.lineage.keep(self._run.record(generation, remembered))
-
-    def _measured(self, generation, arguments):
+    def _measured(self, generation, validation):
         """The generation with its metrics on the validation data, if any."""
-        if arguments["validation_data"] is None:
+        if validation is None:
             return generation
-        metrics = self.lineage.measure(
-            generation, **batches.validation(arguments)
-        )
+        metrics = self.lineage.measure(generation, validation)
         return dataclasses.replace(generation, metrics=metrics)
-
-
-@dataclasses.dataclass(frozen=True)
-class _Job:
-    """What one call of `fit` is about."""
-
-    generations: int
-    teacher: keras.Model | None
-    batch: tuple
-    workshop: Workshop
-    plan: cache.Plan
-    arguments: dict
-    names: state.Names = dataclasses.field(default_factory=state.Names)
-
-
-def _same_weights(one, other):
-    pairs = zip(one.get_weights(), other.get_weights(), strict=False)
-    return all(np.array_equal(a, b) for a, b in pairs)
-
-
-def _name(number, objective):
-    if not objective.needs_teacher:
-        return f"Labels-{number}"
-    return f"BAN-{number}" if number else "Teacher"

@@ -7,24 +7,33 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from keras_ban import batches
-from keras_ban import cache
 from keras_ban import checks
-from keras_ban import data_checks
-from keras_ban import distribute
-from keras_ban import losses
 from keras_ban import objectives
-from keras_ban import outputs
-from keras_ban import stream
-from keras_ban import topk
-from keras_ban.cluster import Cluster
-from keras_ban.teacher import Teacher
-from keras_ban.views import Joined
+from keras_ban.distribution import parts
+from keras_ban.distribution import updates
+from keras_ban.distribution.cluster import Cluster
+from keras_ban.feeding.feed import feed
+from keras_ban.feeding.passes import clear_errors
+from keras_ban.networks.stand_in import StandIn
+from keras_ban.networks.stand_in import check_own_training
+from keras_ban.rows import PROBE_ROWS
+from keras_ban.rows import first_rows
+from keras_ban.tasks import losses
+from keras_ban.tasks import outputs
+from keras_ban.tasks.checks import apart
+from keras_ban.tasks.checks import prediction
+from keras_ban.tasks.checks import same_classes
+from keras_ban.teaching import topk
+from keras_ban.teaching.plan import Plan
+from keras_ban.teaching.teacher import Teacher
+from keras_ban.teaching.terms import Terms
+from keras_ban.teaching.terms import check_objective
+from keras_ban.teaching.terms import track
 
 _DEFAULT = "sum_over_batch_size"
 
 
-class Distiller(distribute.Distributed):
+class Distiller(StandIn):
     """Trains a student to match a teacher, as an ordinary `keras.Model`.
 
     `compile`, `fit`, `evaluate`, `predict` and callbacks work as usual. What
@@ -65,26 +74,29 @@ class Distiller(distribute.Distributed):
 
     def __init__(self, student, teacher, objective="ban", from_logits=None):
         checks.backend()
-        super().__init__(name="distiller")
-        checks.student(student)
+        if not isinstance(student, keras.Model):
+            raise ValueError(
+                "Invalid value for argument `student`. Expected a "
+                f"`keras.Model`. Received: {student!r}"
+            )
+        super().__init__(student, name="distiller")
         # Random seeds and sums are variables, of the student's devices.
         with student.distribute_strategy.scope():
             self.objective = objectives.get(objective).fresh()
-            self._label_tracker = keras.metrics.Mean(name="label_loss")
-            self._teacher_tracker = keras.metrics.Mean(name="teacher_loss")
-        checks.own_training(student, self.objective)
+            self._terms = Terms(self.objective)
+        if self.objective.needs_teacher:
+            check_own_training(student)
         self.teacher = None
         if teacher is not None or self.objective.needs_teacher:
-            self.teacher = Teacher(checks.teacher(teacher), from_logits)
-            checks.apart(student, self.teacher.model)
-        self.student = student
+            self.teacher = Teacher(teacher, from_logits)
+            apart(student, self.teacher.model)
         self._labels = objectives.Labels()
-        for objective in (self.objective, self._labels):
-            objective.label_loss = self._label_losses
+        self.objective.learn_labels_by(self._label_losses)
+        self._labels.learn_labels_by(self._label_losses)
         self._own_reduction = self.objective.reduction
         self._from_logits = from_logits
         self._unfinished_compile = None
-        self._shown = ()
+        self._shows_terms = True
         self.built = True
         if student.compiled:
             self._adopt_compilation()
@@ -166,37 +178,45 @@ class Distiller(distribute.Distributed):
         signature = inspect.signature(keras.Model.fit)
         arguments = signature.bind(self, *args, **kwargs).arguments
         del arguments["self"]
-        checks.fit_arguments(arguments)
-        plan = cache.Plan(teacher_outputs, augment, views)
-        if plan:
-            arguments = batches.with_validation(arguments)
-        x, y = arguments.get("x"), arguments.get("y")
-        if isinstance(x, tf.data.Dataset):
-            # Keras warns that its default, True, cannot shuffle a data set.
-            arguments.setdefault("shuffle", False)
-        if not batches.is_generator(x):
-            found = data_checks.fit(
-                arguments,
-                self.check_models,
-                self.objective.needs_labels,
-                reread=False,
-            )
-            if found:
-                self.check_objective(*found[0][:2])
-            if self._unfinished_compile:
-                self._finish_compile(x, y, arguments.get("validation_data"))
+        plan = Plan(teacher_outputs, augment, views)
+        data = feed(arguments, viewed=bool(plan), once=True)
+        self._check(data)
+        if self._unfinished_compile and not data.train.reads_once:
+            self._finish_compile(data)
         if not plan:
-            return super().fit(**arguments)
-        arguments = stream.prepare(arguments, viewed=True)
-        plan.check(arguments, self.objective)
-        # A `PyDataset` draws its order from the same generator by itself.
-        is_own = isinstance(x, keras.utils.PyDataset)
-        seed = 0 if is_own else random.getrandbits(32)
+            return self.fit_unchecked(**data.as_given())
+        plan.check(data.train, self.objective)
+        # What orders itself draws from the same generator.
+        seed = 0 if data.train.orders_itself else random.getrandbits(32)
         cluster = Cluster(self.student.distribute_strategy)
-        shown = plan.views(arguments, 0, self.teacher, cluster=cluster)
-        epoch = arguments.get("initial_epoch", 0)
-        with stream.clear_errors("the student"):
-            return super().fit(**stream.of(arguments, 0, seed, epoch, shown))
+        shown = plan.views(data.train, 0, self.teacher, cluster=cluster)
+        with clear_errors("the student"):
+            return self.fit_unchecked(
+                **data.generation(0, seed, data.initial_epoch, shown)
+            )
+
+    def fit_unchecked(self, **arguments):
+        """Trains on what was checked before, as `keras.Model.fit` does.
+
+        Args:
+            **arguments: Those of `keras.Model.fit`.
+        """
+        return super().fit(**arguments)
+
+    def _check(self, data):
+        """Checks data and models, as far as reading changes no order."""
+        shape = None
+        for examples, needs_labels in (
+            (data.train, self.objective.needs_labels),
+            (data.validation, True),
+        ):
+            if examples and examples.reads_freely:
+                scan = examples.scan()
+                x, y, _ = scan.first
+                shape = shape or self.check_models(x)
+                scan.check(shape, needs_labels)
+                if examples is data.train:
+                    self.check_objective(x, y)
 
     def check_models(self, x):
         """Checks on one batch that student and teacher fit each other.
@@ -211,12 +231,12 @@ class Distiller(distribute.Distributed):
             ValueError: If an output is not what its model says, if the
                 classes differ, or if the models share weights.
         """
-        student = checks.prediction(self.student, x, self._from_logits)
+        student = prediction(self.student, x, self._from_logits)
         if self.teacher is None:
             return student.shape
-        teacher = checks.prediction(self.teacher.model, x, self._from_logits)
-        checks.same_classes(student.shape, teacher.shape)
-        checks.apart(self.student, self.teacher.model)
+        teacher = prediction(self.teacher.model, x, self._from_logits)
+        same_classes(student.shape, teacher.shape)
+        apart(self.student, self.teacher.model)
         return student.shape
 
     def check_objective(self, x, y):
@@ -232,35 +252,20 @@ class Distiller(distribute.Distributed):
         """
         if type(self.objective) in objectives.BUILT_IN:
             return
-        x = batches.first_rows(x, checks.PROBE_ROWS)
+        x = first_rows(x)
         if y is not None:
-            y = ops.convert_to_tensor(y[: checks.PROBE_ROWS])
+            y = ops.convert_to_tensor(y[:PROBE_ROWS])
         logits = self._logits(self.student(x), self.teacher(x))
-        name, expected = self.objective.name, tuple(logits[0].shape[:-1])
-        try:
-            received = tuple(self.objective.call(y, *logits).shape)
-        except Exception as error:
-            raise ValueError(
-                f"The objective {name!r} cannot be computed. Expected a "
-                "function `(y_true, student_logits, teacher_logits)` that "
-                f"returns the loss of each sample. Received: {error!r}"
-            ) from error
-        if received != expected:
-            raise ValueError(
-                f"The objective {name!r} must return the loss of each sample, "
-                f"of shape {expected}. Received: shape {received}. Sum or "
-                "average over the classes, and leave the samples apart."
-            )
+        check_objective(self.objective, y, *logits)
 
-    def _finish_compile(self, x, y, validation_data):
+    def _finish_compile(self, data):
         """Compiles again, now that the labels say which loss is meant."""
-        x, y, _ = next(batches.read(x, y, steps=1))
-        if y is None and validation_data is not None:
-            given = keras.utils.unpack_x_y_sample_weight(validation_data)
-            x, y, _ = next(batches.read(*given, steps=1))
+        x, y, _ = next(data.train.read(1))
+        if y is None and data.validation:
+            x, y, _ = next(data.validation.read(1))
         if y is None:
             return
-        shape = checks.prediction(self.student, x, self._from_logits).shape
+        shape = prediction(self.student, x, self._from_logits).shape
         default = outputs.default_compilation(
             self._gives_logits(), shape[1:], y.shape
         )
@@ -279,15 +284,13 @@ class Distiller(distribute.Distributed):
         student_logits = outputs.to_logits(y_pred, self._gives_logits())
         if teacher_logits is None:
             return student_logits, None
-        checks.same_classes(student_logits.shape, teacher_logits.shape)
+        same_classes(student_logits.shape, teacher_logits.shape)
         both_given = self._gives_logits() and self.teacher.from_logits
         if both_given or student_logits.shape[-1] == 1:
             return student_logits, teacher_logits
         # log p fixes the constant that logits leave open; so must both.
-        student_logits = losses.with_mask_of(
-            student_logits, ops.log_softmax(student_logits)
-        )
-        return student_logits, ops.log_softmax(teacher_logits)
+        logits = student_logits, teacher_logits
+        return tuple(losses.with_mask_of(z, ops.log_softmax(z)) for z in logits)
 
     def compute_loss(
         self,
@@ -314,7 +317,7 @@ class Distiller(distribute.Distributed):
         """
         if teacher_logits is None and self.objective.needs_teacher:
             teacher_logits = self.teacher(x)
-        self._require_labels(y)
+        self.objective.check_labels(y)
         loss = self.objective(
             y, *self._logits(y_pred, teacher_logits), sample_weight
         )
@@ -328,23 +331,14 @@ class Distiller(distribute.Distributed):
             loss = loss + ops.cast(super().compute_loss(), loss.dtype)
         return loss
 
-    def _require_labels(self, y):
-        if y is None and self.objective.needs_labels:
-            raise ValueError(
-                f"The objective {self.objective.name!r} learns from labels. "
-                "Expected data with labels. Received: inputs alone. Give the "
-                "labels, or an objective that needs none ('ban', 'dkpp', "
-                "'logits')."
-            )
-
     def train_step(self, data):
         """One step: teacher forward, student forward and back, update."""
-        batch, counted = distribute.opened(data)
+        batch, counted = parts.opened(data)
         learns = self.objective.needs_teacher
-        if not learns and self._leaves(data, "train_step"):
+        if not learns and self.has_own("train_step", data):
             return self.student.train_step(batch)
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(batch)
-        x, kept = x if isinstance(x, Joined) else (x, None)
+        x, kept = x if isinstance(x, parts.Joined) else (x, None)
         teacher_logits = self.teacher(x) if learns and kept is None else None
         with tf.GradientTape() as tape:
             y_pred = self.student(x, training=True)
@@ -359,122 +353,55 @@ class Distiller(distribute.Distributed):
             scaled = self.optimizer.scale_loss(loss)
         variables = self.student.trainable_weights
         gradients = tape.gradient(scaled, variables)
-        distribute.apply(self.optimizer, gradients, variables)
+        updates.apply(self.optimizer, gradients, variables)
         return self._log(loss, x, y, y_pred, sample_weight, teacher_logits)
 
     def _log(self, loss, x, y, y_pred, sample_weight, teacher_logits):
-        logs = self._track(self._loss_tracker_of_student(), loss, x)
+        logs = track(self._student_loss(), loss, x)
         if y is not None:
             logs |= self.student.compute_metrics(x, y, y_pred, sample_weight)
-        if teacher_logits is None:
-            return logs
-        student_logits, teacher_logits = self._logits(y_pred, teacher_logits)
-        soft = self.objective.teacher_loss(student_logits, teacher_logits)
-        terms = [(self._teacher_tracker, soft)]
-        if y is not None:
-            label = self.objective.label_loss(y, student_logits)
-            terms.insert(0, (self._label_tracker, label))
-        # Replicas take turns here.
-        self._shown = tuple(tracker for tracker, _ in terms)
-        for tracker, values in terms:
-            value = losses.reduce(
-                values,
-                sample_weight,
-                self.objective.reduction,
-                losses.keras_mask(student_logits),
-            )
-            logs |= self._track(tracker, value, x)
+        if teacher_logits is not None:
+            logits = self._logits(y_pred, teacher_logits)
+            logs |= self._terms.update(x, y, *logits, sample_weight)
         return logs
 
-    def _track(self, tracker, loss, x):
-        rows = next(a for a in keras.tree.flatten(x) if a is not None)
-        rows = tf.shape(rows)[0]
-        tracker.update_state(distribute.total(loss), sample_weight=rows)
-        return {tracker.name: tracker.result()}
-
-    def _loss_tracker_of_student(self):
+    def _student_loss(self):
         return next(m for m in self.student.metrics if m.name == "loss")
 
     def test_step(self, data):
         """The student's own evaluation: the teacher does not run."""
-        batch, counted = distribute.opened(data)
-        if self._leaves(data, "test_step"):
+        batch, counted = parts.opened(data)
+        if self.has_own("test_step", data):
             return self.student.test_step(batch)
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(batch)
         y_pred = self.student(x, training=False)
         x, y, y_pred, sample_weight = counted(x, y, y_pred, sample_weight)
         logits, _ = self._logits(y_pred)
         loss = self._labels(y, logits, sample_weight=sample_weight)
-        self._track(self._loss_tracker_of_student(), self._with_added(loss), x)
+        track(self._student_loss(), self._with_added(loss), x)
         return self.student.compute_metrics(x, y, y_pred, sample_weight)
-
-    def _leaves(self, data, step):
-        """Whether a step is the student's own, as Keras has it."""
-        own = checks.overridden(self.student, step, "compute_loss")
-        return bool(own) or not isinstance(data, distribute.Part)
-
-    def predict_step(self, data):
-        """The student's own prediction: the teacher does not run."""
-        batch, counted = distribute.opened(data)
-        return distribute.all_rows(counted(self.student.predict_step(batch))[0])
-
-    def call(self, inputs, training=None):
-        """The student's output."""
-        if isinstance(inputs, Joined):
-            inputs = inputs.inputs
-        return self.student(inputs, training=training)
-
-    @property
-    def layers(self):
-        """The student's layers, for callbacks that look into the model."""
-        return self.student.layers
 
     @property
     def metrics(self):
         """The student's metrics, and in training the terms of the loss."""
         # Without labels, the compiled metrics are never built.
         metrics = [m for m in self.student.metrics if getattr(m, "built", True)]
-        return [*metrics, *self._shown]
+        return [*metrics, *(self._terms.shown if self._shows_terms else ())]
 
     @property
     def metrics_variables(self):
         """The variables of the student's metrics and of both terms."""
-        return [
-            *self.student.metrics_variables,
-            *self._label_tracker.variables,
-            *self._teacher_tracker.variables,
-        ]
+        return [*self.student.metrics_variables, *self._terms.variables]
 
     def reset_metrics(self):
         """Resets the student's metrics and both terms."""
         self.student.reset_metrics()
-        self._label_tracker.reset_state()
-        self._teacher_tracker.reset_state()
+        self._terms.reset()
 
     def evaluate(self, *args, **kwargs):
         """The student's own evaluation; arguments as `keras.Model.evaluate`."""
-        shown, self._shown = self._shown, ()
+        self._shows_terms = False
         try:
             return super().evaluate(*args, **kwargs)
         finally:
-            self._shown = shown
-
-    def save(self, *args, **kwargs):
-        """Saves the student, as `keras.Model.save` does."""
-        return self.student.save(*args, **kwargs)
-
-    def export(self, *args, **kwargs):
-        """Exports the student, as `keras.Model.export` does."""
-        return self.student.export(*args, **kwargs)
-
-    def save_weights(self, *args, **kwargs):
-        """Saves the weights of the student."""
-        return self.student.save_weights(*args, **kwargs)
-
-    def load_weights(self, *args, **kwargs):
-        """Loads the weights of the student."""
-        return self.student.load_weights(*args, **kwargs)
-
-    def summary(self, *args, **kwargs):
-        """Prints the summary of the student."""
-        return self.student.summary(*args, **kwargs)
+            self._shows_terms = True

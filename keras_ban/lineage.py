@@ -5,12 +5,14 @@ import dataclasses
 
 import keras
 
-from keras_ban import batches
 from keras_ban import checks
-from keras_ban import data_checks
-from keras_ban import report
-from keras_ban.ensemble import ensemble
-from keras_ban.predictor import Predictor
+from keras_ban.feeding.door import given
+from keras_ban.feeding.examples import Reading
+from keras_ban.networks.ensembles import ensemble
+from keras_ban.networks.predictor import Predictor
+from keras_ban.reporting import evaluation
+from keras_ban.reporting import plot
+from keras_ban.reporting.table import Table
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,14 +70,15 @@ class Lineage(collections.abc.Sequence):
         """Adds a finished generation."""
         self._generations.append(generation)
 
-    def keep(self, numbers):
-        """Lets go of the models of all generations but these.
+    def keep(self, keeps):
+        """Lets go of the models of some generations.
 
         Args:
-            numbers: Numbers of generations.
+            keeps: Function from the number of a generation to whether its
+                model stays.
         """
         self._generations = [
-            g if g.number in numbers else dataclasses.replace(g, model=None)
+            g if keeps(g.number) else dataclasses.replace(g, model=None)
             for g in self
         ]
 
@@ -154,7 +157,7 @@ class Lineage(collections.abc.Sequence):
             title: Heading of the table. Defaults to `"evaluation"`.
 
         Returns:
-            A `report.Table`: a list of dicts that prints as a table, with
+            A `Table`: a list of dicts that prints as a table, with
             `accuracy`, `error`, `ece` (15 equal-width bins) and `agreement`
             with the teacher as fractions, `nll` in nats, `parameters`,
             `seconds` of training.
@@ -163,41 +166,29 @@ class Lineage(collections.abc.Sequence):
             ValueError: If there is no data, or if its labels are missing or
                 do not fit the models.
         """
-        self._table = self._measure(
-            self._generations, x, y, sample_weight, batch_size, steps, title
-        )
+        how = Reading(batch_size=batch_size, steps=steps)
+        examples = given(x, y, sample_weight, how, once=True)
+        self._table = self._measure(self._generations, examples, title)
         return self._table
 
-    def measure(self, generation, **data):
+    def measure(self, generation, examples):
         """Measures a generation that need not be part of the lineage.
 
         Args:
             generation: A `Generation` with a model.
-            **data: The data, as the arguments of `evaluate`.
+            examples: The data, as `evaluate` takes it as `x`.
 
         Returns:
             A dict of `accuracy`, `error`, `nll` and `ece`.
         """
-        row = self._measure([generation], **data)[0]
+        row = self._measure([generation], given(examples), "")[0]
         return {k: row[k] for k in ("accuracy", "error", "nll", "ece")}
 
-    def _measure(
-        self,
-        generations,
-        x,
-        y=None,
-        sample_weight=None,
-        batch_size=None,
-        steps=None,
-        title="",
-    ):
-        if not batches.is_generator(x):
-            data_checks.readable(x, batch_size, "x", steps)
-        stream = batches.read(x, y, sample_weight, batch_size, steps)
-        with report.quiet_retracing():
-            return report.evaluate(
+    def _measure(self, generations, examples, title):
+        with evaluation.quiet_retracing():
+            return evaluation.evaluate(
                 generations,
-                batches.labelled(stream),
+                examples.labelled(),
                 title,
                 self._predictor,
                 self._from_logits,
@@ -219,13 +210,15 @@ class Lineage(collections.abc.Sequence):
                 "`lineage.evaluate(test_data)` first, or run `fit` with "
                 "validation data."
             )
-        report.plot(self._table, path)
+        plot.draw(self._table, path)
 
     def __str__(self):
         table = self._table
-        if table is None or len(table) < len(self):
-            rows = report.overview(self._generations)
-            table = report.Table(rows, f"{len(self)} generations")
+        measured = {row["name"] for row in table or ()}
+        # Later generations are no part of an older table.
+        if not table or not measured.issuperset(g.name for g in self):
+            rows = evaluation.overview(self._generations)
+            table = Table(rows, f"{len(self)} generations")
         return str(table)
 
     def __repr__(self):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_ban.losses import is_sparse
+from keras_ban.tasks.labels import is_sparse
 
 BINS = 15
 

@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_X_y
 from sklearn.utils.validation import validate_data
 
 from keras_ban import checks
-from keras_ban.report import Table
+from keras_ban.reporting.table import Table
 from keras_ban.trees import teachers
 from keras_ban.trees.columns import Columns
 from keras_ban.trees.growing import Grower

@@ -8,7 +8,7 @@ from sklearn.base import is_regressor
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
-from keras_ban import outputs
+from keras_ban.tasks import outputs
 
 _PROBED = 8
 

@@ -1,0 +1,110 @@
+"""Training over several devices or machines, exact as on one.
+
+`tf.distribute` is the engine. A global batch is split into one part for each
+replica, in the order of its rows and as evenly as possible; what is summed or
+averaged over a batch is so over the global one.
+"""
+
+import keras
+import tensorflow as tf
+
+from keras_ban.distribution.parts import Joined
+from keras_ban.distribution.parts import Part
+
+
+class Distributed(keras.Model):
+    """A model whose training on several replicas is that on one device.
+
+    A subclass has a `student`, and its steps are given `Part`s where there
+    are several replicas.
+    """
+
+    @property
+    def distribute_strategy(self):
+        """The strategy of the student, which splits batches exactly."""
+        strategy = self.student.distribute_strategy
+        return (
+            _Exact(strategy) if strategy.num_replicas_in_sync > 1 else strategy
+        )
+
+    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
+        # Keras averages the first batch over the replicas, and fails at it on
+        # several machines (keras issue 20585). Any part of it will do.
+        strategy = self.distribute_strategy
+        if strategy.num_replicas_in_sync == 1:
+            return
+        if iterator is not None:
+            _, _, batches = next(iter(iterator))
+            data_batch = keras.tree.map_structure(
+                lambda v: strategy.experimental_local_results(v)[0],
+                next(batches).batch,
+            )
+        x, y, _ = keras.utils.unpack_x_y_sample_weight(data_batch)
+        build(self.student, x.inputs if isinstance(x, Joined) else x, y)
+
+
+def build(model, x, y):
+    """Creates the variables of a model that only a step would create.
+
+    Of the model, its optimizer and its metrics, on all its devices.
+
+    Args:
+        model: A compiled `keras.Model`.
+        x: A batch of inputs.
+        y: Its labels, or `None`.
+    """
+    with model.distribute_strategy.scope():
+        # Where there are replicas, metrics cannot be run outside of them.
+        model._symbolic_build(data_batch=(x, y, None))
+
+
+class _Exact:
+    """A strategy that splits a data set by the rows of its global batches.
+
+    As it is no `MultiWorkerMirroredStrategy` to Keras, results are reduced
+    over the replicas of this machine (keras issue 20585).
+
+    Args:
+        strategy: The `tf.distribute.Strategy`.
+    """
+
+    def __init__(self, strategy):
+        self._strategy = strategy
+
+    def __getattr__(self, name):
+        return getattr(self._strategy, name)
+
+    def experimental_distribute_dataset(self, dataset):
+        """Splits a data set of global batches."""
+
+        def parts(context):
+            count = context.num_replicas_in_sync
+            local = count // context.num_input_pipelines
+            first = context.input_pipeline_id * local
+            numbers = tf.data.Dataset.range(first, first + local)
+            return dataset.flat_map(
+                lambda *batch: numbers.map(lambda i: _part(batch, i, count))
+            )
+
+        return self._strategy.distribute_datasets_from_function(parts)
+
+
+def _part(batch, number, count):
+    leaf = next(
+        a
+        for a in keras.tree.flatten(batch)
+        if not isinstance(a, tf.experimental.Optional)
+    )
+    rows = tf.shape(leaf, out_type="int64")[0]
+    start, stop = number * rows // count, (number + 1) * rows // count
+    # A network cannot be run on nothing.
+    at = tf.minimum(start, rows - 1)
+    cut = keras.tree.map_structure(
+        lambda a: (
+            a
+            if isinstance(a, tf.experimental.Optional)
+            else a[at : tf.maximum(stop, at + 1)]
+        ),
+        batch,
+    )
+    return Part(cut, tf.cast(stop - start, "int32"))

@@ -1,0 +1,62 @@
+"""What stands in the place of a batch, or of its inputs."""
+
+from typing import Any
+from typing import NamedTuple
+
+import keras
+
+
+class Joined(NamedTuple):
+    """Inputs, and what the teacher gives for them.
+
+    Attributes:
+        inputs: A batch of inputs.
+        outputs: What `topk.decode` takes.
+    """
+
+    inputs: Any
+    outputs: Any
+
+
+class Part(NamedTuple):
+    """A replica's part of a global batch.
+
+    Attributes:
+        batch: What `fit` reads, at least a row of it.
+        rows: How many of its rows count, an integer tensor: all, or none if
+            the global batch has fewer rows than there are replicas.
+    """
+
+    batch: Any
+    rows: Any
+
+
+def opened(data):
+    """A batch, and a function to leave out the rows that do not count.
+
+    Args:
+        data: A batch as the steps of a model are given it, or a `Part`.
+
+    Returns:
+        The batch, and a function from structures of tensors, with the axis of
+        the batch, to a tuple of these.
+    """
+    if not isinstance(data, Part):
+        return data, lambda *given: given
+
+    def cut(*given):
+        return keras.tree.map_structure(
+            lambda a: None if a is None else _cut(a, data.rows), given
+        )
+
+    return data.batch, cut
+
+
+def _cut(tensor, rows):
+    found = tensor[:rows]
+    # What Keras and its layers know of a tensor besides.
+    for name in ("_keras_mask", "_keras_logits"):
+        known = getattr(tensor, name, None)
+        if known is not None:
+            setattr(found, name, known[:rows])
+    return found

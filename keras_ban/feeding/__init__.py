@@ -1,0 +1,1 @@
+"""What `fit` is given, as examples: read, checked, numbered, shown."""

@@ -1,0 +1,181 @@
+"""Arrays, in an order that the seed of a generation and the epoch fix."""
+
+import functools
+import itertools
+import math
+
+import keras
+import tensorflow as tf
+
+from keras_ban.feeding import passes
+from keras_ban.feeding.examples import Examples
+from keras_ban.feeding.examples import numbered
+from keras_ban.feeding.examples import unpacked
+from keras_ban.feeding.scan import Scan
+from keras_ban.rows import count_rows
+from keras_ban.rows import map_arrays
+from keras_ban.rows import slice_rows
+
+# As Keras.
+_BATCH_SIZE = 32
+# So many rows are checked at a time.
+_SCANNED_ROWS = 4096
+
+
+class Arrays(Examples):
+    """Arrays or tensors, or structures of them, that share their rows.
+
+    Args:
+        x: Inputs.
+        y: Labels, or `None`.
+        sample_weight: Weights, or `None`.
+        how: How they are read.
+    """
+
+    has_places = True
+    takes_views = True
+    is_fixed = True
+
+    def __init__(self, x, y, sample_weight, how):
+        super().__init__(x, how)
+        self._data = x, y, sample_weight
+
+    def size(self):
+        return math.ceil(count_rows(self._x) / self._batch_size)
+
+    def numbered(self, limit=None):
+        batches = slice_rows(self._tensors, self._batch_size)
+        return numbered(unpacked(itertools.islice(batches, limit)))
+
+    def scan(self):
+        """Begins a `Scan`, of all rows.
+
+        Raises:
+            ValueError: If there is no row, or if the arrays have different
+                numbers of them.
+        """
+        lengths = [
+            len(leaf)
+            for leaf in keras.tree.flatten(self._data)
+            if leaf is not None
+        ]
+        if len(set(lengths)) > 1:
+            name = self.how.role.data
+            raise ValueError(
+                f"The arrays of `{name}` have different lengths. Expected the "
+                "same number of inputs, labels and weights. Received: arrays "
+                f"of {lengths} rows. Leave out the rows that lack one."
+            )
+        return Scan(self, unpacked(slice_rows(self._data, _SCANNED_ROWS)))
+
+    def check_epochs(self, size):
+        """Checks nothing: passes over arrays follow each other."""
+
+    def split(self, fraction, how):
+        if not 0 < fraction < 1:
+            super().split(fraction, how)
+        at = math.floor(count_rows(self._x) * (1 - fraction))
+        found = [
+            Arrays(*map_arrays(lambda a, p=part: a[p], self._data), reading)
+            for part, reading in (
+                (slice(None, at), self.how),
+                (slice(at, None), how),
+            )
+        ]
+        for examples in found:
+            examples.check_size()
+        return found
+
+    def epochs(self, generation, seed, first, views=None):
+        rows = count_rows(self._x)
+        size = self._batch_size
+        if not self.how.batch_size and self.steps:
+            size = math.ceil(rows / self.steps)
+        count = math.ceil(rows / size)
+        steps = self.steps or count
+        shuffle = True if self.how.shuffle is None else self.how.shuffle
+        order = _ordered(rows, size, shuffle, seed)
+        data = passes.endless(order, first * steps, count)
+        gather = _gathering(self._tensors)
+        if views:
+            data = data.map(lambda numbers: (numbers, gather(numbers)))
+            data = passes.viewed(data, views, first, steps)
+        else:
+            data = data.map(gather, num_parallel_calls=tf.data.AUTOTUNE)
+        # Autotuning would look for the best longer than an epoch takes.
+        options = tf.data.Options()
+        options.autotune.enabled = False
+        return passes.arguments(data.with_options(options).prefetch(2), steps)
+
+    def as_given(self):
+        return dict(zip(("x", "y", "sample_weight"), self._data, strict=True))
+
+    def as_validation(self):
+        return keras.utils.pack_x_y_sample_weight(*self._data)
+
+    def describe(self):
+        # Networks are trained on tensors, and validated by Keras on these.
+        data = self._tensors if self.how.role.trains else self._data
+        parts = zip(("x", "y", "sample_weight"), data, strict=True)
+        return {
+            "rows": count_rows(self._x),
+            **{k: _shapes(v) for k, v in parts if v is not None},
+        }
+
+    def _batches(self):
+        return slice_rows(self._data, self._batch_size)
+
+    @property
+    def _batch_size(self):
+        return self.how.batch_size or _BATCH_SIZE
+
+    @functools.cached_property
+    def _tensors(self):
+        """The arrays in the memory of the CPU, floats as Keras has them."""
+        return keras.tree.lists_to_tuples(map_arrays(_tensor, self._data))
+
+
+def _tensor(array):
+    with tf.device("cpu:0"):
+        tensor = tf.convert_to_tensor(keras.ops.convert_to_numpy(array))
+        if tensor.dtype.is_floating:
+            tensor = tf.cast(tensor, keras.config.floatx())
+    return tensor
+
+
+def _gathering(tensors):
+    """A function from the numbers of rows to a batch of them."""
+    data = keras.utils.pack_x_y_sample_weight(*tensors)
+    return lambda numbers: map_arrays(lambda a: tf.gather(a, numbers), data)
+
+
+def _ordered(rows, size, shuffle, seed):
+    """A function from the number of a pass to batches of rows' numbers."""
+    whole = rows - rows % size
+
+    def make(number):
+        order = tf.range(rows, dtype="int64")
+        pair = tf.stack([tf.constant(seed, "int64"), number])
+        if shuffle == "batch":  # as Keras: among the rows of each batch
+            noise = tf.random.stateless_uniform([rows], pair, dtype="float64")
+            order = tf.argsort(tf.cast(order // size, "float64") + noise)
+        elif shuffle:
+            order = tf.random.experimental.stateless_shuffle(order, pair)
+        found = tf.data.Dataset.from_tensor_slices(
+            tf.reshape(order[:whole], (-1, size))
+        )
+        if whole < rows:
+            last = tf.data.Dataset.from_tensors(order[whole:])
+            found = found.concatenate(last) if whole else last
+        return found
+
+    return make
+
+
+def _shapes(structure):
+    """Type and shape of each array, without the axis of samples."""
+    leaves = [a for a in keras.tree.flatten(structure) if a is not None]
+    return [
+        f"{getattr(a.dtype, 'name', a.dtype)}{list(a.shape[1:])}"
+        for a in leaves
+    ]

@@ -1,0 +1,127 @@
+"""`tf.data`: read as it is, or shuffled and shown here."""
+
+import keras
+import tensorflow as tf
+
+from keras_ban.feeding import passes
+from keras_ban.feeding.examples import Examples
+
+
+class Dataset(Examples):
+    """A `tf.data.Dataset` of batches.
+
+    Args:
+        data: The data set.
+        how: How it is read. A number as `shuffle` is the size of a buffer in
+            which the examples of an unshuffled data set are shuffled.
+    """
+
+    has_places = True
+    takes_views = True
+    reads_freely = False
+
+    def __init__(self, data, how):
+        super().__init__(data, how)
+        self._buffer = _buffer(how.shuffle)
+        self._is_ordered_here = self._buffer is not None or how.viewed
+
+    @property
+    def steps(self):
+        return self.epoch_steps() if self._is_ordered_here else self.how.steps
+
+    def size(self):
+        count = int(self._x.cardinality())
+        if count == tf.data.INFINITE_CARDINALITY:
+            return float("inf")
+        return None if count == tf.data.UNKNOWN_CARDINALITY else count
+
+    def check_size(self):
+        super().check_size()
+        if self._is_ordered_here:
+            check_steps(self)
+
+    def epochs(self, generation, seed, first, views=None):
+        steps, count = self.steps, self.size()
+        count = None if count == float("inf") else count
+        if not self._is_ordered_here:
+            if not steps or not first:
+                return self.as_given()
+            done = first * steps
+            done = done % count if count else done
+            return {**self.as_given(), "x": self._x.repeat().skip(done)}
+        data = _numbered(self._x) if views else self._x
+        make = _shuffled(data, self._buffer, seed, count)
+        data = passes.endless(make, first * steps, count)
+        if views:
+            data = passes.viewed(data, views, first, steps)
+        return passes.arguments(data.prefetch(tf.data.AUTOTUNE), steps)
+
+    def as_given(self):
+        if self.how.shuffle is not None:
+            return {"x": self._x}
+        # Keras warns that its default, True, cannot shuffle a data set.
+        return {"x": self._x, "shuffle": False}
+
+    def describe(self):
+        return {
+            "batches": self.size(),
+            "elements": [
+                str(s) for s in keras.tree.flatten(self._x.element_spec)
+            ],
+        }
+
+
+def check_steps(examples):
+    """Checks that the number of batches in an epoch is known.
+
+    Raises:
+        ValueError: If it is not.
+    """
+    if examples.epoch_steps() in (None, float("inf")):
+        raise ValueError(
+            "The number of batches in an epoch is unknown. Expected a "
+            "data set with a cardinality, or `steps_per_epoch`. Pass "
+            "`steps_per_epoch`, or apply "
+            "`tf.data.experimental.assert_cardinality`."
+        )
+
+
+def _buffer(shuffle):
+    """The size of a buffer, or `None` where `shuffle` says something else."""
+    is_number = isinstance(shuffle, int) and not isinstance(shuffle, bool)
+    return shuffle if is_number else None
+
+
+def _numbered(data):
+    """Batches, each with the numbers that its examples have in the pass."""
+
+    def number(start, batch):
+        leaf = keras.tree.flatten(batch)[0]
+        stop = start + tf.shape(leaf, out_type="int64")[0]
+        numbers = tf.ensure_shape(tf.range(start, stop), leaf.shape[:1])
+        return stop, (numbers, batch)
+
+    return data.scan(tf.constant(0, "int64"), number)
+
+
+def _shuffled(data, buffer, seed, count):
+    """Passes that shuffle single examples, batches sized as before."""
+    if not buffer:
+        return lambda number: data
+    first = keras.tree.flatten(data.element_spec)[0].shape[0]
+    size = first or len(keras.tree.flatten(next(iter(data)))[0])
+    rows = data.unbatch()
+
+    def make(number):
+        pair = tf.stack([tf.constant(seed, "int64"), number])
+        own = tf.random.stateless_uniform([], pair, None, None, "int64")
+        # Of this function's graph; else the global seed would be mixed in.
+        tf.compat.v1.set_random_seed(1)
+        found = rows.shuffle(buffer, own, reshuffle_each_iteration=False)
+        found = found.batch(size, drop_remainder=first is not None)
+        if count:
+            # Batches of uneven sizes would not be as many as before.
+            found = found.apply(tf.data.experimental.assert_cardinality(count))
+        return found
+
+    return make

@@ -1,0 +1,148 @@
+"""What `fit` is given: made once, at its beginning."""
+
+import dataclasses
+import inspect
+
+import keras
+
+from keras_ban import checks
+from keras_ban.feeding.door import given
+from keras_ban.feeding.examples import TRAINING
+from keras_ban.feeding.examples import VALIDATION
+from keras_ban.feeding.examples import Examples
+from keras_ban.feeding.examples import Reading
+
+_COUNTS = (
+    "batch_size",
+    "epochs",
+    "steps_per_epoch",
+    "validation_batch_size",
+    "validation_steps",
+)
+# What makes a training another one.
+_TELLING = (
+    "batch_size",
+    "class_weight",
+    "epochs",
+    "initial_epoch",
+    "shuffle",
+    "steps_per_epoch",
+    "validation_freq",
+    "validation_steps",
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Feed:
+    """The data of a training, and its schedule.
+
+    Attributes:
+        train: The `Examples` to train on.
+        validation: The `Examples` to validate on, or `None`.
+        schedule: The other arguments of `keras.Model.fit`, a dict.
+    """
+
+    train: Examples
+    validation: Examples | None
+    schedule: dict
+
+    @property
+    def epochs(self):
+        """The number of epochs."""
+        return self.schedule.get("epochs", 1)
+
+    @property
+    def initial_epoch(self):
+        """The epoch to begin with, counted from 0."""
+        return self.schedule.get("initial_epoch", 0)
+
+    @property
+    def verbose(self):
+        """As `fit` takes it."""
+        return self.schedule.get("verbose", "auto")
+
+    def as_given(self):
+        """The arguments of `keras.Model.fit`, its validation data split off."""
+        return self._with(self.train.as_given())
+
+    def generation(self, number, seed, first, views=None):
+        """The arguments of `keras.Model.fit` for a generation.
+
+        Args:
+            number: The number of the generation.
+            seed: Its seed.
+            first: The first epoch to train, counted from 0.
+            views: What each batch passes through, as `Examples.epochs` takes
+                it. Defaults to `None`.
+        """
+        found = self._with(self.train.epochs(number, seed, first, views))
+        return found | {"initial_epoch": first}
+
+    def _with(self, data):
+        validation = self.validation and self.validation.as_validation()
+        return self.schedule | {"validation_data": validation} | data
+
+    def describe(self):
+        """What of it a run must have in common with another, a dict."""
+        schedule = {k: self.schedule.get(k) for k in _TELLING}
+        return {
+            "data": self.train.describe(),
+            "validation data": self.validation and self.validation.describe(),
+            "schedule": schedule | {"steps_per_epoch": self.train.steps},
+        }
+
+
+def feed(arguments, viewed=False, generation=None, once=False):
+    """The `Feed` of a call of `fit`.
+
+    Args:
+        arguments: The arguments of `keras.Model.fit`, a dict.
+        viewed: Whether batches will pass through views. Defaults to `False`.
+        generation: As `door.given` takes it, for the training data.
+        once: As `door.given` takes it, for the training data.
+
+    Raises:
+        ValueError: If there is an argument that `keras.Model.fit` does not
+            know, or a count below 1; or as `door.given` raises it.
+    """
+    check_arguments(arguments)
+    schedule = dict(arguments)
+    x, y, sample_weight, held_out = (
+        schedule.pop(k, None)
+        for k in ("x", "y", "sample_weight", "validation_data")
+    )
+    fraction = schedule.pop("validation_split", 0.0)
+    how = Reading(
+        TRAINING,
+        schedule.get("batch_size"),
+        schedule.get("steps_per_epoch"),
+        schedule.get("epochs", 1),
+        schedule.get("shuffle"),
+        viewed,
+    )
+    train = given(x, y, sample_weight, how, generation, once)
+    # What replaces a batch's size in training leaves that of validation.
+    size = schedule.get("validation_batch_size") or how.batch_size
+    schedule["validation_batch_size"] = size
+    how = Reading(VALIDATION, size, schedule.get("validation_steps"))
+    validation = None
+    if held_out is not None:
+        held_out = keras.utils.unpack_x_y_sample_weight(held_out)
+        validation = given(*held_out, how)
+    elif fraction:
+        train, validation = train.split(fraction, how)
+    return Feed(train, validation, schedule)
+
+
+def check_arguments(arguments):
+    """Refuses what `keras.Model.fit` does not know, and counts below 1."""
+    known = set(inspect.signature(keras.Model.fit).parameters) - {"self"}
+    unknown = sorted(set(arguments) - known)
+    if unknown:
+        raise ValueError(
+            f"Unknown arguments of `fit`: {', '.join(unknown)}. Expected "
+            f"arguments of `keras.Model.fit`: {', '.join(sorted(known))}."
+        )
+    for name in _COUNTS:
+        if arguments.get(name) is not None:
+            checks.integer(name, arguments[name], 1)

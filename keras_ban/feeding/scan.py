@@ -1,0 +1,124 @@
+"""The first batches of a data set, read once and checked.
+
+Each check raises one `ValueError` that says what was received, what was
+expected and the way out.
+"""
+
+import itertools
+
+import keras
+import numpy as np
+
+from keras_ban.tasks import labels
+
+# Of a data set that is no array, so many batches are read to check them.
+SCANNED_BATCHES = 100
+
+
+class Scan:
+    """One reading of a data set, to check it.
+
+    Args:
+        examples: The `Examples`.
+        batches: Their batches, an iterator.
+        limit: How many there are at most, or `None` if these are all.
+
+    Attributes:
+        first: The first batch `(x, y, sample_weight)`.
+
+    Raises:
+        ValueError: If there is no batch.
+    """
+
+    def __init__(self, examples, batches, limit=None):
+        self._examples = examples
+        self._role = examples.how.role
+        self._limit = limit
+        self.first = next(batches, None)
+        if self.first is None:
+            empty(self._role.data)
+        self._batches = itertools.chain([self.first], batches)
+
+    def check(self, output_shape, needs_labels):
+        """Reads on, and checks all that is read.
+
+        Args:
+            output_shape: Shape `(rows, ..., n)` of the models' output.
+            needs_labels: Whether labels may not be missing.
+
+        Raises:
+            ValueError: If numbers are not finite, if labels are missing or do
+                not fit the models, if there is one class only, if nothing has
+                any weight, or if the data ends too early.
+        """
+        count, classes, weight = 0, set(), 0.0
+        for x, y, sample_weight in self._batches:
+            finite(x, self._role.data)
+            finite(sample_weight, "sample_weight")
+            if y is not None:
+                labels.check(y, output_shape, self._role.labels)
+                classes |= labels.classes(y, output_shape)
+            elif needs_labels:
+                self._unlabelled()
+            weight += 1.0 if sample_weight is None else _total(sample_weight)
+            count += 1
+        if weight == 0:
+            raise ValueError(
+                f"Every sample weight of `{self._role.data}` is 0. Expected "
+                "one at least that is not. Check how the weights are made."
+            )
+        is_whole = count != self._limit
+        if self._role.trains and is_whole and len(classes) == 1:
+            raise ValueError(
+                f"`{self._role.data}` holds one class only. Expected labels "
+                "of two classes or more. Received: the class "
+                f"{classes.pop()} everywhere. Check how the labels are read."
+            )
+        self._check_length(count if is_whole else None)
+
+    def _check_length(self, count):
+        size = self._examples.size()
+        # Only reading shows that a data set of unknown length ends for good.
+        if size is None and not list(self._examples.read(1)):
+            raise ValueError(
+                f"`{self._role.data}` is exhausted after one pass. Expected a "
+                "data set that starts anew each time it is read, as every "
+                "epoch of every generation reads it again. Create the "
+                "generator inside the function that `from_generator` is given."
+            )
+        self._examples.check_epochs(count if size is None else size)
+
+    def _unlabelled(self):
+        raise ValueError(
+            f"`{self._role.data}` has no labels. Expected (inputs, labels), "
+            "as the objective or generation 0 learns from labels. Give the "
+            "labels, or a trained `teacher=` and an objective that needs none "
+            "('ban', 'dkpp', 'logits')."
+        )
+
+
+def empty(name):
+    """Raises the error for data without a batch."""
+    raise ValueError(
+        f"`{name}` is empty. Expected at least one batch. Check the files it "
+        "is read from, its filters, and `drop_remainder`."
+    )
+
+
+def finite(x, name="x"):
+    """Checks that floating-point arrays hold neither NaN nor infinity."""
+    for leaf in keras.tree.flatten(x):
+        if leaf is None:
+            continue
+        values = np.asarray(keras.ops.convert_to_numpy(leaf))
+        if values.dtype.kind == "f" and not np.isfinite(values).all():
+            where = np.argwhere(~np.isfinite(values))[0].tolist()
+            raise ValueError(
+                f"NaN or infinity in `{name}`. Expected finite numbers. "
+                f"Received: {values[tuple(where)]} at index {where}. Clean "
+                "the data, or check how it was scaled."
+            )
+
+
+def _total(sample_weight):
+    return np.abs(sample_weight).sum()

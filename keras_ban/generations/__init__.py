@@ -1,0 +1,1 @@
+"""Generation after generation: what each one's training takes."""

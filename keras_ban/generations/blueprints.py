@@ -1,0 +1,176 @@
+"""What a user gives as `model_fn`, as fresh networks for the generations."""
+
+import functools
+import inspect
+
+import keras
+
+from keras_ban import checks
+from keras_ban.distribution.strategies import scope
+from keras_ban.tasks import outputs
+from keras_ban.tasks.checks import prediction
+
+
+class Blueprints:
+    """What makes the network of each generation.
+
+    Args:
+        model_fn: A function without arguments, or of the model of the
+            generation before, a `keras.Model` to clone, or a sequence of
+            these.
+        strategy: The strategy on whose devices networks are trained, or
+            `None`. Defaults to `None`.
+        from_logits: Says what the models give that do not say it themselves.
+            Defaults to `None`.
+
+    Attributes:
+        strategy: As given.
+        from_logits: As given.
+
+    Raises:
+        ValueError: If it is none of these.
+    """
+
+    def __init__(self, model_fn, strategy=None, from_logits=None):
+        self.strategy = strategy
+        self._functions = _functions(model_fn)
+        self.from_logits = from_logits
+
+    @property
+    def different(self):
+        """The functions, each once."""
+        return list(dict.fromkeys(self._functions))
+
+    def check_count(self, trained):
+        """Checks that there are no more functions than networks to train.
+
+        Raises:
+            ValueError: If there are.
+        """
+        if len(self._functions) > trained:
+            raise ValueError(
+                f"`model_fn` has {len(self._functions)} entries. Expected "
+                f"{trained} at most, the number of networks to train. Leave "
+                "out the others, or raise `generations`."
+            )
+
+    def function(self, index):
+        """The function that makes the network that is trained as this one.
+
+        Args:
+            index: Its number among those that are trained, counted from 0.
+        """
+        return self._functions[min(index, len(self._functions) - 1)]
+
+    def fresh(self, function, parent=None):
+        """A model to train, on the devices of the strategy.
+
+        Args:
+            function: One of the functions.
+            parent: The model of the generation before, or `None`.
+
+        Raises:
+            ValueError: If it does not give a model.
+        """
+        with scope(self.strategy):
+            return returned_model(function, parent)
+
+    def compiled(self, model, x, label_shape):
+        """The model; compiled by default if it came uncompiled.
+
+        Args:
+            model: What `fresh` returned.
+            x: A few rows of inputs.
+            label_shape: Shape of the labels of a batch, or `None` for none.
+        """
+        if model.compiled:
+            return model
+        shape = prediction(model, x, self.from_logits).shape
+        default = {}
+        if label_shape is not None:
+            default = outputs.default_compilation(
+                outputs.gives_logits(model, self.from_logits),
+                shape[1:],
+                label_shape,
+            )
+        with model.distribute_strategy.scope():
+            model.compile(optimizer="adam", **default)
+        return model
+
+
+def _functions(model_fn):
+    """`model_fn` as a list of functions that return a fresh model."""
+    many = isinstance(model_fn, (list, tuple))
+    entries = list(model_fn) if many else [model_fn]
+    if entries and all(callable(entry) for entry in entries):
+        return [
+            functools.partial(_clone, entry)
+            if isinstance(entry, keras.Model)
+            else entry
+            for entry in entries
+        ]
+    raise ValueError(
+        "Invalid value for argument `model_fn`. Expected a function without "
+        "arguments that returns a `keras.Model`, a `keras.Model` to clone, or "
+        f"a list of these. Received: {model_fn!r}"
+    )
+
+
+def returned_model(model_fn, parent=None):
+    """Calls `model_fn` and checks that it returns a model.
+
+    Args:
+        model_fn: A function without arguments, or of the parent.
+        parent: The model of the generation before, if there is one. Defaults
+            to `None`.
+    """
+    arguments = ()
+    if checks.arity(model_fn) == 1:
+        if parent is None:
+            raise ValueError(
+                "`model_fn` takes the model of the generation before, and "
+                f"generation 0 has none. Received: {model_fn!r} as the first. "
+                "Give `[first_fn, model_fn]`, `fit(..., teacher=model)`, or a "
+                "default for its argument."
+            )
+        arguments = (parent,)
+    try:
+        inspect.signature(model_fn).bind(*arguments)
+    except ValueError:
+        pass  # what is built in may have no signature
+    except TypeError as error:
+        raise ValueError(
+            "`model_fn` must be a function that needs no arguments, or the "
+            f"model of the generation before. Received: {model_fn!r}, {error}. "
+            "Give it defaults, or wrap it in a lambda."
+        ) from error
+    model = model_fn(*arguments)
+    if isinstance(model, keras.Model):
+        return model
+    raise ValueError(
+        "`model_fn` must return a `keras.Model`. Received: "
+        f"{type(model).__name__}. End the function in `return model`."
+    )
+
+
+def _clone(model):
+    """A model of the same architecture and compilation, freshly drawn."""
+    for layer in model.layers:
+        if hasattr(layer, "adapt"):
+            raise ValueError(
+                f"The layer {layer.name!r} of the model {model.name!r} may "
+                "have adapted to data, which a fresh clone would forget. "
+                "Expected a model without such preprocessing layers. Pass a "
+                "function that builds the model around the adapted layer."
+            )
+    try:
+        clone = keras.models.clone_model(model)
+        if model.compiled:
+            clone.compile_from_config(model.get_compile_config())
+    except Exception as error:
+        raise ValueError(
+            f"Keras cannot clone the model {model.name!r}: {error} Expected a "
+            "functional or sequential model whose loss and metrics Keras can "
+            "serialise. Pass a function that builds and compiles the model."
+        ) from error
+    return clone

@@ -1,0 +1,154 @@
+"""Each model function, tried before anything is trained."""
+
+import keras
+import numpy as np
+
+from keras_ban import checks
+from keras_ban.distiller import Distiller
+from keras_ban.generations.workshop import Workshop
+from keras_ban.rows import first_rows
+from keras_ban.state import seeds
+from keras_ban.tasks.checks import apart
+from keras_ban.tasks.checks import prediction
+from keras_ban.tasks.checks import same_classes
+
+
+class Trial:
+    """What the networks of a run turned out to be, on one batch.
+
+    Args:
+        blueprints: The `Blueprints`.
+        distillers: The `Distillers` of the run.
+        run: Where it is kept: a `RunDirectory` or `Unkept`.
+        seed: The seed of the run.
+        teacher: The model that was given as generation 0, or `None`.
+        batch: The first batch `(x, y, sample_weight)`.
+
+    Attributes:
+        shape: Shape `(rows, ..., n)` of their outputs.
+        networks: For each model function, what a run must have in common with
+            another.
+        draws_elsewhere: The model functions whose weights Keras' seed alone
+            does not fix.
+        workshop: Once it is finished, a `Workshop` with the models that were
+            tried.
+
+    Raises:
+        ValueError: If they are no classifiers of the same classes, or not
+            fresh, or do not fit the teacher.
+    """
+
+    def __init__(self, blueprints, distillers, run, seed, teacher, batch):
+        self.networks = {}
+        self.draws_elsewhere = set()
+        self.workshop = None
+        self._blueprints = blueprints
+        self._distillers = distillers
+        self._run = run
+        self._seed = seed
+        self._teacher = teacher
+        self._x, self._y, _ = batch
+        self._spare, self._tried = [], []
+        shapes, before = [], teacher
+        for function in blueprints.different:
+            pair, found = self._pair(function, before)
+            shapes += found
+            before = pair[0]
+        if teacher is not None:
+            run.inspect(teacher, self._x)
+        self.shape = shapes[0]
+        for shape in shapes:
+            same_classes(shape, self.shape)
+
+    def finish(self):
+        """Tries the objective, once the data is known to be sound.
+
+        Raises:
+            ValueError: If one of the user's own cannot be computed.
+        """
+        for distiller in self._tried:
+            distiller.check_objective(self._x, self._y)
+        rows = first_rows(self._x)
+        shape = None if self._y is None else self._y.shape
+        compiled = [
+            self._blueprints.compiled(model, rows, shape)
+            for model in self._spare
+        ]
+        self.workshop = Workshop(
+            compiled, (rows, self._y), self._distillers.make
+        )
+
+    def _pair(self, function, before):
+        """Two models of a function, checked, and their outputs' shapes."""
+        pair, shapes = [], []
+        for number in range(2):
+            keras.utils.set_random_seed(seeds.derive(self._seed, number))
+            pair.append(self._blueprints.fresh(function, before))
+            shapes.append(self._distillers.output_shape(pair[-1], self._x))
+        apart(*pair, ("model of one call of `model_fn`", "next"))
+        _check_optimizers(*pair)
+        _check_seeds(*pair)
+        self.networks[function] = self._run.inspect(pair[0], self._x)
+        parent = pair[1] if self._teacher is None else self._teacher
+        if self._distillers.objective.needs_teacher:
+            self._tried.append(self._distillers.make(pair[0], parent))
+            self._tried[-1].check_models(self._x)
+        seeds.set_seed(seeds.derive(self._seed, 0))
+        again = self._blueprints.fresh(function, before)
+        if not _same_weights(again, pair[0]):
+            self.draws_elsewhere.add(function)
+        self._spare += pair
+        return pair, shapes
+
+
+class Distillers:
+    """Makes the `Distiller`s of a run.
+
+    Args:
+        objective: The `Objective` of the run.
+        from_logits: Says what the models give that do not say it themselves.
+
+    Attributes:
+        objective: As given.
+    """
+
+    def __init__(self, objective, from_logits):
+        self.objective = objective
+        self._from_logits = from_logits
+
+    def make(self, student, teacher):
+        """A `Distiller`; without a teacher, of the labels alone."""
+        objective = "labels" if teacher is None else self.objective
+        return Distiller(student, teacher, objective, self._from_logits)
+
+    def output_shape(self, model, x):
+        """The shape of a model's output, checked to be a classifier's."""
+        return prediction(model, x, self._from_logits).shape
+
+
+def _check_optimizers(one, other):
+    """Refuses two fresh models that are compiled with one optimizer."""
+    optimizer = getattr(one, "optimizer", None)
+    if optimizer is not None and optimizer is other.optimizer:
+        raise ValueError(
+            "Two calls of `model_fn` returned models with the same optimizer "
+            f"{optimizer.name!r}, which keeps the state of one model only. "
+            "Expected an optimizer for each. Create it inside `model_fn`."
+        )
+
+
+def _check_seeds(one, other):
+    """Warns if two fresh models start from the same random weights."""
+    random = any(np.ptp(a) > 0 for a in one.get_weights() if a.size)
+    if random and _same_weights(one, other):
+        checks.warn(
+            "Two calls of `model_fn` gave the same initial weights, though "
+            "the global seed differed. Every generation should start from a "
+            "seed of its own: leave out the fixed `seed=` of initializers and "
+            "any `set_random_seed` in `model_fn`."
+        )
+
+
+def _same_weights(one, other):
+    pairs = zip(one.get_weights(), other.get_weights(), strict=False)
+    return all(np.array_equal(a, b) for a, b in pairs)

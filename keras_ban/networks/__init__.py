@@ -1,0 +1,1 @@
+"""Networks as wholes: alike, averaged, run, in each other's place."""

@@ -1,0 +1,173 @@
+"""The mean of several models' predictions as one plain Keras model."""
+
+import keras
+import numpy as np
+
+from keras_ban.tasks import outputs
+
+
+def ensemble(models, weights=None, from_logits=None):
+    """Averages the predicted probabilities of several classifiers.
+
+    The result is an ordinary functional `keras.Model`, compiled for
+    `evaluate`, made of Keras' own layers around the members: it saves, loads
+    where keras_ban is not installed, exports as a SavedModel and serves as a
+    teacher. The members are not copied: it holds them as layers.
+
+    Source: Furlanello et al., "Born-Again Neural Networks", 2018, Table 2
+    (BANE); Hansen and Salamon, "Neural network ensembles", 1990.
+
+    Args:
+        models: The members, a sequence of built classifiers with the same
+            inputs and classes, giving logits or probabilities.
+        weights: Optional weight of each member, no one negative, scaled to a
+            sum of 1. Defaults to `None`, equal weights.
+        from_logits: Says what the members give that do not say it
+            themselves. Defaults to `None`.
+
+    Returns:
+        A `keras.Model` giving probabilities in float32, of shape `(..., n)`,
+        or of class 1, of shape `(..., 1)`, if the members are binary.
+
+    Raises:
+        ValueError: If there are no models, if they do not fit each other, or
+            if the weights do not fit them.
+
+    Example:
+    >>> bane = keras_ban.ensemble([model_1, model_2, model_3])
+    >>> bane.save("bane.keras")
+    """
+    models = _check_members(models)
+    weights = _check_weights(weights, len(models))
+    inputs = keras.tree.map_structure(_like, _inputs(models[0]))
+    members = [_member(m, f"member_{i}") for i, m in enumerate(models)]
+    _check_outputs(members)
+    predictions = []
+    for i, (model, member) in enumerate(zip(models, members, strict=True)):
+        p = _call(member, inputs)
+        if outputs.gives_logits(model, from_logits):
+            p = _softmax(p, f"probabilities_{i}")
+        predictions.append(_scaled(p, weights[i], f"weighted_{i}"))
+    mean = predictions[0]
+    if len(models) > 1:
+        mean = keras.layers.Add(dtype="float32", name="mean")(predictions)
+    result = keras.Model(inputs, mean, name="ensemble")
+    # Keras resolves loss and metric by the labels; the loss takes
+    # probabilities. This optimizer keeps no state that a file would hold.
+    result.compile(
+        optimizer="sgd",
+        loss="crossentropy",
+        metrics=["accuracy"],
+        auto_scale_loss=False,
+    )
+    return result
+
+
+def _member(model, name):
+    """The layers of a model under a name of their own.
+
+    Members may have equal names; and the state of their optimizers stays out.
+    """
+    inputs = _inputs(model)
+    if getattr(model, "inputs", None):
+        return keras.Model(inputs, model.outputs, name=name)
+    return keras.Model(inputs, keras.tree.flatten(model(inputs)), name=name)
+
+
+def _call(member, inputs):
+    try:
+        return member(inputs)[0]
+    except Exception as error:
+        raise ValueError(
+            f"The {member.name} of the ensemble does not take the inputs of "
+            "the first. Expected members with the same inputs. Received: "
+            f"{error}"
+        ) from error
+
+
+def _softmax(logits, name):
+    # The layer `Softmax` would take the mask of a sequence as one of classes.
+    kind = "sigmoid" if logits.shape[-1] == 1 else "softmax"
+    layer = keras.layers.Activation(kind, dtype="float32", name=name)
+    return layer(logits)
+
+
+def _scaled(p, weight, name):
+    return keras.layers.Rescaling(weight, dtype="float32", name=name)(p)
+
+
+def _like(tensor):
+    return keras.Input(
+        batch_shape=tensor.shape,
+        dtype=tensor.dtype,
+        sparse=tensor.sparse,
+        name=tensor.name,
+    )
+
+
+def _inputs(model):
+    """Symbolic inputs of the structure that a model was built with."""
+    if isinstance(model, keras.Sequential):
+        return model.inputs[0]
+    if getattr(model, "inputs", None):
+        return model.input
+    shapes = (model.get_build_config() or {}).get("input_shape")
+    if isinstance(shapes, dict):
+        return {k: keras.Input(s[1:], name=k) for k, s in shapes.items()}
+    if shapes is not None:
+        return keras.tree.map_shape_structure(
+            lambda shape: keras.Input(shape[1:]), shapes
+        )
+    raise ValueError(
+        f"Cannot tell the inputs of the model {model.name!r}. Expected a "
+        "functional or sequential model, or a subclass with one argument. "
+        f"Received: a {type(model).__name__} that does not know the shape it "
+        "was built on. Wrap it: `x = keras.Input(shape); model = "
+        "keras.Model(x, model(x))`."
+    )
+
+
+def _check_members(models):
+    models = list(models) if isinstance(models, (list, tuple)) else [models]
+    if not models or not all(isinstance(m, keras.Model) for m in models):
+        raise ValueError(
+            "Invalid value for argument `models`. Expected a list of one or "
+            f"more `keras.Model`s. Received: {models}"
+        )
+    for model in models:
+        if not model.built or not model.weights:
+            raise ValueError(
+                f"The model {model.name!r} has no weights yet. Expected "
+                "trained models. Call it on a batch, or train it."
+            )
+    if len({id(model) for model in models}) < len(models):
+        raise ValueError(
+            "The same model stands twice in an ensemble. Expected different "
+            f"models. Received: {[m.name for m in models]}. Give it a larger "
+            "weight by `weights=` instead."
+        )
+    return models
+
+
+def _check_outputs(members):
+    shapes = [[tuple(t.shape) for t in member.outputs] for member in members]
+    if any(len(s) != 1 or s != shapes[0] for s in shapes):
+        raise ValueError(
+            "The members of an ensemble must have one output each, for the "
+            f"same classes. Received: outputs of shapes {shapes}."
+        )
+
+
+def _check_weights(weights, count):
+    if weights is None:
+        return [1.0 / count] * count
+    values = np.asarray(weights)
+    if values.shape == (count,) and values.dtype.kind in "iuf":
+        total = values.sum(dtype="float64")
+        if np.all(values >= 0) and 0 < total < np.inf:
+            return [float(value / total) for value in values]
+    raise ValueError(
+        f"Invalid value for argument `weights`. Expected {count} finite "
+        "numbers, none negative and not all zero, one for each model. "
+        f"Received: {weights}"
+    )

@@ -1,0 +1,54 @@
+"""Models in inference mode, those of one architecture by one function."""
+
+import tensorflow as tf
+
+from keras_ban.networks import likeness
+from keras_ban.tasks.losses import keras_mask
+
+
+class Predictor:
+    """Runs models; what it traced for one serves all that are built alike."""
+
+    def __init__(self):
+        self._functions = {}
+
+    def function(self, model):
+        """Returns a function from inputs to the model's output and its mask.
+
+        Args:
+            model: A built `keras.Model`, whose weights are read now.
+        """
+        key, of_keras = likeness.exact(model, compiled=False)
+        if not of_keras:
+            return tf.function(
+                lambda x: _with_mask(model(x, training=False)),
+                reduce_retracing=True,
+            )
+        if key not in self._functions:
+            self._functions[key] = _stateless(model)
+        function = self._functions[key]
+        weights = [
+            [v.value.read_value() for v in group]
+            for group in (
+                model.trainable_variables,
+                model.non_trainable_variables,
+            )
+        ]
+        return lambda x: function(*weights, x)
+
+
+def _stateless(model):
+    """The model as a function of its weights and inputs."""
+
+    @tf.function(reduce_retracing=True)
+    def call(trainable, non_trainable, x):
+        output, _ = model.stateless_call(
+            trainable, non_trainable, x, training=False
+        )
+        return _with_mask(output)
+
+    return call
+
+
+def _with_mask(output):
+    return output, keras_mask(output)

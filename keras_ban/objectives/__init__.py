@@ -1,0 +1,27 @@
+"""What a student is trained on: the labels, its teacher, or both."""
+
+from keras_ban.objectives.base import FunctionObjective
+from keras_ban.objectives.base import Labels
+from keras_ban.objectives.base import Objective
+from keras_ban.objectives.born_again import BAN
+from keras_ban.objectives.born_again import CWTM
+from keras_ban.objectives.born_again import DKPP
+from keras_ban.objectives.born_again import BANWithLabels
+from keras_ban.objectives.distillation import KD
+from keras_ban.objectives.distillation import LogitRegression
+from keras_ban.objectives.names import BUILT_IN
+from keras_ban.objectives.names import get
+
+__all__ = [
+    "BAN",
+    "BUILT_IN",
+    "CWTM",
+    "DKPP",
+    "KD",
+    "BANWithLabels",
+    "FunctionObjective",
+    "Labels",
+    "LogitRegression",
+    "Objective",
+    "get",
+]

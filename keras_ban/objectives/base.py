@@ -1,0 +1,168 @@
+"""What every objective is: a loss of the labels, the student and the teacher.
+
+Notation: `z` are the student's logits, `t` the teacher's, `q = softmax(z)`,
+`p = softmax(t)`, `y` the label, `n` the number of classes. Every objective is
+a `keras.losses.Loss` of three arguments, written with `keras.ops` alone and
+computed in float32 at least.
+"""
+
+import keras
+from keras import ops
+
+from keras_ban.tasks.losses import at_least_float32
+from keras_ban.tasks.losses import class_logits
+from keras_ban.tasks.losses import cross_entropy
+from keras_ban.tasks.losses import keras_mask
+from keras_ban.tasks.losses import reduce
+from keras_ban.tasks.losses import soft_cross_entropy
+from keras_ban.tasks.losses import with_mask_of
+
+
+@keras.saving.register_keras_serializable(package="keras_ban")
+class Objective(keras.losses.Loss):
+    """Base class: a loss of the labels, the student and the teacher.
+
+    A subclass overrides `call`. In it, `self.label_loss(y_true, logits)` is
+    the loss on the labels: inside a `Distiller` the one the student was
+    compiled with, elsewhere the cross-entropy.
+
+    Calling an objective reduces `call` to a scalar, with sample weights and
+    the mask that Keras put on the student's output.
+
+    Args:
+        name: Optional name. Defaults to the short name of the objective.
+        reduction: As in `keras.losses.Loss`. Defaults to
+            `"sum_over_batch_size"`.
+
+    Example:
+    >>> class Halfway(keras_ban.objectives.Objective):
+    ...     def call(self, y_true, student_logits, teacher_logits):
+    ...         label = self.label_loss(y_true, student_logits)
+    ...         return 0.5 * label + 0.5 * self.teacher_loss(
+    ...             student_logits, teacher_logits)
+    """
+
+    short_name = None
+    needs_labels = True
+    needs_teacher = True
+    label_loss = staticmethod(cross_entropy)
+
+    def __init__(self, name=None, reduction="sum_over_batch_size"):
+        name = name or self.short_name or type(self).__name__.lower()
+        super().__init__(name=name, reduction=reduction)
+
+    def call(self, y_true, student_logits, teacher_logits):
+        """Returns the loss of each sample.
+
+        Args:
+            y_true: Integer labels of shape `(...)` or `(..., 1)`, one-hot or
+                soft ones of shape `(..., n)`, or `None` if the objective
+                needs none.
+            student_logits: Logits of shape `(..., n)`.
+            teacher_logits: Logits of shape `(..., n)`.
+
+        Returns:
+            Loss of shape `(...)`.
+        """
+        raise NotImplementedError
+
+    def teacher_loss(self, student_logits, teacher_logits):
+        """The teacher term of each sample: -Σ p log q unless overridden.
+
+        It is what a `Distiller` logs as `teacher_loss`.
+        """
+        return soft_cross_entropy(
+            ops.softmax(class_logits(teacher_logits)),
+            class_logits(student_logits),
+        )
+
+    def __call__(
+        self, y_true, student_logits, teacher_logits=None, sample_weight=None
+    ):
+        """Returns the scalar loss of a batch.
+
+        Args:
+            y_true: As in `call`.
+            student_logits: Logits of shape `(..., n)`.
+            teacher_logits: Logits of shape `(..., n)`.
+            sample_weight: Optional weights of shape `(...)` or of its first
+                axes. Defaults to `None`.
+
+        Returns:
+            A scalar.
+        """
+        student_logits = with_mask_of(
+            student_logits, at_least_float32(student_logits)
+        )
+        if teacher_logits is not None:
+            teacher_logits = ops.stop_gradient(at_least_float32(teacher_logits))
+        losses = self.call(y_true, student_logits, teacher_logits)
+        return reduce(
+            losses, sample_weight, self.reduction, keras_mask(student_logits)
+        )
+
+    def check_labels(self, y_true):
+        """Raises `ValueError` if labels are needed, and `None` is given."""
+        if y_true is None and self.needs_labels:
+            raise ValueError(
+                f"The objective {self.name!r} learns from labels. "
+                "Expected data with labels. Received: inputs alone. Give the "
+                "labels, or an objective that needs none ('ban', 'dkpp', "
+                "'logits')."
+            )
+
+    def learn_labels_by(self, label_loss):
+        """Takes another loss on the labels than the cross-entropy.
+
+        Args:
+            label_loss: Function of labels and logits, as `call` takes them,
+                to the loss of each sample.
+        """
+        self.label_loss = label_loss
+
+    def fresh(self):
+        """Returns a copy whose random state, if any, starts anew."""
+        # `copy.copy` of a Keras object saves and loads it, which needs it
+        # to be registered.
+        new = object.__new__(type(self))
+        new.__dict__.update(self.__dict__)
+        return new
+
+
+@keras.saving.register_keras_serializable(package="keras_ban")
+class Labels(Objective):
+    """The labels alone: generation 0, and the control of every claim."""
+
+    short_name = "labels"
+    needs_teacher = False
+
+    def call(self, y_true, student_logits, teacher_logits=None):
+        return self.label_loss(y_true, student_logits)
+
+
+@keras.saving.register_keras_serializable(package="keras_ban")
+class FunctionObjective(Objective):
+    """A function `(y_true, student_logits, teacher_logits)` as an objective.
+
+    Args:
+        function: Returns the loss of each sample, shape `(...)`, for logits
+            of shape `(..., n)`. To be saved it must be registered with
+            `keras.saving.register_keras_serializable`.
+    """
+
+    def __init__(self, function, name=None, reduction="sum_over_batch_size"):
+        name = name or getattr(function, "__name__", "function")
+        super().__init__(name=name, reduction=reduction)
+        self.function = function
+
+    def call(self, y_true, student_logits, teacher_logits):
+        return self.function(y_true, student_logits, teacher_logits)
+
+    def get_config(self):
+        function = keras.saving.serialize_keras_object(self.function)
+        return {**super().get_config(), "function": function}
+
+    @classmethod
+    def from_config(cls, config):
+        function = keras.saving.deserialize_keras_object(config["function"])
+        return cls(**{**config, "function": function})

@@ -1,0 +1,56 @@
+"""Objectives by their short names."""
+
+import keras
+
+from keras_ban.objectives.base import FunctionObjective
+from keras_ban.objectives.base import Labels
+from keras_ban.objectives.base import Objective
+from keras_ban.objectives.born_again import BAN
+from keras_ban.objectives.born_again import CWTM
+from keras_ban.objectives.born_again import DKPP
+from keras_ban.objectives.born_again import BANWithLabels
+from keras_ban.objectives.distillation import KD
+from keras_ban.objectives.distillation import LogitRegression
+
+_BY_NAME = {
+    cls.short_name: cls
+    for cls in (Labels, BAN, BANWithLabels, CWTM, DKPP, KD, LogitRegression)
+}
+BUILT_IN = frozenset(_BY_NAME.values())
+
+
+def get(identifier):
+    """Returns the objective that an identifier stands for.
+
+    Args:
+        identifier: A short name ("labels", "ban", "ban+l", "cwtm", "dkpp",
+            "kd" or "logits"), an `Objective`, the configuration that
+            `keras.saving.serialize_keras_object` gives for one, or a function
+            `(y_true, student_logits, teacher_logits)` that returns the loss
+            of each sample.
+
+    Returns:
+        An `Objective`.
+
+    Raises:
+        ValueError: If the identifier stands for no objective.
+    """
+    if isinstance(identifier, Objective):
+        return identifier
+    if isinstance(identifier, str) and identifier.lower() in _BY_NAME:
+        return _BY_NAME[identifier.lower()]()
+    if isinstance(identifier, dict) and "class_name" in identifier:
+        return get(keras.saving.deserialize_keras_object(identifier))
+    if isinstance(identifier, type) and issubclass(identifier, Objective):
+        return identifier()
+    if callable(identifier) and not isinstance(
+        identifier, (type, keras.losses.Loss)
+    ):
+        return FunctionObjective(identifier)
+    raise ValueError(
+        "Unknown objective. Expected one of "
+        f"{', '.join(map(repr, _BY_NAME))}, an instance of "
+        "`keras_ban.objectives.Objective`, or a function `(y_true, "
+        "student_logits, teacher_logits)` that returns the loss of each "
+        f"sample. Received: {identifier!r}"
+    )

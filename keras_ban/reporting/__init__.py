@@ -1,0 +1,1 @@
+"""What was trained, as a table and a picture."""

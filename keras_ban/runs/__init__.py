@@ -1,0 +1,1 @@
+"""Runs on disk: recorded, compared, interrupted, resumed."""

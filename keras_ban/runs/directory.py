@@ -1,0 +1,232 @@
+"""The directory of a run: locked, saved to, loaded from.
+
+Of several workers the chief has the directory; the others have a copy of it
+for as long as it is open, and do in it whatever the chief does.
+"""
+
+import concurrent.futures
+import contextlib
+
+import keras
+
+from keras_ban import checks
+from keras_ban import files
+from keras_ban.distribution.cluster import Cluster
+from keras_ban.lineage import Lineage
+from keras_ban.runs import fingerprint
+from keras_ban.runs import saving
+from keras_ban.runs.backup import check_callbacks
+from keras_ban.runs.open_run import OpenRun
+from keras_ban.runs.open_run import generations
+from keras_ban.runs.records import RUN_JSON
+from keras_ban.runs.records import Records
+from keras_ban.runs.records import generation_folders
+from keras_ban.runs.signals import Signals
+from keras_ban.runs.unkept import Unkept
+
+
+def load(directory, custom_objects=None):
+    """Loads the finished generations of a run, without training.
+
+    The run may still go on, in this process or another.
+
+    Args:
+        directory: The directory of the run.
+        custom_objects: As in `keras.models.load_model`: classes and functions
+            by name, those that are not registered with Keras. Defaults to
+            `None`.
+
+    Returns:
+        A `Lineage`. A model that `keep` left out is `None`.
+
+    Raises:
+        ValueError: If there is no finished generation, or if a file is
+            damaged or cannot be loaded in Keras' safe mode.
+
+    Example:
+    >>> lineage = keras_ban.load("runs/digits")
+    >>> print(lineage.evaluate(test_ds))
+    """
+    path = checks.folder("directory", directory)
+    records = Records(path)
+    if not records.finished:
+        raise ValueError(
+            f"{path} holds no finished generation. Expected the directory "
+            "of a run, `BornAgain(..., directory=...)`. Received: "
+            f"{'one without any' if path.is_dir() else 'no directory'}. "
+            "Check the path, or run `fit` until a generation is finished."
+        )
+    with keras.saving.custom_object_scope(custom_objects or {}):
+        return Lineage(generations(records), records.from_logits)
+
+
+def get(directory, keep="all", save_every=None, overwrite=False, cluster=None):
+    """Where a run is kept, as `BornAgain` was told.
+
+    Args:
+        directory: The folder, or `None`.
+        keep: As `RunDirectory` takes it. Defaults to `"all"`.
+        save_every: As `RunDirectory` takes it. Defaults to `None`.
+        overwrite: As `RunDirectory` takes it. Defaults to `False`.
+        cluster: The `Cluster` of workers. Defaults to `None`: there is one.
+
+    Returns:
+        A `RunDirectory`, or `Unkept`.
+
+    Raises:
+        ValueError: If an argument is not of its kind.
+    """
+    if directory is not None:
+        return RunDirectory(directory, keep, save_every, overwrite, cluster)
+    given = {
+        "keep": keep != "all",
+        "save_every": save_every is not None,
+        "overwrite": overwrite,
+    }
+    for name in (name for name, is_given in given.items() if is_given):
+        raise ValueError(
+            f"`{name}` says how a directory is used. Expected "
+            "`directory=` beside it. Received: none. Give a directory, or "
+            f"leave `{name}` out."
+        )
+    return Unkept()
+
+
+class RunDirectory:
+    """The directory of a run.
+
+    Args:
+        path: The folder.
+        keep: Which models stay: "all", "best" and the last one, or so many
+            of the last ones. Defaults to `"all"`.
+        save_every: Steps between two savings, `None` for each epoch. Defaults
+            to `None`.
+        overwrite: Whether to remove the run that is there. Defaults to
+            `False`.
+        cluster: The `Cluster` of workers. Defaults to `None`: there is one.
+
+    Raises:
+        ValueError: If an argument is not of its kind.
+    """
+
+    def __init__(
+        self,
+        path,
+        keep="all",
+        save_every=None,
+        overwrite=False,
+        cluster=None,
+    ):
+        self._path = checks.folder("directory", path)
+        _check_keep(keep)
+        if save_every is not None:
+            checks.integer("save_every", save_every, 1)
+        self._keep = keep
+        self._save_every = save_every
+        self._overwrite = overwrite
+        self._cluster = cluster or Cluster()
+
+    def inspect(self, model, x):
+        """Checks that a model can be kept.
+
+        Args:
+            model: A built model.
+            x: A batch of inputs.
+
+        Returns:
+            What `fingerprint.network` says of it.
+
+        Raises:
+            ValueError: If Keras does not restore what it saves of it.
+        """
+        saving.check_savable(model, x)
+        return fingerprint.network(model)
+
+    def check(self, feed, callbacks):
+        """Checks that a run can be kept and resumed.
+
+        Args:
+            feed: The `Feed`.
+            callbacks: The callbacks of each generation, a list of lists.
+
+        Raises:
+            ValueError: If it cannot.
+        """
+        for given in callbacks:
+            check_callbacks(given)
+        if self._keep == "best" and feed.validation is None:
+            raise ValueError(
+                "keep='best' chooses by validation data. Received: none. Pass "
+                "`validation_data=` or `validation_split=`, or another `keep`."
+            )
+
+    @contextlib.contextmanager
+    def open(self, describe):
+        """Locks the directory and reads it; holds signals back meanwhile.
+
+        Args:
+            describe: Function without arguments that gives what
+                `fingerprint.run` gives of the run that is to be trained.
+
+        Yields:
+            An `OpenRun`.
+
+        Raises:
+            ValueError: If it holds another run, or a damaged file.
+            BlockingIOError: If another process has locked it.
+        """
+        with contextlib.ExitStack() as stack:
+            signals = stack.enter_context(Signals())
+            path = self._path
+            names = self._cluster.on_chief(lambda: self._prepare(stack))
+            if self._cluster.number > 0:
+                path = stack.enter_context(files.temporary_folder())
+            if self._cluster.several:
+                self._cluster.send(path, names)
+            writer = stack.enter_context(
+                concurrent.futures.ThreadPoolExecutor(1)
+            )
+            records = Records(path)
+            yield OpenRun(
+                records,
+                describe(),
+                self._keep,
+                self._save_every,
+                self._cluster,
+                signals,
+                writer,
+            )
+
+    def _prepare(self, stack):
+        """Locks the directory and sweeps it; returns the names of its files."""
+        files.make_folder(self._path)
+        stack.enter_context(files.lock(self._path / "lock"))
+        run_json = self._path / RUN_JSON
+        if self._overwrite:
+            files.remove(run_json)
+            for folder in generation_folders(self._path):
+                files.remove(folder)
+            # A second `fit` is to extend what the first one trains.
+            self._overwrite = False
+        self._sweep()
+        found = [run_json, *self._path.glob("generation-*/*.*")]
+        return [str(p.relative_to(self._path)) for p in found if p.is_file()]
+
+    def _sweep(self):
+        """Removes what a process that died has left half written."""
+        files.remove(self._path / f"{files.TEMPORARY}-{RUN_JSON}")
+        for folder in generation_folders(self._path):
+            # Keras' own temporary files begin alike.
+            for leftover in folder.glob(f"{files.TEMPORARY}*"):
+                files.remove(leftover)
+
+
+def _check_keep(keep):
+    if keep in ("all", "best"):
+        return
+    if isinstance(keep, str):
+        raise ValueError(
+            "Invalid value for argument `keep`. Expected 'all', 'best' or "
+            f"a positive integer. Received: {keep!r}"
+        )
+    checks.integer("keep", keep, 1)

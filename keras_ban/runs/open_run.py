@@ -1,0 +1,262 @@
+"""A run while its directory is open: recorded, saved, resumed."""
+
+import dataclasses
+from typing import NamedTuple
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_ban import files
+from keras_ban.lineage import Generation
+from keras_ban.lineage import Lineage
+from keras_ban.runs import saving
+from keras_ban.runs.backup import Backup
+from keras_ban.runs.records import WAYS_OUT
+from keras_ban.state import file
+from keras_ban.version import __version__
+
+
+class Saved(NamedTuple):
+    """The state of a training that was interrupted.
+
+    Attributes:
+        meta: What is known of it, a dict.
+        arrays: A list of NumPy arrays.
+    """
+
+    meta: dict
+    arrays: list
+
+
+class OpenRun:
+    """A run whose directory this process has locked.
+
+    Args:
+        records: The `Records` of the directory.
+        fingerprint: What `fingerprint.run` gives of the run to be trained.
+        keep: As `RunDirectory` takes it.
+        save_every: As `RunDirectory` takes it.
+        cluster: The `Cluster` of workers.
+        signals: The open `Signals`.
+        writer: The executor of one thread that writes.
+
+    Attributes:
+        save_every: As given.
+
+    Raises:
+        ValueError: If the directory holds another run.
+    """
+
+    def __init__(
+        self, records, fingerprint, keep, save_every, cluster, signals, writer
+    ):
+        self.save_every = save_every
+        self._records = records
+        self._keep = keep
+        self._cluster = cluster
+        self._signals = signals
+        self._writer = writer
+        self._writing = None
+        self._from_logits = fingerprint["run"]["from_logits"]
+        self._fingerprints = records.compare(fingerprint)
+        self._is_announced = records.is_new
+        records.prune()
+
+    def finished(self, teacher):
+        """The finished `Generation`s, their models loaded.
+
+        Args:
+            teacher: The model of generation 0, if it need not be loaded.
+        """
+        return generations(self._records, teacher)
+
+    def remind(self, states):
+        """Gives callbacks back what they knew after the last generation.
+
+        Args:
+            states: `CallbackStates` of them.
+        """
+        states.set(self._records.finished[-1]["callbacks"])
+
+    def resumption(self, saved):
+        """What to say where a run is resumed, or `None` if nothing.
+
+        It is said once, before the first training.
+
+        Args:
+            saved: What `saved` returned for that training.
+        """
+        if self._is_announced:
+            return None
+        self._is_announced = True
+        finished = self._records.finished
+        last = saved.meta if saved else finished[-1] if finished else {}
+        now = self._cluster.replicas
+        before = last.get("replicas", now)
+        step = saved and saved.meta["step"]
+        return (f", after step {step}" if step else "") + (
+            f", with {now} replicas where {before} began" * (before != now)
+        )
+
+    def saved(self, number):
+        """The `Saved` state of a generation, or `None` if there is none.
+
+        A state that is damaged, or not of this generation, is left aside with
+        a warning.
+        """
+        path = self._records.folder(number) / "backup.h5"
+        if not path.exists():
+            return None
+        try:
+            found = Saved(*file.unpack(path.read_bytes()))
+            if found.meta["number"] != number:
+                raise ValueError(f"it is of generation {found.meta['number']}")
+            if found.meta["fingerprint"] != self._fingerprints[number]:
+                raise ValueError("it is of another run")
+        except (OSError, ValueError, KeyError) as error:
+            self._records.repair(
+                f"{path} is damaged: {error}. Generation {number} starts anew."
+            )
+            return None
+        return found
+
+    def callbacks(self, given, trained, states, number, saved, **params):
+        """The callbacks of a training, that also save its state."""
+        return Backup(given, trained, states, number, self, saved, **params)
+
+    def save(self, number, meta, arrays):
+        """Saves the state of a running training, while it goes on.
+
+        Args:
+            number: The generation.
+            meta: A dict.
+            arrays: A list of NumPy arrays.
+        """
+        self.wait()
+        folder = self._records.folder(number)
+        known = {
+            "number": number,
+            "fingerprint": self._fingerprints[number],
+            "replicas": self._cluster.replicas,
+        }
+
+        def write():
+            if not folder.is_dir():
+                files.make_folder(folder)
+            content = file.pack({**meta, **known}, arrays)
+            files.write(folder / "backup.h5", lambda p: p.write_bytes(content))
+
+        self._writing = self._writer.submit(write)
+
+    def wait(self):
+        """Waits until what was given to `save` is on the disk.
+
+        Raises:
+            OSError: If it could not be written.
+        """
+        writing, self._writing = self._writing, None
+        if writing:
+            writing.result()
+
+    @property
+    def stops_now(self):
+        """Whether a signal asks for the end, and nobody has to agree."""
+        return bool(self._signals.received) and not self._cluster.several
+
+    def stop_if_asked(self):
+        """Ends the run if a signal came, to any of the workers.
+
+        Raises:
+            Stopped: If so, when what was given to `save` is on the disk.
+        """
+        asked = max(self._cluster.numbers(self._signals.received or 0))
+        if asked:
+            self.wait()
+            # All wait for the chief, without which none goes on.
+            self._cluster.numbers(0)
+            self._cluster.leave()
+            self._signals.stop(asked)
+
+    def record(self, generation, states):
+        """Writes down a finished generation; from then on it is finished.
+
+        Args:
+            generation: The `Generation`.
+            states: `CallbackStates` of the user's callbacks.
+        """
+        self.wait()
+        folder = self._records.folder(generation.number)
+        files.make_folder(folder)
+        path = folder / "model.keras"
+        files.write(path, generation.model.save)
+        fields = dataclasses.asdict(dataclasses.replace(generation, model=None))
+        record = {
+            **fields,
+            "model": files.digest(path),
+            "fingerprint": self._fingerprints[generation.number],
+            "from_logits": self._from_logits,
+            "callbacks": states.get()[0],
+            "replicas": self._cluster.replicas,
+            "versions": _versions(),
+            "kept": True,
+        }
+        self._records.add(record, self._kept)
+
+    def keeps(self, number):
+        """Whether the model of a finished generation stays."""
+        return number in self._kept(self._records.finished)
+
+    def _kept(self, records):
+        numbers = [r["number"] for r in records]
+        if self._keep == "all":
+            return numbers
+        if self._keep == "best":
+            best = Lineage(_generation(r) for r in records).best
+            return {best.number, numbers[-1]}
+        return numbers[-self._keep :]
+
+
+def generations(records, teacher=None):
+    """The finished `Generation`s, their models loaded.
+
+    Args:
+        records: The `Records`.
+        teacher: The model of generation 0, if it need not be loaded. Defaults
+            to `None`.
+    """
+    found = []
+    for record in records.finished:
+        model = teacher if record["number"] == 0 else None
+        if model is None and record["kept"]:
+            model = _load(record, records.folder(record["number"]))
+        found.append(_generation(record, model))
+    return found
+
+
+def _generation(record, model=None):
+    names = {f.name for f in dataclasses.fields(Generation)}
+    fields = {k: v for k, v in record.items() if k in names}
+    return Generation(**{**fields, "model": model})
+
+
+def _load(record, folder):
+    path = folder / "model.keras"
+    try:
+        if files.digest(path) != record["model"]:
+            raise ValueError("its checksum differs")
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            f"{path}, the model of {record['name']}, is damaged: {error}. "
+            f"{WAYS_OUT}"
+        ) from error
+    return saving.load_model(path)
+
+
+def _versions():
+    return {
+        "keras_ban": __version__,
+        "keras": keras.version(),
+        "tensorflow": tf.__version__,
+        "numpy": np.__version__,
+    }

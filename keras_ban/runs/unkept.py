@@ -1,0 +1,45 @@
+"""A run that is kept nowhere: nothing is read, written or resumed."""
+
+import contextlib
+
+
+class Unkept:
+    """What `RunDirectory` and `OpenRun` are, where there is no directory."""
+
+    def inspect(self, model, x):
+        """Any model will do."""
+
+    def check(self, feed, callbacks):
+        """Any run will do."""
+
+    @contextlib.contextmanager
+    def open(self, describe):
+        """Yields itself."""
+        yield self
+
+    def finished(self, teacher):
+        """No generation."""
+        return []
+
+    def remind(self, states):
+        """There is no generation before."""
+
+    def resumption(self, saved):
+        """Nothing is resumed."""
+
+    def saved(self, number):
+        """Nothing is saved."""
+
+    def callbacks(self, given, trained, states, number, saved, **params):
+        """The callbacks alone."""
+        return given
+
+    def record(self, generation, states):
+        """Nothing is written."""
+
+    def keeps(self, number):
+        """All models stay."""
+        return True
+
+    def stop_if_asked(self):
+        """Signals end the process as ever."""

@@ -1,0 +1,1 @@
+"""All that a running training would lose."""

@@ -1,0 +1,1 @@
+"""What a model's output is, and what follows from it."""

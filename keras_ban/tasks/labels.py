@@ -1,0 +1,103 @@
+"""What labels may be."""
+
+import numpy as np
+
+
+def is_sparse(label_shape, logit_shape):
+    """Whether labels of `label_shape` are class numbers, not distributions.
+
+    Args:
+        label_shape: Shape of the labels.
+        logit_shape: Shape `(..., n)` of the logits, `n` at least 2.
+
+    Raises:
+        ValueError: If labels of that shape fit neither reading.
+    """
+    labels, logits = tuple(label_shape), tuple(logit_shape)
+    positions = labels[:-1] if len(labels) == len(logits) else labels
+    if len(positions) == len(logits) - 1 and all(
+        a == b or a is None or b is None
+        for a, b in zip(positions, logits[:-1], strict=True)
+    ):
+        if len(labels) < len(logits) or labels[-1] == 1:
+            return True
+        if labels[-1] == logits[-1]:
+            return False
+    raise ValueError(
+        "The labels do not fit the outputs of the model. Expected class "
+        f"numbers of shape {logits[:-1]} or distributions of shape {logits}. "
+        f"Received: labels of shape {labels}. Give the labels one of these "
+        "shapes, or the model as many outputs as there are classes."
+    )
+
+
+def check(y, output_shape, name="y"):
+    """Checks labels of one batch, or of a whole array, against the outputs.
+
+    Args:
+        y: NumPy array of class numbers or distributions.
+        output_shape: Shape `(rows, ..., n)` of the model's output.
+        name: What the error calls the labels. Defaults to `"y"`.
+    """
+    expected = _label_shape(y, output_shape)
+    if y.dtype.kind not in "iufb":
+        _bad_labels(name, f"numbers of type {y.dtype}", "numbers")
+    if not np.all(np.isfinite(y)):
+        _bad_labels(name, "NaN or infinity", "finite numbers")
+    if is_sparse(y.shape, expected):
+        _class_numbers(y, output_shape[-1], name)
+        return
+    if output_shape[-1] == 1:
+        _bad_labels(
+            name,
+            f"distributions of shape {y.shape}",
+            f"one label for each single output, of shape {expected[:-1]} or "
+            f"{(*expected[:-1], 1)}",
+        )
+    y = y.astype("float64")
+    bad = (y < 0).any(-1) | (np.abs(y.sum(-1) - 1) > 1e-2)
+    if bad.any():
+        _bad_labels(
+            name,
+            f"the row {y[bad][0]}",
+            "rows that are distributions: none negative, with a sum of 1",
+        )
+
+
+def _label_shape(y, output_shape):
+    """The shape of `y` if it holds distributions; a sigmoid has two classes."""
+    return (len(y), *output_shape[1:-1], max(output_shape[-1], 2))
+
+
+def _class_numbers(y, columns, name):
+    classes = max(columns, 2)
+    low, high = y.min(initial=0), y.max(initial=0)
+    if low < 0 or high > classes - 1:
+        _bad_labels(
+            name,
+            f"labels from {low} to {high}",
+            f"class numbers from 0 to {classes - 1}, as the model has "
+            f"{columns} outputs",
+        )
+    # A single sigmoid may learn a probability; class numbers are whole.
+    if columns > 1 and np.any(y != np.floor(y)):
+        _bad_labels(name, f"{y[y != np.floor(y)][0]}", "whole class numbers")
+
+
+def _bad_labels(name, received, expected):
+    raise ValueError(
+        f"Invalid labels in `{name}`. Expected {expected}. Received: "
+        f"{received}. Correct the labels, or give the model as many outputs "
+        "as there are classes."
+    )
+
+
+def classes(y, output_shape):
+    """The classes among the labels of a batch, as a set."""
+    if y is None:
+        return set()
+    if is_sparse(y.shape, _label_shape(y, output_shape)):
+        return set(np.unique(y).tolist())
+    if np.any(y.max(-1) < 1):
+        return {"soft", "labels"}
+    return set(np.unique(y.argmax(-1)).tolist())

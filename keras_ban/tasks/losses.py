@@ -1,0 +1,151 @@
+"""Losses as pure functions of logits, and how they are reduced.
+
+Written with `keras.ops` alone and computed in float32 at least.
+"""
+
+import keras
+from keras import ops
+
+from keras_ban.distribution.replicas import replicas
+from keras_ban.distribution.replicas import total
+from keras_ban.tasks.labels import is_sparse
+
+
+def at_least_float32(x):
+    """Casts half precision up to float32 and leaves float64 as it is."""
+    x = ops.convert_to_tensor(x)
+    dtype = keras.backend.standardize_dtype(x.dtype)
+    return x if dtype == "float64" else ops.cast(x, "float32")
+
+
+def class_logits(x):
+    """Logits in float32 at least, one for each class.
+
+    Args:
+        x: Logits of shape `(..., n)`, or `(..., 1)` for a binary classifier.
+
+    Returns:
+        Shape `(..., n)`, or `(..., 2)`: a single logit `z` is the difference
+        between two, so it stands for `[0, z]`.
+    """
+    x = at_least_float32(x)
+    if x.shape[-1] != 1:
+        return x
+    return ops.concatenate([ops.zeros_like(x), x], axis=-1)
+
+
+def cross_entropy(y_true, logits):
+    """Cross-entropy with the labels, -Σ y log q.
+
+    Args:
+        y_true: Integer labels of shape `(...)` or `(..., 1)`, or one-hot or
+            soft labels of shape `(..., n)`. With two classes, the first form
+            may also be the probability of class 1.
+        logits: Logits of shape `(..., n)`, or `(..., 1)` if binary.
+
+    Returns:
+        Loss of shape `(...)`, in nats.
+    """
+    logits = class_logits(logits)
+    y_true = ops.convert_to_tensor(y_true)
+    if is_sparse(y_true.shape, logits.shape):
+        if len(y_true.shape) == len(logits.shape):
+            y_true = ops.squeeze(y_true, -1)
+        if logits.shape[-1] > 2:
+            return ops.sparse_categorical_crossentropy(
+                ops.cast(y_true, "int32"), logits, from_logits=True
+            )
+        y_true = ops.cast(y_true, logits.dtype)
+        y_true = ops.stack([1 - y_true, y_true], axis=-1)
+    y_true = ops.cast(y_true, logits.dtype)
+    return ops.categorical_crossentropy(y_true, logits, from_logits=True)
+
+
+def soft_cross_entropy(p, logits):
+    """Cross-entropy with a distribution, -Σ p log q, and its exact gradient.
+
+    The gradient with respect to `logits` is `q - p`, taken as one difference:
+    it is exactly zero where student and teacher agree. Differentiating
+    `log_softmax` gives `q Σp - p`, where the rounding of `Σp` stays behind.
+    There is no second derivative.
+
+    Args:
+        p: Distribution of shape `(..., n)`; it gets no gradient.
+        logits: Logits of shape `(..., n)`.
+
+    Returns:
+        Loss of shape `(...)`, in nats.
+    """
+    p = ops.stop_gradient(ops.cast(p, logits.dtype))
+    value = -ops.sum(p * ops.log_softmax(logits), axis=-1)
+    gradient = ops.stop_gradient(ops.softmax(logits) - p)
+    # Zero in value, one in derivative, so only `gradient` passes back.
+    zero = logits - ops.stop_gradient(logits)
+    return ops.stop_gradient(value) + ops.sum(gradient * zero, axis=-1)
+
+
+class _Reduction(keras.losses.Loss):
+    """Keras' own reduction (weights, mask, replicas) of per-sample losses."""
+
+    def call(self, y_true, y_pred):
+        return y_pred
+
+
+def reduce(losses, sample_weight, reduction, mask):
+    """Reduces per-sample losses exactly as a Keras loss would.
+
+    Args:
+        losses: Losses of shape `(...)`.
+        sample_weight: Weights of shape `(...)`, or of its first axes, or
+            `None`.
+        reduction: As in `keras.losses.Loss`.
+        mask: Keras mask of shape `(...)`, or `None`.
+
+    Returns:
+        A scalar. Under a strategy, a replica's summand of it.
+    """
+    if mask is not None:
+        # The caller's tensor keeps its own mask.
+        losses = ops.copy(losses)
+        losses._keras_mask = mask
+    if sample_weight is not None:
+        sample_weight = ops.convert_to_tensor(sample_weight)
+        # One weight per sample covers all positions of its sequence.
+        while len(sample_weight.shape) < len(losses.shape):
+            sample_weight = ops.expand_dims(sample_weight, -1)
+    dtype = keras.backend.standardize_dtype(losses.dtype)
+    if replicas() > 1:
+        return _over_replicas(losses, sample_weight, reduction, mask, dtype)
+    return _Reduction("objective", reduction, dtype)(
+        losses, losses, sample_weight
+    )
+
+
+def _over_replicas(losses, sample_weight, reduction, mask, dtype):
+    """A replica's summand of the global batch's loss.
+
+    Keras averages the means of the replicas, which differs where one has
+    fewer samples than another, or more of them masked.
+    """
+    found = _Reduction("objective", "sum", dtype)(losses, losses, sample_weight)
+    if reduction == "sum":
+        return found
+    counted = ops.ones_like(losses)
+    if reduction == "mean_with_sample_weight" and sample_weight is not None:
+        counted = ops.cast(sample_weight, dtype)
+    if mask is not None:
+        counted = counted * ops.cast(mask, dtype)
+    return ops.divide_no_nan(found, total(ops.sum(counted)))
+
+
+def keras_mask(x):
+    """The mask that Keras attached to a tensor, or `None`."""
+    return getattr(x, "_keras_mask", None)
+
+
+def with_mask_of(source, x):
+    """Gives `x` the Keras mask of the tensor it was made from, if any."""
+    mask = keras_mask(source)
+    if mask is not None:
+        x._keras_mask = mask
+    return x

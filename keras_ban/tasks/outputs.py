@@ -1,0 +1,225 @@
+"""What the output of a model means: logits or probabilities, how many classes.
+
+It is never guessed from numbers. A model says it by its last operation (a
+softmax, a dense layer without activation, …) and by the `from_logits` of the
+loss it was compiled with; if it says both, they must agree. Where it says
+neither, its owner has to, by an argument.
+"""
+
+import keras
+from keras import ops
+
+from keras_ban.tasks.labels import is_sparse
+from keras_ban.tasks.losses import at_least_float32
+from keras_ban.tasks.losses import cross_entropy
+from keras_ban.tasks.losses import with_mask_of
+
+_WAY_OUT = (
+    "End the model in a dense layer without activation (logits) or in "
+    "`keras.layers.Softmax()` (probabilities), compile it with a loss whose "
+    "`from_logits` says which, or, where it says nothing, pass "
+    "`from_logits=True` or `False`."
+)
+
+# Their output means what their input meant.
+_TRANSPARENT = (
+    keras.layers.Average,
+    keras.layers.Dropout,
+    keras.layers.Flatten,
+    keras.layers.Identity,
+    keras.layers.Reshape,
+)
+
+_CROSS_ENTROPIES = (
+    "binary_crossentropy",
+    "categorical_crossentropy",
+    "sparse_categorical_crossentropy",
+)
+
+
+def gives_logits(model, from_logits=None):
+    """Whether the output of a classifier is logits (else probabilities).
+
+    Args:
+        model: A `keras.Model` with one output.
+        from_logits: What the owner says of a model that does not say it.
+            Defaults to `None`.
+
+    Returns:
+        `True` for logits, `False` for softmax or sigmoid probabilities.
+
+    Raises:
+        ValueError: If nothing says it, or if layer and loss disagree.
+    """
+    layer, loss = _by_structure(model), _by_loss(model)
+    said = {kind for kind in (layer, loss) if kind is not None}
+    if not said and from_logits is not None:
+        return from_logits
+    if len(said) == 1:
+        return said.pop()
+    kinds = {True: "logits", False: "probabilities", None: "nothing"}
+    raise ValueError(
+        f"Cannot tell for certain whether the model {model.name!r} gives "
+        "logits or probabilities. Expected its last layer and the loss it is "
+        f"compiled with to agree. Received: {kinds[layer]} by its last "
+        f"layer, {kinds[loss]} by its loss. {_WAY_OUT}"
+    )
+
+
+def _by_structure(model):
+    """`True` for logits, `False` for probabilities, `None` for neither."""
+    if isinstance(model, keras.Sequential):
+        return _by_chain(model.layers)
+    operations = getattr(model, "operations", None)
+    if not operations or len(model.outputs) != 1:
+        return None
+    last = operations[-1]
+    if isinstance(last, _TRANSPARENT):
+        sources = keras.tree.flatten(last.input)
+        kinds = {_by_structure(keras.Model(model.inputs, s)) for s in sources}
+        return kinds.pop() if len(kinds) == 1 else None
+    return _by_operation(last)
+
+
+def _by_chain(layers):
+    for layer in reversed(layers):
+        if not isinstance(layer, _TRANSPARENT):
+            return _by_operation(layer)
+    return None
+
+
+def _by_operation(operation):
+    if isinstance(operation, keras.Model):
+        return _by_structure(operation)
+    layer = operation
+    if isinstance(operation, keras.layers.TimeDistributed):
+        layer = operation.layer
+    last_axis = len(operation.output.shape) - 1
+    if getattr(layer, "axis", -1) not in (-1, last_axis):
+        return None
+    activation = getattr(layer, "activation", None)
+    kind = getattr(activation, "__name__", type(layer).__name__).lower()
+    if kind == "softmax":
+        return False
+    if kind == "sigmoid":
+        # More than one column of sigmoids is no distribution over classes.
+        return False if operation.output.shape[-1] == 1 else None
+    if kind in ("log_softmax", "logsoftmax"):
+        return True
+    # A kernel and no activation: unbounded numbers, so logits.
+    return True if kind == "linear" and hasattr(layer, "kernel") else None
+
+
+def _by_loss(model):
+    """What the `from_logits` of the compiled loss says, or `None`."""
+    loss = compiled_loss(model)
+    if isinstance(loss, keras.losses.Loss):
+        return loss.get_config().get("from_logits")
+    name = loss if isinstance(loss, str) else getattr(loss, "__name__", None)
+    # Named or passed as functions, they take probabilities by default.
+    if str(name).lower() in ("ce", "crossentropy", *_CROSS_ENTROPIES):
+        return False
+    return None
+
+
+def compiled_loss(model):
+    """The loss a model with one output was compiled with, or `None`."""
+    loss = getattr(model, "loss", None)
+    leaves = keras.tree.flatten(loss)
+    return leaves[0] if len(leaves) == 1 else loss
+
+
+def label_losses(model, y_true, logits, from_logits):
+    """The compiled loss of each sample, as a function of the logits.
+
+    Args:
+        model: A compiled `keras.Model`; without a loss, the cross-entropy is
+            taken.
+        y_true: Labels of shape `(...)`, `(..., 1)` or `(..., n)`.
+        logits: Logits as `to_logits` gives them.
+        from_logits: Whether the model gives logits.
+
+    Returns:
+        Loss of shape `(...)`.
+    """
+    loss = compiled_loss(model)
+    if loss is None or str(loss).lower() in ("ce", "crossentropy"):
+        return cross_entropy(y_true, logits)
+    loss = keras.losses.get(loss)
+    y_true = ops.cast(y_true, logits.dtype)
+    if len(y_true.shape) < len(logits.shape) and logits.shape[-1] == 1:
+        y_true = ops.expand_dims(y_true, -1)
+    call = loss.call if isinstance(loss, keras.losses.Loss) else loss
+    return call(y_true, to_output(logits, from_logits))
+
+
+def to_logits(outputs, from_logits):
+    """Turns the output of a model into logits.
+
+    Softmax and sigmoid outputs become log-probabilities, which differ from
+    the logits by a constant per row at most. Keras keeps the argument of the
+    last softmax on its result, for the same use in its own losses; where it
+    is there, nothing is lost to the underflow of small probabilities.
+
+    Args:
+        outputs: Outputs of shape `(..., n)`, or `(..., 1)` if binary.
+        from_logits: Whether they are logits.
+
+    Returns:
+        Logits of the same shape, in float32 at least, with the Keras mask of
+        `outputs`.
+    """
+    convert = at_least_float32 if from_logits else _log_probabilities
+    return with_mask_of(outputs, convert(outputs))
+
+
+def _log_probabilities(outputs):
+    binary = outputs.shape[-1] == 1
+    logits = getattr(outputs, "_keras_logits", None)
+    if logits is not None:
+        logits = at_least_float32(logits)
+        return logits if binary else ops.log_softmax(logits)
+    p = at_least_float32(outputs)
+    if not binary:
+        return ops.log(ops.maximum(p, _tiny(p)))
+    return ops.log(ops.maximum(p, _tiny(p))) - ops.log(
+        ops.maximum(1 - p, _tiny(p))
+    )
+
+
+def _tiny(p):
+    """The smallest normal float32, so that a probability of 0 has a log."""
+    return ops.cast(1.1754944e-38, p.dtype)
+
+
+def to_output(logits, from_logits):
+    """The inverse of `to_logits`, for a loss that takes model outputs."""
+    if from_logits:
+        return logits
+    if logits.shape[-1] == 1:
+        return keras.activations.sigmoid(logits)
+    return keras.activations.softmax(logits)
+
+
+def default_compilation(from_logits, row_shape, label_shape):
+    """Loss and metrics for a model that was compiled without a loss.
+
+    Args:
+        from_logits: Whether the model gives logits.
+        row_shape: Shape `(..., n)` of the model's output for one sample.
+        label_shape: Shape `(rows, ...)` of the labels of a batch.
+
+    Returns:
+        A dict of the cross-entropy, binary, sparse or categorical, as `loss`
+        and the accuracy as `metrics`.
+    """
+    metrics = ["accuracy"]
+    if row_shape[-1] == 1:
+        loss = keras.losses.BinaryCrossentropy
+        threshold = 0.0 if from_logits else 0.5
+        metrics = [keras.metrics.BinaryAccuracy("accuracy", None, threshold)]
+    elif is_sparse(label_shape, (label_shape[0], *row_shape)):
+        loss = keras.losses.SparseCategoricalCrossentropy
+    else:
+        loss = keras.losses.CategoricalCrossentropy
+    return {"loss": loss(from_logits=from_logits), "metrics": metrics}

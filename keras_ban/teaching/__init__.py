@@ -1,0 +1,1 @@
+"""What students learn from: frozen teachers, and their outputs kept."""

@@ -1,0 +1,148 @@
+"""Computes the outputs of a teacher for all examples; workers take turns."""
+
+import functools
+import hashlib
+import io
+import itertools
+
+import keras
+import numpy as np
+
+from keras_ban.feeding.examples import row_fingerprints
+from keras_ban.networks import likeness
+from keras_ban.teaching import topk
+from keras_ban.teaching.outputs import Outputs
+from keras_ban.teaching.store import Store
+
+
+def fill(cache, teacher, examples, views, folder, cluster):
+    """The outputs of a teacher for all examples, and all their views.
+
+    Several workers compute their shares side by side. The chief has them in
+    the directory, the others in a temporary one.
+
+    Args:
+        cache: The `TeacherCache` that says how they are kept.
+        teacher: A `Teacher`.
+        examples: The `Examples`.
+        views: The `Views` that the teacher is shown.
+        folder: Where in the cache's directory they are kept.
+        cluster: The `Cluster` of workers.
+
+    Returns:
+        `Outputs`.
+
+    Raises:
+        ValueError: If the data differs from one pass to the next, or if the
+            directory holds the outputs of another teacher or of other data.
+    """
+    rows, starts = fingerprints(examples)
+    made_of = {
+        "teacher": likeness.weights(teacher.model),
+        "data": _digest([rows]),
+        "dtype": cache.dtype,
+        "top_k": cache.top_k,
+        "views": views.count,
+        "augment": views.augment and _digest_of_view(views, examples),
+    }
+    directory = cache.directory and cache.directory / folder
+    store = Store(directory, made_of, is_own=cluster.number == 0)
+    outputs = Outputs(store, starts, None if examples.is_fixed else rows)
+
+    def give(view, numbers, x, y):
+        outputs.check(x, numbers)
+        shown = views.shown(x, y, numbers, view)
+        return encode(teacher.function(shown), cache)
+
+    with store.open(cluster) as is_complete:
+        if not is_complete:
+            computed = (
+                (view, numbers, encoded)
+                for view in range(views.count)
+                for numbers, encoded in _in_turns(
+                    examples.numbered(), functools.partial(give, view), cluster
+                )
+            )
+            first = next(computed)
+            store.create(first[2], len(rows), views.count)
+            for view, numbers, encoded in itertools.chain([first], computed):
+                store.write(view, numbers, encoded)
+            store.close()
+    return outputs
+
+
+def fingerprints(examples, limit=None):
+    """Fingerprints of all examples, and the number of each batch's first.
+
+    Args:
+        examples: The `Examples`.
+        limit: Number of batches to read. Defaults to `None`, a whole pass.
+    """
+    found, starts = [], []
+    for numbers, x, _ in examples.numbered(limit):
+        found.append(row_fingerprints(x))
+        starts.append(int(numbers[0]))
+    return np.concatenate(found), starts
+
+
+def encode(logits, cache):
+    """What is kept of logits, a tuple of arrays.
+
+    Raises:
+        ValueError: If more of the largest are to be kept than there are.
+    """
+    if cache.top_k is None:
+        return (np.asarray(logits, cache.dtype),)
+    check_classes(cache, logits.shape[-1])
+    found = topk.encode(logits, cache.top_k, cache.dtype)
+    return tuple(np.asarray(part) for part in found)
+
+
+def check_classes(cache, classes):
+    """Checks that there are more classes than are kept of them.
+
+    Raises:
+        ValueError: If there are not.
+    """
+    if cache.top_k and cache.top_k >= classes:
+        raise ValueError(
+            f"`top_k` must be less than the {classes} classes. Received: "
+            f"{cache.top_k}. Leave it out to keep all logits."
+        )
+
+
+def _in_turns(batches, function, cluster):
+    """Yields numbers and outputs of each batch; workers compute one in turn."""
+    if not cluster.several:
+        for numbers, *rows in batches:
+            yield numbers, function(numbers, *rows)
+        return
+    while group := list(itertools.islice(batches, cluster.size)):
+        content = b""
+        if cluster.number < len(group):
+            content = _packed(function(*group[cluster.number]))
+        for source, (numbers, *_) in enumerate(group):
+            yield numbers, _unpacked(cluster.share(content, source))
+
+
+def _packed(arrays):
+    file = io.BytesIO()
+    np.savez(file, *arrays)
+    return file.getvalue()
+
+
+def _unpacked(content):
+    with np.load(io.BytesIO(content), allow_pickle=False) as file:
+        return [file[name] for name in file.files]
+
+
+def _digest_of_view(views, examples):
+    numbers, x, y = next(examples.numbered())
+    return _digest(keras.tree.flatten(views.shown(x, y, numbers, 0)))
+
+
+def _digest(arrays):
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(np.asarray(array).tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,169 @@
+"""How the examples of a training are shown, and their outputs kept."""
+
+import os
+
+import numpy as np
+
+from keras_ban import checks
+from keras_ban.distribution.cluster import Cluster
+from keras_ban.feeding.passes import DIFFERS
+from keras_ban.feeding.scan import SCANNED_BATCHES
+from keras_ban.feeding.views import Views
+from keras_ban.feeding.views import check_augment
+from keras_ban.objectives import LogitRegression
+from keras_ban.rows import first_rows
+from keras_ban.teaching.cache import TeacherCache
+from keras_ban.teaching.filling import check_classes
+from keras_ban.teaching.filling import fill
+from keras_ban.teaching.filling import fingerprints
+from keras_ban.teaching.outputs import Joining
+
+
+class Plan:
+    """How the examples of a training are shown, as `fit` was told.
+
+    Args:
+        teacher_outputs: "online", "cached", the path of a folder, or a
+            `TeacherCache`.
+        augment: As `fit` takes it, or `None`.
+        views: How many views each example has, or `None`.
+
+    Raises:
+        ValueError: If an argument is none of these, or if they do not fit
+            each other.
+    """
+
+    def __init__(self, teacher_outputs="online", augment=None, views=None):
+        self._cache = _cache(teacher_outputs)
+        self._augment = augment
+        self._count = views
+        if views is not None:
+            checks.integer("views", views, 1)
+        if augment is None and views is not None:
+            raise ValueError(
+                "`views` counts what `augment` makes. Expected `augment=` "
+                f"beside it. Received: views={views} alone. Give a function, "
+                "or leave `views` out."
+            )
+        if augment and self._cache and views is None:
+            raise ValueError(
+                "The teacher's outputs can be kept for a number of views. "
+                "Expected `views=`. Received: `augment` alone, which makes a "
+                "new view in each epoch. Pass `views=`, or "
+                "`teacher_outputs='online'`."
+            )
+
+    def __bool__(self):
+        return bool(self._cache or self._augment)
+
+    def check(self, examples, objective, classes=None):
+        """Checks that data and objective allow it.
+
+        Args:
+            examples: The `Examples` to train on.
+            objective: The `Objective`.
+            classes: Their number, if it is known. Defaults to `None`.
+
+        Raises:
+            ValueError: If they do not, or if the data differs between two
+                passes over its first batches.
+        """
+        if not self:
+            return
+        if self._cache:
+            _check_objective(self._cache, objective)
+            if classes:
+                check_classes(self._cache, classes)
+        if self._augment and not examples.takes_views:
+            _unknown_places("augment", examples)
+        if self._cache and not examples.has_places:
+            _unknown_places("teacher_outputs", examples)
+        if examples.size() == float("inf"):
+            raise ValueError(
+                "`x` is infinite. Expected a data set with an end, as each "
+                "example has its place in it. Leave out `.repeat()`; "
+                "`steps_per_epoch` may still be any number."
+            )
+        if self._cache and not examples.is_fixed:
+            passes = [fingerprints(examples, SCANNED_BATCHES) for _ in range(2)]
+            if not np.array_equal(*(rows for rows, _ in passes)):
+                raise ValueError(DIFFERS)
+        if self._augment:
+            _, *rows = next(examples.numbered())
+            check_augment(self._augment, *first_rows(rows))
+
+    def views(self, examples, seed=0, teacher=None, folder=".", cluster=None):
+        """What each batch of a training passes through.
+
+        Args:
+            examples: The `Examples` to train on.
+            seed: The seed of the views. Defaults to `0`.
+            teacher: The `Teacher`, if there is one. Defaults to `None`.
+            folder: Where in the cache's folder its outputs are kept. Defaults
+                to `"."`.
+            cluster: The `Cluster` of workers. Defaults to `None`: there is
+                one.
+
+        Returns:
+            A function of inputs, labels, numbers of the examples and epoch,
+            or `None` if nothing is to be done.
+        """
+        views = Views(self._augment, self._count, seed)
+        if self._cache and teacher:
+            cluster = cluster or Cluster()
+            return Joining(
+                views,
+                fill(self._cache, teacher, examples, views, folder, cluster),
+            )
+        return views if self._augment else None
+
+    def describe(self):
+        """What of it a run must have in common with another, a dict."""
+        kept = self._cache
+        return {
+            "teacher_outputs": kept
+            and {"dtype": kept.dtype, "top_k": kept.top_k},
+            "augment": self._augment,
+            "views": self._count,
+        }
+
+
+def _cache(identifier):
+    """The `TeacherCache` that an argument stands for, or `None`."""
+    if isinstance(identifier, TeacherCache):
+        return identifier
+    if identifier == "online":
+        return None
+    if identifier == "cached":
+        return TeacherCache()
+    if isinstance(identifier, (str, os.PathLike)) and os.fspath(identifier):
+        return TeacherCache(identifier)
+    raise ValueError(
+        "Invalid value for argument `teacher_outputs`. Expected 'online', "
+        "'cached', the path of a folder or a `keras_ban.TeacherCache`. "
+        f"Received: {identifier!r}"
+    )
+
+
+def _check_objective(cache, objective):
+    if not objective.needs_teacher:
+        raise ValueError(
+            f"The objective {objective.name!r} learns from no teacher. "
+            "Received: `teacher_outputs`. Leave it out, or choose another "
+            "objective."
+        )
+    if cache.top_k and isinstance(objective, LogitRegression):
+        raise ValueError(
+            "`top_k` keeps probabilities, and the objective 'logits' "
+            "compares logits. Expected an objective of probabilities, or "
+            "all logits. Leave `top_k` out, or choose another objective."
+        )
+
+
+def _unknown_places(argument, examples):
+    raise ValueError(
+        f"`{argument}` needs to know each example by its place in the data. "
+        "Expected arrays or a `tf.data.Dataset`. Received: "
+        f"{examples.as_validation()!r}. Give one of these, with `shuffle=` as "
+        "an argument of `fit`."
+    )
