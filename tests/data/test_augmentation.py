@@ -12,7 +12,7 @@ import keras_ban
 from keras_ban import models
 from keras_ban import recipes
 from keras_ban.data import vision
-from keras_ban.views import Views
+from keras_ban.feeding.views import Views
 
 RNG = np.random.default_rng(0)
 NAMES = (

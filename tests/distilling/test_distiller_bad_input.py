@@ -24,8 +24,8 @@ from distilling import update
 from distilling import variables
 
 import keras_ban
-from keras_ban import losses
 from keras_ban import objectives
+from keras_ban.tasks import losses
 
 
 def functional(last, n=N):

@@ -122,9 +122,9 @@ keras_ban.BornAgain(lambda: None)
 def test_slurm_is_found(tmp_path):
     script = """
 import keras_ban
-from keras_ban import distribute
-from keras_ban.cluster import Cluster
-cluster = Cluster(distribute.get("auto"))
+from keras_ban.distribution import strategies
+from keras_ban.distribution.cluster import Cluster
+cluster = Cluster(strategies.get("auto"))
 print(cluster.size, cluster.number, cluster.numbers(cluster.number + 5))
 """
     processes = [

@@ -10,9 +10,9 @@ import time
 
 import pytest
 
-from keras_ban import distribute
 from keras_ban import launch
-from keras_ban import rendezvous
+from keras_ban.distribution import rendezvous
+from keras_ban.distribution import strategies
 
 
 @pytest.fixture
@@ -70,7 +70,8 @@ def test_port_that_is_taken_is_named(addresses, monkeypatch):
 def test_process_that_begins_no_cluster_ends():
     code = """
 import time
-from keras_ban import rendezvous
+from keras_ban.distribution import rendezvous
+from keras_ban.distribution import strategies
 with rendezvous.watchdog():
     time.sleep(100)
 """
@@ -91,8 +92,8 @@ def test_a_cluster_of_one_needs_no_strategy(cluster, monkeypatch):
     if cluster:
         config["task"] = {"type": "worker", "index": 0}
     monkeypatch.setenv("TF_CONFIG", json.dumps(config))
-    monkeypatch.setattr(distribute, "_cluster", distribute._cluster.__wrapped__)
-    assert distribute.get("auto") is None
+    monkeypatch.setattr(strategies, "_cluster", strategies._cluster.__wrapped__)
+    assert strategies.get("auto") is None
 
 
 @pytest.mark.parametrize(
@@ -102,6 +103,6 @@ def test_a_task_outside_of_the_cluster_is_refused(task, monkeypatch):
     cluster = {"worker": ["127.0.0.1:1", "127.0.0.1:2"]}
     config = json.dumps({"cluster": cluster, "task": task})
     monkeypatch.setenv("TF_CONFIG", config)
-    monkeypatch.setattr(distribute, "_cluster", distribute._cluster.__wrapped__)
+    monkeypatch.setattr(strategies, "_cluster", strategies._cluster.__wrapped__)
     with pytest.raises(ValueError, match=f"Received: .*'{task['type']}'"):
-        distribute.get("auto")
+        strategies.get("auto")

@@ -85,7 +85,7 @@ def test_keras_still_needs_help(tmp_path):
         found = workers.found()
     assert "trained" not in found, (
         "Keras trains on several workers now: see whether `Distributed` in "
-        "distribute.py can go (keras issue 20585)."
+        "distribution/exact.py can go (keras issue 20585)."
     )
 
 

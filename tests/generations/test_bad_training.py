@@ -12,7 +12,7 @@ from refusals import Y
 from refusals import network
 
 import keras_ban
-from keras_ban import losses
+from keras_ban.tasks import losses
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from lineages import network
 from lineages import same
 
 import keras_ban
-from keras_ban.workshop import Workshop
+from keras_ban.generations.workshop import Workshop
 
 
 @pytest.fixture

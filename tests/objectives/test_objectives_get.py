@@ -14,8 +14,8 @@ from objective_cases import batch
 from objective_cases import float64
 from objective_cases import loss_and_gradient
 
-from keras_ban import losses
 from keras_ban import objectives
+from keras_ban.tasks import losses
 
 # --- Names, configurations, errors
 

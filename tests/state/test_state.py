@@ -4,8 +4,8 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from keras_ban import state
-from keras_ban.callback_states import CallbackStates
+from keras_ban.state import file as state
+from keras_ban.state.callbacks import CallbackStates
 
 ARRAYS = [
     np.arange(6, dtype="float32").reshape(2, 3),

@@ -16,11 +16,12 @@ from lineages import same
 from lineages import toy
 
 import keras_ban
-from keras_ban import cache
+from keras_ban import TeacherCache
 from keras_ban import files
-from keras_ban import stream
-from keras_ban import topk
-from keras_ban.teacher import Teacher
+from keras_ban.feeding.feed import feed
+from keras_ban.teaching import topk
+from keras_ban.teaching.plan import Plan
+from keras_ban.teaching.teacher import Teacher
 
 X, Y = toy(50)
 
@@ -74,9 +75,9 @@ DATA = {
     },
 }
 STORES = {
-    "memory": lambda path: cache.TeacherCache(),
-    "disk": lambda path: cache.TeacherCache(path),
-    "half": lambda path: cache.TeacherCache(path, dtype="float16"),
+    "memory": lambda path: TeacherCache(),
+    "disk": lambda path: TeacherCache(path),
+    "half": lambda path: TeacherCache(path, dtype="float16"),
 }
 
 
@@ -84,11 +85,11 @@ def joined(given, store, teacher, epochs=4):
     """All batches that epochs 1 and on show, and the plan's own seed."""
     given = {**given}
     names = ("augment", "views")
-    plan = cache.Plan(store, *(given.pop(name, None) for name in names))
-    arguments = stream.prepare({"epochs": epochs, **given}, viewed=True)
-    plan.check(arguments, keras_ban.objectives.BAN())
-    views = plan.views(arguments, 3, Teacher(teacher))
-    found = stream.of(arguments, 0, 5, 1, views)
+    plan = Plan(store, *(given.pop(name, None) for name in names))
+    data = feed({"epochs": epochs, **given}, viewed=True)
+    plan.check(data.train, keras_ban.objectives.BAN())
+    views = plan.views(data.train, 3, Teacher(teacher))
+    found = data.generation(0, 5, 1, views)
     steps = found.get("steps_per_epoch")
     return found["x"].take((epochs - 1) * steps), steps
 
@@ -98,7 +99,7 @@ def joined(given, store, teacher, epochs=4):
 def test_each_example_has_its_own_outputs(
     tmp_path, monkeypatch, teacher, name, store
 ):
-    monkeypatch.setattr("keras_ban.store.SHARD_BYTES", 200)
+    monkeypatch.setattr("keras_ban.teaching.store.SHARD_BYTES", 200)
     if name == "dictionary":
         a = keras.Input((6,), name="a")
         teacher = keras.Model({"a": a}, teacher(a))
@@ -119,10 +120,10 @@ def test_each_example_has_its_own_outputs(
 def shown(given, epochs):
     """The view that each example has in each epoch, by its number."""
     numbered = {"x": np.c_[np.arange(50.0), X].astype("float32"), "y": Y}
-    plan = cache.Plan("online", lambda x, seed: tail(x, seed), given["views"])
-    arguments = stream.prepare({"epochs": epochs, **numbered, **given["fit"]})
-    views = plan.views(arguments, 3)
-    found = stream.of(arguments, 0, given["order"], 0, views)
+    plan = Plan("online", lambda x, seed: tail(x, seed), given["views"])
+    data = feed({"epochs": epochs, **numbered, **given["fit"]})
+    views = plan.views(data.train, 3)
+    found = data.generation(0, given["order"], 0, views)
     steps = found["steps_per_epoch"]
     batches = list(found["x"].take(epochs * steps))
     result = []
@@ -251,7 +252,7 @@ def test_size_on_disk(tmp_path, teacher):
     sizes = {}
     for dtype, top_k in (("float32", None), ("float16", None), ("float32", 2)):
         path = tmp_path / f"{dtype}{top_k}"
-        store = cache.TeacherCache(path, dtype=dtype, top_k=top_k)
+        store = TeacherCache(path, dtype=dtype, top_k=top_k)
         fit(teacher, store, "ban", x=X, augment=noisy, views=5)
         files = path.glob("*.npy")
         sizes[dtype, top_k] = sum(f.stat().st_size - 128 for f in files)
@@ -284,11 +285,11 @@ def test_top_k_against_float64():
 
 
 def test_top_k_trains(teacher):
-    all_but_one = fit(teacher, cache.TeacherCache(top_k=3), "ban", x=X, y=Y)
+    all_but_one = fit(teacher, TeacherCache(top_k=3), "ban", x=X, y=Y)
     everything = fit(teacher, "cached", "ban", x=X, y=Y)
     # What is left then belongs to the one class that is left.
     assert all_but_one[1]["loss"] == pytest.approx(everything[1]["loss"], 1e-4)
-    two = fit(teacher, cache.TeacherCache(top_k=2), "ban", x=X, y=Y)
+    two = fit(teacher, TeacherCache(top_k=2), "ban", x=X, y=Y)
     assert two[1]["loss"] != pytest.approx(everything[1]["loss"], 1e-4)
 
 
@@ -320,7 +321,7 @@ def test_outputs_of_another_kind_are_refused(filled, teacher, name):
     with pytest.raises(ValueError, match=f"`{name}` differs"):
         fit(
             given.pop("teacher"),
-            cache.TeacherCache(filled, **kinds),
+            TeacherCache(filled, **kinds),
             "ban",
             **given,
         )
@@ -377,12 +378,12 @@ REFUSED = {
         {
             "x": X,
             "objective": "logits",
-            "teacher_outputs": cache.TeacherCache(top_k=2),
+            "teacher_outputs": TeacherCache(top_k=2),
         },
         "compares logits",
     ),
     "top_k": (
-        {"x": X, "y": Y, "teacher_outputs": cache.TeacherCache(top_k=4)},
+        {"x": X, "y": Y, "teacher_outputs": TeacherCache(top_k=4)},
         "less than the 4 classes",
     ),
     "no views": ({"x": X, "augment": noisy}, "Expected `views=`"),
@@ -444,7 +445,7 @@ def test_refused_before_generation_0(name):
 )
 def test_bad_arguments(arguments, words):
     with pytest.raises(ValueError, match=words):
-        cache.TeacherCache(**arguments)
+        TeacherCache(**arguments)
 
 
 def test_two_processes_do_not_fill_one_folder(tmp_path, teacher):
