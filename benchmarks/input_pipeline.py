@@ -22,9 +22,9 @@ import networks
 import numpy as np
 import tensorflow as tf
 
-from keras_ban import stream
 from keras_ban.data import vision
-from keras_ban.views import Views
+from keras_ban.feeding.feed import feed
+from keras_ban.feeding.views import Views
 
 STEPS = 20
 
@@ -69,13 +69,12 @@ def main():
     x = rng.normal(size=(args.rows, 32, 32, 3)).astype("float32")
     y = rng.integers(0, 10, args.rows)
     arguments = {"x": x, "y": y, "batch_size": args.batch, "epochs": 1}
-    prepared = stream.prepare(arguments)
+    ours = feed(arguments)
+    cropped = Views(vision.crop_and_flip())
     candidates = {
         "Keras": reading(arguments),
-        "ours": reading(stream.of(prepared, 0, 1, 0)),
-        "ours, cropped and flipped": reading(
-            stream.of(prepared, 0, 1, 0, Views(vision.crop_and_flip()))
-        ),
+        "ours": reading(ours.generation(0, 1, 0)),
+        "ours, cropped and flipped": reading(ours.generation(0, 1, 0, cropped)),
         "training": training(x, y),
     }
     times = measuring.in_turn(candidates, args.rounds)

@@ -10,7 +10,6 @@ from keras_ban.feeding.feed import feed
 from keras_ban.generations.blueprints import Blueprints
 from keras_ban.generations.training import Trainer
 from keras_ban.generations.training import given_callbacks
-from keras_ban.generations.trial import Distillers
 from keras_ban.generations.trial import Trial
 from keras_ban.lineage import Lineage
 from keras_ban.reporting.evaluation import quiet_retracing
@@ -206,17 +205,7 @@ class BornAgain:
         with self._cluster.watched():
             trial = self._tried(data, teacher)
         plan.check(data.train, self.objective, trial.shape[-1])
-        trainer = Trainer(
-            self.seed,
-            self.objective,
-            teacher,
-            own,
-            data,
-            plan,
-            self._blueprints,
-            trial,
-            self._cluster,
-        )
+        trainer = Trainer(trial, data, plan, own, self._cluster)
         self.lineage = Lineage(from_logits=self._from_logits)
         with (
             self._cluster.watched(),
@@ -248,14 +237,13 @@ class BornAgain:
     def _tried(self, data, teacher):
         """Checks data and models; returns their `Trial`."""
         scan = data.train.scan()
-        distillers = Distillers(self.objective, self._from_logits)
         trial = Trial(
             self._blueprints,
-            distillers,
-            self._run,
+            self.objective,
             self.seed,
             teacher,
             scan.first,
+            self._run,
         )
         needs_labels = teacher is None or self.objective.needs_labels
         scan.check(trial.shape, needs_labels)
@@ -267,7 +255,7 @@ class BornAgain:
     def _train(self, trainer, run):
         """Trains what is not finished; returns whether there was anything."""
         count = len(trainer.watches)
-        finished = run.finished(trainer.teacher)[:count]
+        finished = run.finished(trainer.trial.teacher)[:count]
         self.lineage = Lineage(finished, self._from_logits)
         if 0 < len(finished) < count:
             # Callbacks that generations share go on from there.

@@ -1,85 +1,68 @@
 """The training of one generation: fresh, seeded, guarded, resumable."""
 
-import dataclasses
 import time
-from typing import Any
 
 import keras
 import tensorflow as tf
 
-from keras_ban.distribution.cluster import Cluster
 from keras_ban.distribution.replicas import replicas_of
-from keras_ban.feeding.feed import Feed
 from keras_ban.feeding.passes import clear_errors
-from keras_ban.generations.blueprints import Blueprints
 from keras_ban.generations.blueprints import returned_model
 from keras_ban.generations.guards import Finite
 from keras_ban.generations.guards import Seeded
-from keras_ban.generations.trial import Trial
 from keras_ban.lineage import Generation
-from keras_ban.objectives import Objective
 from keras_ban.runs import fingerprint
 from keras_ban.state import seeds
 from keras_ban.state.callbacks import CallbackStates
 from keras_ban.state.variables import Variables
 from keras_ban.tasks.checks import apart
-from keras_ban.teaching.plan import Plan
 
 
-@dataclasses.dataclass
 class Trainer:
     """Trains the generations of a run, one at a time.
 
-    Attributes:
-        seed: The seed of the run.
-        objective: The `Objective` of its students.
-        teacher: The model that was given as generation 0, or `None`.
-        callbacks: The user's callbacks of each generation, a list of lists.
+    Args:
+        trial: The finished `Trial` of its networks.
         feed: The `Feed`.
         plan: The `Plan` of what examples bring along.
-        blueprints: The `Blueprints` of the networks.
-        trial: Their `Trial`.
+        callbacks: The user's callbacks of each generation, a list of lists.
         cluster: The `Cluster` of workers.
+
+    Attributes:
+        trial: As given.
+        feed: As given.
+        watches: The `Watch` of each generation.
     """
 
-    seed: int
-    objective: Objective
-    teacher: keras.Model | None
-    callbacks: list
-    feed: Feed
-    plan: Plan
-    blueprints: Blueprints
-    trial: Trial
-    cluster: Cluster
-
-    def __post_init__(self):
-        self._names = seeds.Names()
+    def __init__(self, trial, feed, plan, callbacks, cluster):
+        self.trial = trial
+        self.feed = feed
         # What changes is told from how all callbacks are now.
         self.watches = [
-            Watch(self.seed, number, self._name(number), own)
-            for number, own in enumerate(self.callbacks)
+            Watch(trial.seed, number, self._name(number), own)
+            for number, own in enumerate(callbacks)
         ]
+        self._plan = plan
+        self._cluster = cluster
+        self._names = seeds.Names()
 
     def identity(self):
         """What makes the run this one, as `fingerprint.run` says it."""
-        count = range(len(self.watches))
-        is_given = self.teacher is not None
+        trial = self.trial
+        given = int(trial.teacher is not None)
+        trained = range(given, len(self.watches))
         return fingerprint.run(
             fingerprint.shared(
-                self.seed,
-                self.objective,
-                self.blueprints.from_logits,
+                trial.seed,
+                trial.objective,
+                trial.blueprints.from_logits,
                 self.feed,
-                self.teacher,
-                self.plan.describe(),
+                trial.teacher,
+                self._plan.describe(),
             ),
-            [
-                self.trial.networks[self._function(k)]
-                if k >= is_given
-                else None
-                for k in count
-            ],
-            self.callbacks,
+            [None] * given
+            + [trial.networks[self._function(number)] for number in trained],
+            [watch.given for watch in self.watches],
         )
 
     def generation(self, number, lineage, run):
@@ -93,148 +76,134 @@ class Trainer:
         Returns:
             A `Generation`.
         """
-        name = self._name(number)
-        if number == 0 and self.teacher is not None:
-            return Generation(0, name, self.teacher, "given")
-        seed = seeds.derive(self.seed, number)
+        trial, watch = self.trial, self.watches[number]
+        if number == 0 and trial.teacher is not None:
+            return Generation(0, watch.name, trial.teacher, "given")
         before = lineage[number - 1] if number else None
-        function = self._function(number)
-        model = self._fresh(function, seed, before and before.model)
+        teacher = before if trial.objective.needs_teacher else None
+        model = self._fresh(watch, before)
         for earlier in lineage:
             if earlier.model:
                 apart(model, earlier.model, ("student", earlier.name))
-        parent = before if self.objective.needs_teacher else None
-        student = self.trial.workshop.student(model)
-        training = self._training(number, seed, student, parent)
-        if training.trained.train_function is None:
+        student = trial.workshop.student(model)
+        trained, fit = self._trained(student, teacher)
+        if trained.train_function is None:
             # It drops every compiled function.
-            tf.random.set_seed(seed)
-        history, seconds = training.run(run)
-        model = self._finished(student, model, function, before)
-        self._names.number(model, number)
+            tf.random.set_seed(watch.seed)
+        history, seconds = self._fit(watch, trained, fit, teacher, run)
+        model = self._finished(watch, student, model, before)
         return Generation(
             number=number,
-            name=name,
+            name=watch.name,
             model=model,
-            objective=self.objective.name if parent else "labels",
-            teacher=parent and parent.name,
-            seed=seed,
+            objective=trial.objective.name if teacher else "labels",
+            teacher=teacher and teacher.name,
+            seed=watch.seed,
             history=history,
             seconds=seconds,
         )
 
     def _name(self, number):
-        if not self.objective.needs_teacher:
+        if not self.trial.objective.needs_teacher:
             return f"Labels-{number}"
         return f"BAN-{number}" if number else "Teacher"
 
     def _function(self, number):
-        is_given = self.teacher is not None
-        return self.blueprints.function(number - is_given)
+        is_given = self.trial.teacher is not None
+        return self.trial.blueprints.function(number - is_given)
 
-    def _fresh(self, function, seed, parent):
+    def _fresh(self, watch, before):
         """A compiled model, its weights drawn from the seed."""
-        seeds.set_seed(seed)
+        function = self._function(watch.number)
+        seeds.set_seed(watch.seed)
         if function in self.trial.draws_elsewhere:
-            tf.random.set_seed(seed)
+            tf.random.set_seed(watch.seed)
         with self._names.again():
-            model = self.blueprints.fresh(function, parent)
+            model = self.trial.blueprints.fresh(
+                function, before and before.model
+            )
             return self._compiled(model)
 
     def _compiled(self, model):
         rows, y = self.trial.workshop.batch
         shape = None if y is None else y.shape
-        return self.blueprints.compiled(model, rows, shape)
+        return self.trial.blueprints.compiled(model, rows, shape)
 
-    def _training(self, number, seed, student, parent):
-        """The training of the student by itself, or by a `Distiller`."""
-        if parent is None and replicas_of(student) == 1:
-            return _Training(self, number, seed, None, student, student.fit)
-        distiller = self.trial.workshop.distiller(
-            student, parent and parent.model
-        )
-        fit = distiller.fit_unchecked
-        return _Training(self, number, seed, parent, distiller, fit)
+    def _trained(self, student, teacher):
+        """What is trained, the student or a `Distiller`, and its `fit`."""
+        if teacher is None and replicas_of(student) == 1:
+            return student, student.fit
+        workshop = self.trial.workshop
+        distiller = workshop.distiller(student, teacher and teacher.model)
+        return distiller, distiller.fit_unchecked
 
-    def _finished(self, student, model, function, before):
-        """The trained model, one that anybody can use without a strategy."""
-        if self.blueprints.strategy:
-            with seeds.undisturbed(), self._names.again():
-                parent = before and before.model
-                model = self._compiled(returned_model(function, parent))
-        self.trial.workshop.finish(student, model)
-        return model
+    def _fit(self, watch, trained, fit, teacher, run):
+        """Trains, from the beginning or from what was saved.
 
-
-@dataclasses.dataclass(frozen=True)
-class _Training:
-    """One training, from the beginning or from where it was saved."""
-
-    trainer: Trainer
-    number: int
-    seed: int
-    parent: Generation | None
-    trained: keras.Model
-    fit: Any
-
-    def run(self, run):
-        """Trains; returns the history, a dict, and the seconds it took."""
-        feed, saved = self.trainer.feed, run.saved(self.number)
+        Returns:
+            The history, a dict, and the seconds it took.
+        """
+        feed, saved = self.feed, run.saved(watch.number)
         epoch = saved.meta["epoch"] if saved else feed.initial_epoch
-        self._announce(epoch, run.resumption(saved))
-        views = self._views()
-        arguments = feed.generation(self.number, self.seed, epoch, views)
+        self._announce(watch, teacher, epoch, run.resumption(saved))
+        views = self._plan.views(
+            feed.train,
+            watch.seed,
+            teacher and trained.teacher,
+            folder=f"generation-{watch.number - 1}",
+            cluster=self._cluster,
+        )
+        arguments = feed.generation(watch.number, watch.seed, epoch, views)
         if saved:
-            Variables(self.trained).build(*self.trainer.trial.workshop.batch)
+            Variables(trained).build(*self.trial.workshop.batch)
             if saved.meta["stopped"] and not saved.meta["step"]:
                 arguments["epochs"] = epoch
-        watch = self.trainer.watches[self.number]
         start = time.perf_counter() - (saved.meta["seconds"] if saved else 0)
         callbacks = run.callbacks(
             watch.callbacks,
-            self.trained,
+            trained,
             watch.states,
-            self.number,
+            watch.number,
             saved,
             verbose=feed.verbose,
             epochs=arguments.get("epochs", 1),
             steps=feed.train.epoch_steps(),
         )
         with clear_errors(watch.name):
-            history = self.fit(callbacks=callbacks, **arguments)
+            history = fit(callbacks=callbacks, **arguments)
         return history.history, time.perf_counter() - start
 
-    def _views(self):
-        return self.trainer.plan.views(
-            self.trainer.feed.train,
-            self.seed,
-            self.parent and self.trained.teacher,
-            folder=f"generation-{self.number - 1}",
-            cluster=self.trainer.cluster,
-        )
-
-    def _announce(self, epoch, resumption):
-        feed, name = self.trainer.feed, self.trainer.watches[self.number].name
+    def _announce(self, watch, teacher, epoch, resumption):
         if resumption is not None:
+            epochs = self.feed.epochs
             print(
-                f"resuming {name} at epoch {min(epoch + 1, feed.epochs)} of "
-                f"{feed.epochs}{resumption}"
+                f"resuming {watch.name} at epoch {min(epoch + 1, epochs)} of "
+                f"{epochs}{resumption}"
             )
-        elif feed.verbose != 0:
+        elif self.feed.verbose != 0:
             source = "the labels"
-            if self.parent:
-                source = (
-                    f"{self.parent.name} by {self.trainer.objective.name!r}"
-                )
+            if teacher:
+                source = f"{teacher.name} by {self.trial.objective.name!r}"
             print(
-                f"{name}, generation {self.number} of "
-                f"{len(self.trainer.callbacks) - 1}, learns from {source} "
-                f"(seed {self.seed})"
+                f"{watch.name}, generation {watch.number} of "
+                f"{len(self.watches) - 1}, learns from {source} "
+                f"(seed {watch.seed})"
             )
+
+    def _finished(self, watch, student, model, before):
+        """The trained model, one that anybody can use without a strategy."""
+        if self.trial.blueprints.strategy:
+            with seeds.undisturbed(), self._names.again():
+                function = self._function(watch.number)
+                parent = before and before.model
+                model = self._compiled(returned_model(function, parent))
+        self.trial.workshop.finish(student, model)
+        self._names.number(model, watch.number)
+        return model
 
 
 class Watch:
-    """The callbacks of a generation, and what they remember.
+    """The seed of a generation, its callbacks, and what these remember.
 
     Args:
         run_seed: The seed of the run.
@@ -243,14 +212,20 @@ class Watch:
         given: The user's callbacks, a list.
 
     Attributes:
+        number: As given.
         name: As given.
+        seed: The seed of the generation, an integer.
+        given: As given.
         callbacks: All callbacks of its training.
         states: `CallbackStates` of these.
         remembered: `CallbackStates` of the user's.
     """
 
     def __init__(self, run_seed, number, name, given):
+        self.number = number
         self.name = name
+        self.seed = seeds.derive(run_seed, number)
+        self.given = given
         self.callbacks = [
             Seeded(run_seed, number),
             *given,

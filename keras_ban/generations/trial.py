@@ -18,13 +18,17 @@ class Trial:
 
     Args:
         blueprints: The `Blueprints`.
-        distillers: The `Distillers` of the run.
-        run: Where it is kept: a `RunDirectory` or `Unkept`.
+        objective: The `Objective` of the students.
         seed: The seed of the run.
         teacher: The model that was given as generation 0, or `None`.
         batch: The first batch `(x, y, sample_weight)`.
+        run: Where it is kept: a `RunDirectory` or `Unkept`.
 
     Attributes:
+        blueprints: As given.
+        objective: As given.
+        seed: As given.
+        teacher: As given.
         shape: Shape `(rows, ..., n)` of their outputs.
         networks: For each model function, what a run must have in common with
             another.
@@ -38,15 +42,15 @@ class Trial:
             fresh, or do not fit the teacher.
     """
 
-    def __init__(self, blueprints, distillers, run, seed, teacher, batch):
+    def __init__(self, blueprints, objective, seed, teacher, batch, run):
         self.networks = {}
         self.draws_elsewhere = set()
         self.workshop = None
-        self._blueprints = blueprints
-        self._distillers = distillers
+        self.blueprints = blueprints
+        self.objective = objective
+        self.seed = seed
+        self.teacher = teacher
         self._run = run
-        self._seed = seed
-        self._teacher = teacher
         self._x, self._y, _ = batch
         self._spare, self._tried = [], []
         shapes, before = [], teacher
@@ -71,59 +75,40 @@ class Trial:
         rows = first_rows(self._x)
         shape = None if self._y is None else self._y.shape
         compiled = [
-            self._blueprints.compiled(model, rows, shape)
+            self.blueprints.compiled(model, rows, shape)
             for model in self._spare
         ]
-        self.workshop = Workshop(
-            compiled, (rows, self._y), self._distillers.make
-        )
+        self.workshop = Workshop(compiled, (rows, self._y), self._distiller)
 
     def _pair(self, function, before):
         """Two models of a function, checked, and their outputs' shapes."""
+        from_logits = self.blueprints.from_logits
         pair, shapes = [], []
         for number in range(2):
-            keras.utils.set_random_seed(seeds.derive(self._seed, number))
-            pair.append(self._blueprints.fresh(function, before))
-            shapes.append(self._distillers.output_shape(pair[-1], self._x))
+            keras.utils.set_random_seed(seeds.derive(self.seed, number))
+            pair.append(self.blueprints.fresh(function, before))
+            output = prediction(pair[-1], self._x, from_logits)
+            shapes.append(output.shape)
         apart(*pair, ("model of one call of `model_fn`", "next"))
         _check_optimizers(*pair)
         _check_seeds(*pair)
         self.networks[function] = self._run.inspect(pair[0], self._x)
-        parent = pair[1] if self._teacher is None else self._teacher
-        if self._distillers.objective.needs_teacher:
-            self._tried.append(self._distillers.make(pair[0], parent))
+        parent = pair[1] if self.teacher is None else self.teacher
+        if self.objective.needs_teacher:
+            self._tried.append(self._distiller(pair[0], parent))
             self._tried[-1].check_models(self._x)
-        seeds.set_seed(seeds.derive(self._seed, 0))
-        again = self._blueprints.fresh(function, before)
+        seeds.set_seed(seeds.derive(self.seed, 0))
+        again = self.blueprints.fresh(function, before)
         if not _same_weights(again, pair[0]):
             self.draws_elsewhere.add(function)
         self._spare += pair
         return pair, shapes
 
-
-class Distillers:
-    """Makes the `Distiller`s of a run.
-
-    Args:
-        objective: The `Objective` of the run.
-        from_logits: Says what the models give that do not say it themselves.
-
-    Attributes:
-        objective: As given.
-    """
-
-    def __init__(self, objective, from_logits):
-        self.objective = objective
-        self._from_logits = from_logits
-
-    def make(self, student, teacher):
+    def _distiller(self, student, teacher):
         """A `Distiller`; without a teacher, of the labels alone."""
         objective = "labels" if teacher is None else self.objective
-        return Distiller(student, teacher, objective, self._from_logits)
-
-    def output_shape(self, model, x):
-        """The shape of a model's output, checked to be a classifier's."""
-        return prediction(model, x, self._from_logits).shape
+        from_logits = self.blueprints.from_logits
+        return Distiller(student, teacher, objective, from_logits)
 
 
 def _check_optimizers(one, other):
