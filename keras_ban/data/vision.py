@@ -7,8 +7,8 @@ import numpy as np
 import tensorflow as tf
 
 from keras_ban import checks
-from keras_ban.data.augmentation import augmentation
-from keras_ban.data.augmentation import crop_and_flip
+from keras_ban.data.augmentations import augmentation
+from keras_ban.data.augmentations import crop_and_flip
 from keras_ban.data.prepared import ROWS
 from keras_ban.data.prepared import Prepared
 

@@ -9,10 +9,10 @@ from keras import layers
 
 from keras_ban import checks
 from keras_ban.models.blocks import Blocks
-from keras_ban.models.densenet import FIRST_FILTERS
-from keras_ban.models.densenet import SMALLEST
-from keras_ban.models.densenet import build
-from keras_ban.models.densenet import units as units_of
+from keras_ban.models.densenets import FIRST_FILTERS
+from keras_ban.models.densenets import SMALLEST
+from keras_ban.models.densenets import build
+from keras_ban.models.densenets import units as units_of
 from keras_ban.models.matching import end
 from keras_ban.models.matching import halved_shapes
 from keras_ban.models.matching import share_ends

@@ -4,9 +4,9 @@ import inspect
 import re
 
 from keras_ban.models import students
-from keras_ban.models.densenet import densenet
-from keras_ban.models.pre_resnet import pre_resnet
-from keras_ban.models.wide_resnet import wide_resnet
+from keras_ban.models.densenets import densenet
+from keras_ban.models.pre_resnets import pre_resnet
+from keras_ban.models.wide_resnets import wide_resnet
 
 # What the numbers in a name are.
 _FAMILIES = {

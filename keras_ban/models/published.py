@@ -5,8 +5,8 @@ Tables 1 and 2), for 100 classes those of `count_params` without the moving
 averages.
 """
 
-from keras_ban.models.densenet import densenet
-from keras_ban.models.wide_resnet import wide_resnet
+from keras_ban.models.densenets import densenet
+from keras_ban.models.wide_resnets import wide_resnet
 
 
 def densenet_112_33(num_classes=100, **options):
