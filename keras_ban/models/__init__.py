@@ -5,7 +5,6 @@ from keras_ban.models.by_name import takes_teacher
 from keras_ban.models.densenets import densenet
 from keras_ban.models.matching import hidden_shapes
 from keras_ban.models.matching import share_ends
-from keras_ban.models.pre_resnets import pre_resnet
 from keras_ban.models.published import densenet_80_80
 from keras_ban.models.published import densenet_80_120
 from keras_ban.models.published import densenet_90_60
@@ -14,10 +13,11 @@ from keras_ban.models.published import wide_resnet_28_1
 from keras_ban.models.published import wide_resnet_28_2
 from keras_ban.models.published import wide_resnet_28_5
 from keras_ban.models.published import wide_resnet_28_10
+from keras_ban.models.resnets import pre_resnet
+from keras_ban.models.resnets import wide_resnet
 from keras_ban.models.students import ban_densenet
 from keras_ban.models.students import ban_pre_resnet
 from keras_ban.models.students import ban_wide_resnet
-from keras_ban.models.wide_resnets import wide_resnet
 
 __all__ = [
     "ban_densenet",

@@ -5,8 +5,8 @@ import re
 
 from keras_ban.models import students
 from keras_ban.models.densenets import densenet
-from keras_ban.models.pre_resnets import pre_resnet
-from keras_ban.models.wide_resnets import wide_resnet
+from keras_ban.models.resnets import pre_resnet
+from keras_ban.models.resnets import wide_resnet
 
 # What the numbers in a name are.
 _FAMILIES = {
@@ -52,7 +52,7 @@ def get(name, num_classes=100, **options):
     if function is None or len(texts) != len(kinds):
         _unknown(name)
     try:
-        numbers = [kind(t) for kind, t in zip(kinds, texts, strict=True)]
+        numbers = [kind(text) for kind, text in zip(kinds, texts, strict=True)]
     except ValueError:
         _unknown(name)
     known = inspect.signature(function).parameters

@@ -5,7 +5,7 @@ from keras import layers
 
 from keras_ban import checks
 from keras_ban.models.blocks import Blocks
-from keras_ban.models.options import check
+from keras_ban.models.options import check_options
 
 FIRST_FILTERS = 16
 # Two transitions halve the image.
@@ -56,10 +56,15 @@ def densenet(
     """
     checks.integer("depth", depth, 10)
     checks.integer("growth_rate", growth_rate, 1)
-    check(num_classes, input_shape, weight_decay, SMALLEST)
-    check_compression(compression)
-    return build(
-        [growth_rate] * units(depth),
+    check_options(num_classes, input_shape, weight_decay, SMALLEST)
+    checks.number(
+        "compression",
+        compression,
+        lambda v: 0 < v <= 1,
+        "a number above 0, 1 at most",
+    )
+    return build_densenet(
+        [growth_rate] * units_in_block(depth),
         compression,
         num_classes,
         input_shape,
@@ -68,22 +73,12 @@ def densenet(
     )
 
 
-def units(depth):
+def units_in_block(depth):
     """How many units each of the three blocks has."""
     return -(-(depth - 4) // 6)
 
 
-def check_compression(compression):
-    """Checks that this is a share of the channels."""
-    checks.number(
-        "compression",
-        compression,
-        lambda v: 0 < v <= 1,
-        "a number above 0, 1 at most",
-    )
-
-
-def build(
+def build_densenet(
     growth_rates, compression, num_classes, input_shape, weight_decay, name
 ):
     """The network with a unit in each block for each of the growth rates."""

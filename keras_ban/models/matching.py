@@ -61,7 +61,8 @@ def halved_shapes(teacher):
             f"a known height and width. Received: {size}. Build it with the "
             "`input_shape` of your images."
         )
-    halved = [(size[0] // 2**k, size[1] // 2**k) for k in range(len(shapes))]
+    height, width = size
+    halved = [(height // 2**k, width // 2**k) for k in range(len(shapes))]
     sizes = [shape[:2] for shape in shapes]
     if sizes != halved:
         raise ValueError(
@@ -92,8 +93,13 @@ def share_ends(student, teacher):
     """
     _check_model(teacher)
     for kind, place in ((layers.Conv2D, 0), (layers.Dense, -1)):
-        ours, theirs = (end(m, kind, place) for m in (student, teacher))
-        shapes = [[tuple(w.shape) for w in x.weights] for x in (ours, theirs)]
+        ours, theirs = (
+            end_layer(model, kind, place) for model in (student, teacher)
+        )
+        shapes = [
+            [tuple(weight.shape) for weight in layer.weights]
+            for layer in (ours, theirs)
+        ]
         if shapes[0] != shapes[1]:
             raise ValueError(
                 f"The student {student.name!r} cannot share the layer "
@@ -107,7 +113,7 @@ def share_ends(student, teacher):
     return student
 
 
-def end(model, kind, place):
+def end_layer(model, kind, place):
     """The first layer of a kind (`place=0`), or the last one (`-1`)."""
     found = [layer for layer in model.layers if isinstance(layer, kind)]
     if found:

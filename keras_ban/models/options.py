@@ -5,7 +5,7 @@ import numbers
 from keras_ban import checks
 
 
-def check(num_classes, input_shape, weight_decay, least=1, known=False):
+def check_options(num_classes, input_shape, weight_decay, least=1, known=False):
     """Checks the arguments that all networks take.
 
     Args:
@@ -21,8 +21,8 @@ def check(num_classes, input_shape, weight_decay, least=1, known=False):
     checks.integer("num_classes", num_classes, 1)
     is_shape = isinstance(input_shape, (tuple, list)) and len(input_shape) == 3
     *sizes, channels = input_shape if is_shape else (0, 0, 0)
-    if not _whole(channels, 1) or not all(
-        _whole(n, least) or (n is None and not known) for n in sizes
+    if not _is_whole(channels, 1) or not all(
+        _is_whole(size, least) or (size is None and not known) for size in sizes
     ):
         raise ValueError(
             "Invalid value for argument `input_shape`. Expected (height, "
@@ -34,5 +34,5 @@ def check(num_classes, input_shape, weight_decay, least=1, known=False):
     )
 
 
-def _whole(n, least):
-    return isinstance(n, numbers.Integral) and n >= least
+def _is_whole(size, least):
+    return isinstance(size, numbers.Integral) and size >= least

@@ -4,6 +4,8 @@ Source of all: Furlanello et al., "Born-Again Neural Networks", 2018, Tables 4
 and 5, whose teacher is DenseNet-90-60.
 """
 
+import itertools
+
 import keras
 from keras import layers
 
@@ -11,14 +13,16 @@ from keras_ban import checks
 from keras_ban.models.blocks import Blocks
 from keras_ban.models.densenets import FIRST_FILTERS
 from keras_ban.models.densenets import SMALLEST
-from keras_ban.models.densenets import build
-from keras_ban.models.densenets import units as units_of
-from keras_ban.models.matching import end
+from keras_ban.models.densenets import build_densenet
+from keras_ban.models.densenets import units_in_block
+from keras_ban.models.matching import end_layer
 from keras_ban.models.matching import halved_shapes
 from keras_ban.models.matching import share_ends
-from keras_ban.models.options import check
+from keras_ban.models.options import check_options
 
-_DEPTH, _GROWTH_RATE, _COMPRESSION = 90, 60, 0.5
+_UNITS, _GROWTH_RATE, _COMPRESSION = units_in_block(90), 60, 0.5
+# What each of its dense blocks adds.
+_CHANNELS = _UNITS * _GROWTH_RATE
 
 
 def ban_densenet(
@@ -57,20 +61,18 @@ def ban_densenet(
     Example:
     >>> student = keras_ban.models.ban_densenet(depth=2)
     """
-    units = units_of(_DEPTH)
     checks.number(
         "depth", depth, lambda v: 0 < v <= 60, "a positive factor, 60 at most"
     )
-    check(num_classes, input_shape, weight_decay, SMALLEST)
+    check_options(num_classes, input_shape, weight_decay, SMALLEST)
     checks.number(
         "compression", compression, lambda v: 0 < v <= 2, "a factor in (0, 2]"
     )
-    count = max(int(units * depth + 0.5), 1)
-    rest = units * _GROWTH_RATE
+    units = max(int(_UNITS * depth + 0.5), 1)
     # As even as whole numbers can be.
-    rates = [rest * (k + 1) // count - rest * k // count for k in range(count)]
-    return build(
-        rates,
+    reached = [_CHANNELS * unit // units for unit in range(units + 1)]
+    return build_densenet(
+        [after - before for before, after in itertools.pairwise(reached)],
         _COMPRESSION * compression,
         num_classes,
         input_shape,
@@ -141,10 +143,16 @@ def ban_wide_resnet(
             return x
         return blocks.convolution(blocks.activated(x), channels, 1)
 
-    _check(units, ratio)
-    name = f"ban_wide_resnet_{units}_{ratio:g}"
-    options = num_classes, input_shape, weight_decay
-    return _matched(name, stage, teacher, share, options)
+    _check_stages(units, ratio)
+    return _matched(
+        f"ban_wide_resnet_{units}_{ratio:g}",
+        stage,
+        teacher,
+        share,
+        num_classes,
+        input_shape,
+        weight_decay,
+    )
 
 
 def ban_pre_resnet(
@@ -174,24 +182,17 @@ def ban_pre_resnet(
         units: Residual blocks in a stage, a positive integer.
         ratio: Factor of the channels inside the blocks, a positive number of
             at most 8. Defaults to `1.0`.
-        teacher: A convolutional functional or sequential `keras.Model`, as
-            `densenet` gives, whose shapes, images and classes the student
-            takes. Defaults to `None`: those of DenseNet-90-60.
-        share: Whether the student takes over the teacher's first convolution
-            and last layer, as frozen copies. Defaults to `True`.
-        num_classes: Number of logits, if there is no teacher. Defaults to
-            `100`.
-        input_shape: `(height, width, channels)`, if there is no teacher.
-            Defaults to `(32, 32, 3)`.
-        weight_decay: As of SGD, in every weight's gradient. Defaults to
-            `5e-4`.
+        teacher: As in `ban_wide_resnet`. Defaults to `None`.
+        share: As in `ban_wide_resnet`. Defaults to `True`.
+        num_classes: As in `ban_wide_resnet`. Defaults to `100`.
+        input_shape: As in `ban_wide_resnet`. Defaults to `(32, 32, 3)`.
+        weight_decay: As in `ban_wide_resnet`. Defaults to `5e-4`.
 
     Returns:
         An uncompiled `keras.Model` that gives logits.
 
     Raises:
-        ValueError: If an argument is not of its kind, or if no such network
-            matches the teacher.
+        ValueError: As in `ban_wide_resnet`.
 
     Example:
     >>> student = keras_ban.models.ban_pre_resnet(14, 0.5, teacher)
@@ -203,31 +204,51 @@ def ban_pre_resnet(
             x = blocks.bottleneck(x, channels, inner)
         return x
 
-    _check(units, ratio)
-    name = f"ban_pre_resnet_{units}_{ratio:g}"
-    options = num_classes, input_shape, weight_decay
-    return _matched(name, stage, teacher, share, options)
+    _check_stages(units, ratio)
+    return _matched(
+        f"ban_pre_resnet_{units}_{ratio:g}",
+        stage,
+        teacher,
+        share,
+        num_classes,
+        input_shape,
+        weight_decay,
+    )
 
 
-def _check(units, ratio):
+def _check_stages(units, ratio):
     checks.integer("units", units, 1)
     checks.number(
         "ratio", ratio, lambda v: 0 < v <= 8, "a positive number, 8 at most"
     )
 
 
-def _matched(name, stage, teacher, share, options):
-    """A network of such stages, of the shapes of a teacher."""
-    num_classes, input_shape, weight_decay = options
+def _matched(
+    name, stage, teacher, share, num_classes, input_shape, weight_decay
+):
+    """A network of such stages, of the shapes of a teacher.
+
+    Args:
+        name: Of the model.
+        stage: A function of `Blocks`, a tensor, the channels to end with and
+            whether it is the last stage, that gives a tensor.
+        teacher: As the students take it.
+        share: As the students take it.
+        num_classes: Number of logits, if there is no teacher.
+        input_shape: `(height, width, channels)`, if there is no teacher.
+        weight_decay: As of SGD.
+    """
     if teacher is None:
-        check(*options, SMALLEST, known=True)
+        check_options(
+            num_classes, input_shape, weight_decay, SMALLEST, known=True
+        )
         channels, first = _densenet_channels(), FIRST_FILTERS
     else:
         channels = [shape[-1] for shape in halved_shapes(teacher)]
         input_shape = teacher.input_shape[1:]
         num_classes = teacher.output_shape[-1]
-        first = end(teacher, layers.Conv2D, 0).filters
-        check(num_classes, input_shape, weight_decay)
+        first = end_layer(teacher, layers.Conv2D, 0).filters
+        check_options(num_classes, input_shape, weight_decay)
     blocks = Blocks(weight_decay, projected=False)
     inputs = keras.Input(input_shape)
     x = blocks.convolution(inputs, first, 3)
@@ -243,7 +264,7 @@ def _densenet_channels():
     """The channels of DenseNet-90-60's dense blocks, as of `hidden_shapes`."""
     channels, found = FIRST_FILTERS, []
     for block in range(3):
-        channels += units_of(_DEPTH) * _GROWTH_RATE
+        channels += _CHANNELS
         channels = int(channels * _COMPRESSION) if block < 2 else channels
         found.append(channels)
     return found
