@@ -1,4 +1,4 @@
-"""Data sets of the born-again experiments."""
+"""Image classification sets, and how their images are augmented."""
 
 from keras_ban.data import vision
 

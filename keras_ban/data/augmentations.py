@@ -93,8 +93,7 @@ def augmentation(names, data=None):
     >>> lineage = ban.fit(*data.train, augment=augment)
     """
     names = [names] if isinstance(names, str) else list(names)
-    unknown = [n for n in names if n not in (*_SINGLE, *_MIXED)]
-    if unknown:
+    if any(name not in (*_SINGLE, *_MIXED) for name in names):
         raise ValueError(
             f"Unknown augmentation. Expected one or several of "
             f"{', '.join((*_SINGLE, *_MIXED))}. Received: {names}"
@@ -105,8 +104,8 @@ def augmentation(names, data=None):
         _check_channels(data)
     if {*names} & {*_MIXED}:
         _check_mixed(names, data)
-    single = [_SINGLE[n](data) for n in names if n in _SINGLE]
-    mixed = [_MIXED[n]() for n in names if n in _MIXED]
+    single = [_SINGLE[name](data) for name in names if name in _SINGLE]
+    mixed = [_MIXED[name]() for name in names if name in _MIXED]
 
     def show(image, seed):
         for number, function in enumerate(single):
@@ -166,7 +165,9 @@ def _mix(name, **options):
     def mix(image, label, partner, other, seed):
         pair = {
             "images": tf.stack([image, partner]),
-            "labels": tf.stack([tf.cast(y, "float32") for y in (label, other)]),
+            "labels": tf.stack(
+                [tf.cast(row, "float32") for row in (label, other)]
+            ),
         }
         found = layer(pair, seed)
         view = tf.ensure_shape(found["images"][0], image.shape)

@@ -71,17 +71,21 @@ def _drawing_from(seed):
     """Lets each draw have a seed of its own that follows from `seed`."""
     count = itertools.count()
 
-    def own():
+    def own_seed():
         return tf.random.experimental.stateless_fold_in(seed, next(count))
 
     def uniform(shape, minval=0, maxval=None, dtype=tf.float32, **_):
-        return tf.random.stateless_uniform(shape, own(), minval, maxval, dtype)
+        return tf.random.stateless_uniform(
+            shape, own_seed(), minval, maxval, dtype
+        )
 
     def normal(shape, mean=0.0, stddev=1.0, dtype=tf.float32, **_):
-        return tf.random.stateless_normal(shape, own(), mean, stddev, dtype)
+        return tf.random.stateless_normal(
+            shape, own_seed(), mean, stddev, dtype
+        )
 
     def gamma(shape, alpha, beta=None, dtype=tf.float32, **_):
-        return tf.random.stateless_gamma(shape, own(), alpha, beta, dtype)
+        return tf.random.stateless_gamma(shape, own_seed(), alpha, beta, dtype)
 
     def shuffle(value, **_):
         # Of a pair: each is mixed with the other, not with itself.
@@ -97,7 +101,7 @@ def _drawing_from(seed):
         ),
         mock.patch.multiple(
             tf.random.Generator,
-            **{name: method(f) for name, f in functions.items()},
+            **{name: method(function) for name, function in functions.items()},
         ),
     ):
         yield

@@ -70,7 +70,7 @@ class Prepared:
         }
         self._info = self._prepared_info(download)
         found = self._info.splits
-        tests = [s for s in ("test", "validation") if s in found]
+        tests = [split for split in ("test", "validation") if split in found]
         if "train" not in found or not tests:
             raise ValueError(
                 f"The data set {name!r} has no images to train on and to test. "
@@ -126,7 +126,7 @@ class Prepared:
 
     def _unreadable(self, split, why, error=None):
         files = self._info.splits[split].filepaths
-        path = self._damaged(split) or f"one of {[str(p) for p in files]}"
+        path = self._damaged(split) or f"one of {[str(file) for file in files]}"
         raise ValueError(
             f"The data set {self._info.name!r} cannot be read: {why} The "
             f"damaged file is {path}. Delete the folder "
@@ -205,7 +205,7 @@ def _builder(name, data_dir):
     except json_format.ParseError as error:
         folder = pathlib.Path(data_dir or tfds.core.constants.DATA_DIR)
         folder /= re.split("[:/]", name)[0]
-        files = [str(p) for p in folder.glob("**/dataset_info.json")]
+        files = map(str, folder.glob("**/dataset_info.json"))
         raise ValueError(
             f"The data set {name!r} cannot be read: {error} The damaged file "
             f"is {' or '.join(files)}. Delete its folder and prepare the set "

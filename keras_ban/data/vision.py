@@ -160,7 +160,8 @@ def from_arrays(train, test, class_names=None, validation=0.1, one_hot=False):
     held_out = _held_out(len(train[0]), validation)
     kept = np.setdiff1d(np.arange(len(train[0])), held_out)
     mean, std = _statistics(
-        train[0][kept[i : i + ROWS]] for i in range(0, len(kept), ROWS)
+        train[0][kept[start : start + ROWS]]
+        for start in range(0, len(kept), ROWS)
     )
 
     def finished(x, y):
@@ -187,7 +188,7 @@ def _streamed(source, validation, one_hot, batch_size):
     """`Images` of data sets that are read from disk."""
     train, test = source.splits
     source.check()
-    held_out = _count(source.count(train), validation)
+    held_out = _held_out_count(source.count(train), validation)
     kept = source.count(train) - held_out
     classes = len(source.class_names)
 
@@ -217,7 +218,7 @@ def _streamed(source, validation, one_hot, batch_size):
 
 
 def _check_digits(**given):
-    for name in (n for n, value in given.items() if value is not None):
+    for name in (name for name, value in given.items() if value is not None):
         raise ValueError(
             f"`{name}` is for sets of TensorFlow Datasets. Expected 'digits' "
             f"without it: 1,797 images of 8×8 pixels in memory. Leave `{name}` "
@@ -244,18 +245,20 @@ def _digits():
 
 def _held_out(rows, validation):
     """The numbers of the examples for validation, in order."""
-    count = _count(rows, validation)
+    count = _held_out_count(rows, validation)
     return np.sort(np.random.default_rng(0).permutation(rows)[:count])
 
 
-def _count(rows, validation):
+def _held_out_count(rows, validation):
     """How many of the rows are held out."""
 
-    def count(v):
-        return round(v * rows) if v < 1 else v
+    def count(given):
+        return round(given * rows) if given < 1 else given
 
-    def valid(v):
-        return v == 0 or (v > 0 and 1 <= count(v) < rows and count(v) % 1 == 0)
+    def valid(given):
+        return given == 0 or (
+            given > 0 and 1 <= count(given) < rows and count(given) % 1 == 0
+        )
 
     expected = (
         f"a share or a whole number of the {rows} training images that holds "

@@ -21,9 +21,10 @@ class Columns:
         self.categories, self._places = {}, []
         if not hasattr(X, "iloc"):
             return
-        kinds = [getattr(t, "kind", "O") for t in X.infer_objects().dtypes]
-        self._places = [k for k, v in enumerate(kinds) if v not in "biufmM"]
-        self._dates = [k for k, v in enumerate(kinds) if v in "mM"]
+        types = X.infer_objects().dtypes
+        kinds = [*enumerate(getattr(dtype, "kind", "O") for dtype in types)]
+        self._places = [place for place, kind in kinds if kind not in "biufmM"]
+        self._dates = [place for place, kind in kinds if kind in "mM"]
         if self._places:
             part = X.iloc[:, self._places]
             self._encoder = OrdinalEncoder(

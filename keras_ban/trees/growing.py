@@ -51,7 +51,10 @@ class Grower:
             self._standardise()
         self.p_alter = settings.p_alter
         if self.p_alter == "auto":
-            losses = {p: self._loss_on_real_rows(p) for p in _P_ALTER}
+            losses = {
+                p_alter: self._loss_on_real_rows(p_alter)
+                for p_alter in _P_ALTER
+            }
             self.p_alter = min(losses, key=losses.get)
 
     def grow(self):
@@ -71,7 +74,7 @@ class Grower:
         for size in sizes:
             self._fill(rows, self._X, self.p_alter, done, size)
             done = size
-            grown = self._grown(Bunch(x=rows.x[:done], t=rows.t[:done]))
+            grown = self._grown(_some(rows, slice(done)))
             grown.prune(choosing, self._settings.max_leaf_nodes)
             fidelity = grown.fidelity(choosing)
             if fidelity - before < self._settings.tol:
@@ -83,15 +86,12 @@ class Grower:
         rows = self._room(self._share(_HELD_OUT))
         self._fill(rows, self._X, self.p_alter, 0, len(rows.x))
         half = len(rows.x) // 2
-        return [
-            Bunch(x=rows.x[part], t=rows.t[part])
-            for part in (slice(half), slice(half, None))
-        ]
+        return _some(rows, slice(half)), _some(rows, slice(half, None))
 
     def _room(self, count):
         return Bunch(
             x=np.empty((count, self._X.shape[1]), "float32"),
-            t=np.empty((count, self._teacher.outputs)),
+            targets=np.empty((count, self._teacher.outputs)),
         )
 
     def _fill(self, rows, X, p_alter, start, stop):
@@ -109,15 +109,15 @@ class Grower:
                 f"Received: {targets.shape[1]}"
             )
         rows.x[part] = _float32(self._numbers(drawn))
-        rows.t[part] = (targets - self.center) / self.scale
+        rows.targets[part] = (targets - self.center) / self.scale
 
     def _standardise(self):
         """Keeps what is summed near 1, or squares would lose all digits."""
-        self.center = self.real.t.mean(0)
-        self.real.t -= self.center
-        spread = np.sqrt(np.square(self.real.t).sum(1).mean())
+        self.center = self.real.targets.mean(0)
+        self.real.targets -= self.center
+        spread = np.sqrt(np.square(self.real.targets).sum(1).mean())
         self.scale = spread if spread else 1.0
-        self.real.t /= self.scale
+        self.real.targets /= self.scale
 
     def _share(self, share):
         return max(int(share * self._settings.max_samples), 2)
@@ -137,7 +137,7 @@ class Grower:
             part = self._X[smeared]
             self._fill(rows, part, p_alter, 0, len(rows.x))
             grown = self._grown(rows)
-            other = Bunch(x=self.real.x[~smeared], t=self.real.t[~smeared])
+            other = _some(self.real, ~smeared)
             grown.prune(other, self._settings.max_leaf_nodes)
             loss += grown.loss(other) * len(other.x)
         return loss
@@ -171,14 +171,14 @@ class Grown:
             DecisionTreeRegressor(
                 min_samples_leaf=min_samples_leaf, random_state=0
             )
-            .fit(rows.x, _with_votes(rows.t) if votes else rows.t)
+            .fit(rows.x, _with_votes(rows.targets) if votes else rows.targets)
             .tree_
         )
         share = self.tree.n_node_samples / len(rows.x)
         self.cost = self.tree.impurity * share
         self._pruner = Pruner(self.tree, self.cost)
         self.splits = self.tree.children_left >= 0
-        total, squares = self._sums(rows, rows.t, np.square(rows.t))
+        total, squares = self._sums(rows, rows.targets, np.square(rows.targets))
         count = self.tree.n_node_samples[:, None]
         self.value = total / count
         distance = squares / count - np.square(self.value)
@@ -189,13 +189,14 @@ class Grown:
         subtrees = self._pruner.path()
         if max_leaf_nodes is not None:
             subtrees = [
-                self._pruner.within(max_leaf_nodes),
-                *(s for s in subtrees if s.sum() < max_leaf_nodes),
+                splits for splits in subtrees if splits.sum() < max_leaf_nodes
             ]
+            subtrees.insert(0, self._pruner.within(max_leaf_nodes))
         losses = self._squares(rows)
         # Of equal ones the smallest.
         self.splits = min(
-            reversed(subtrees), key=lambda s: self._in_leaves(losses, s)
+            reversed(subtrees),
+            key=lambda splits: self._in_leaves(losses, splits),
         )
 
     def loss(self, rows):
@@ -215,9 +216,10 @@ class Grown:
             variance which is not explained.
         """
         if not self._votes:
-            variance = rows.t.var(0).sum()
+            variance = rows.targets.var(0).sum()
             return self._squares(rows) / (variance if variance else 1.0)
-        named = rows.t.argmax(1)[:, None] == np.arange(rows.t.shape[1])
+        classes = np.arange(rows.targets.shape[1])
+        named = rows.targets.argmax(1)[:, None] == classes
         ones = np.ones((len(rows.x), 1))
         voted, count = self._sums(rows, named, ones)
         agreed = np.take_along_axis(voted, self.value.argmax(1)[:, None], 1)
@@ -227,15 +229,16 @@ class Grown:
         """For each node the rows' squared distances from it, over all rows."""
         ones = np.ones((len(rows.x), 1))
         total, squares, count = self._sums(
-            rows, rows.t, np.square(rows.t), ones
+            rows, rows.targets, np.square(rows.targets), ones
         )
-        v = self.value
-        found = squares - 2 * v * total + count * np.square(v)
-        return np.maximum(found, 0).sum(1) / len(rows.x)
+        distance = (
+            squares - 2 * self.value * total + count * np.square(self.value)
+        )
+        return np.maximum(distance, 0).sum(1) / len(rows.x)
 
     def _sums(self, rows, *values):
         ends = self.tree.apply(rows.x)
-        return [sums(self.tree, ends, v) for v in values]
+        return [sums(self.tree, ends, columns) for columns in values]
 
     def _in_leaves(self, losses, splits):
         return float(losses[leaves(self.tree, splits)].sum())
@@ -247,15 +250,20 @@ def _parts(start, stop):
         yield slice(at, min(at + _BATCH, stop))
 
 
+def _some(rows, part):
+    """Those rows that a slice or a mask names, and their targets."""
+    return Bunch(x=rows.x[part], targets=rows.targets[part])
+
+
 def _float32(rows):
     if hasattr(rows, "iloc"):
         return rows.to_numpy("float32", na_value=np.nan)
     return np.asarray(rows, "float32")
 
 
-def _with_votes(p):
+def _with_votes(probabilities):
     """The mean of probabilities and of a vote for the most probable class."""
-    votes = 0.5 * p
-    votes[np.arange(len(p)), p.argmax(1)] += 0.5
+    votes = 0.5 * probabilities
+    votes[np.arange(len(votes)), probabilities.argmax(1)] += 0.5
     # Of two classes, one says it all.
-    return votes[:, 1] if p.shape[1] == 2 else votes
+    return votes[:, 1] if votes.shape[1] == 2 else votes

@@ -24,12 +24,12 @@ def levels(tree):
     return found[::-1]
 
 
-def sums(tree, leaves, values):
+def sums(tree, ends, values):
     """Sums of values over the rows below each node.
 
     Args:
         tree: The tree.
-        leaves: The leaf of each row, of shape `(rows,)`.
+        ends: The leaf of each row, of shape `(rows,)`.
         values: Values of the rows, of shape `(rows, columns)`.
 
     Returns:
@@ -37,7 +37,7 @@ def sums(tree, leaves, values):
     """
     count = tree.node_count
     found = np.stack(
-        [np.bincount(leaves, column, count) for column in values.T], axis=1
+        [np.bincount(ends, column, count) for column in values.T], axis=1
     )
     for nodes in levels(tree):
         left, right = tree.children_left[nodes], tree.children_right[nodes]
@@ -78,22 +78,25 @@ class Pruner:
             splits[self._right[closed]] = False
         return splits
 
-    def within(self, leaves):
+    def within(self, max_leaf_nodes):
         """The largest of these subtrees that has no more than so many leaves.
+
+        Args:
+            max_leaf_nodes: Most leaves that it may have.
 
         Returns:
             Which nodes split, of shape `(nodes,)`.
         """
         low, high = 0.0, 2 * self._cost[0]
         found = self.at(low)
-        if found.sum() < leaves:
+        if found.sum() < max_leaf_nodes:
             return found
         found = self.at(high)
         for _ in range(_HALVINGS):
             # Prices differ by orders of magnitude.
             middle = np.sqrt(low * high) if low else high / 1e4
             splits = self.at(middle)
-            if splits.sum() >= leaves:
+            if splits.sum() >= max_leaf_nodes:
                 low = middle
             else:
                 high, found = middle, splits
@@ -106,7 +109,7 @@ class Pruner:
             A list of arrays as of `at`, none twice.
         """
         prices = [0.0, *(np.geomspace(1e-7, 1, _PRICES) * self._cost[0])]
-        found = {int(s.sum()): s for s in map(self.at, prices)}
+        found = {int(splits.sum()): splits for splits in map(self.at, prices)}
         return [found[count] for count in sorted(found, reverse=True)]
 
 

@@ -58,8 +58,8 @@ def smear(X, n_samples, p_alter=0.5, random_state=None):
     if not hasattr(X, "iloc"):
         return X[rows, np.arange(columns)]
     drawn = X.iloc[rows[:, 0]].reset_index(drop=True)
-    for k in range(1, columns):
-        drawn.isetitem(k, X.iloc[:, k].take(rows[:, k]).array)
+    for place in range(1, columns):
+        drawn.isetitem(place, X.iloc[:, place].take(rows[:, place]).array)
     return drawn
 
 
@@ -68,6 +68,6 @@ def check_p_alter(p_alter):
     checks.number(
         "p_alter",
         p_alter,
-        lambda p: 0 < p <= 1,
+        lambda v: 0 < v <= 1,
         "a probability above 0, 1 at most",
     )

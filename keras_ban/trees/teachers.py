@@ -193,7 +193,7 @@ class ClassesTeacher(Teacher):
                 f"The teacher {type(teacher).__name__} is a regressor. "
                 "Expected a classifier. Use `BornAgainTreeRegressor`."
             )
-        self._logits = isinstance(teacher, keras.Model) and _logits(teacher)
+        self._logits = _gives_logits(teacher)
         super().__init__(teacher, X)
         self.classes = self._classes(y)
 
@@ -206,20 +206,20 @@ class ClassesTeacher(Teacher):
         Returns:
             Probabilities of shape `(rows, classes)`, float64.
         """
-        p = super().__call__(rows)
+        found = super().__call__(rows)
         if (
-            p.shape[1] == 1
+            found.shape[1] == 1
             and len(getattr(self._teacher, "classes_", "..")) > 1
         ):
-            p = np.concatenate([1 - p, p], axis=1)
-        sums = p.sum(1, keepdims=True)
-        if p.min() < -1e-6 or np.abs(sums - 1).max() > 1e-3:
+            found = np.concatenate([1 - found, found], axis=1)
+        sums = found.sum(1, keepdims=True)
+        if found.min() < -1e-6 or np.abs(sums - 1).max() > 1e-3:
             raise ValueError(
                 f"The teacher {self._name} must give probabilities that sum "
-                f"to 1 in each row. Received: {p[0].tolist()}. If these are "
-                "logits, give a function that applies the softmax."
+                f"to 1 in each row. Received: {found[0].tolist()}. If these "
+                "are logits, give a function that applies the softmax."
             )
-        return np.maximum(p, 0) / sums
+        return np.maximum(found, 0) / sums
 
     def _predict(self, rows):
         if hasattr(self._teacher, "predict_proba"):
@@ -249,9 +249,11 @@ class ClassesTeacher(Teacher):
         return classes
 
 
-def _logits(model):
+def _gives_logits(teacher):
+    if not isinstance(teacher, keras.Model):
+        return False
     try:
-        return outputs.gives_logits(model)
+        return outputs.gives_logits(teacher)
     except ValueError as error:
         raise ValueError(
             f"{error} To grow a tree, you may also give a function that "
