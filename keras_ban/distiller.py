@@ -74,11 +74,6 @@ class Distiller(StandIn):
 
     def __init__(self, student, teacher, objective="ban", from_logits=None):
         checks.backend()
-        if not isinstance(student, keras.Model):
-            raise ValueError(
-                "Invalid value for argument `student`. Expected a "
-                f"`keras.Model`. Received: {student!r}"
-            )
         super().__init__(student, name="distiller")
         # Random seeds and sums are variables, of the student's devices.
         with student.distribute_strategy.scope():
@@ -128,8 +123,7 @@ class Distiller(StandIn):
             auto_scale_loss=False,
         )
         # Both terms are reduced as the label loss is where it stands alone.
-        loss = outputs.compiled_loss(student)
-        reduction = getattr(loss, "reduction", None)
+        reduction = getattr(outputs.compiled_loss(student), "reduction", None)
         if reduction in (None, "none"):
             reduction = _DEFAULT
         self._labels.reduction = reduction

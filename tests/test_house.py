@@ -49,8 +49,6 @@ QUESTIONS = {
 }
 # Who asks the same of something else than data, and of what.
 OTHERS = {
-    "checks.py/arity": "a function of the user's",
-    "data/augmentation.py": "augmentations by name or as functions",
     "feeding/views.py/check_augment": "`augment`",
     "generations/blueprints.py/_functions": "`model_fn`",
     "generations/training.py/given_callbacks": "`callbacks`",
@@ -59,7 +57,7 @@ OTHERS = {
     "runs/fingerprint.py/_named": "a configuration",
     "state/callbacks.py/_encode": "what a callback remembers",
     "tasks/checks.py/prediction": "the output of a model",
-    "trees/": "rows of scikit-learn, which has a door of its own",
+    "trees/": "rows of scikit-learn, for which it has its own door",
 }
 
 
@@ -213,7 +211,7 @@ def test_imports_point_down(copy):
     [
         ("tasks/losses.py", "from keras_ban.objectives import BAN"),
         ("feeding/door.py", "import keras_ban.born_again"),
-        ("models/names.py", "from keras_ban.data import vision"),
+        ("models/by_name.py", "from keras_ban.data import vision"),
     ],
 )
 def test_an_import_that_points_up_is_found(module, line, copy):

@@ -29,6 +29,7 @@ class Images(NamedTuple):
         class_names: Names of the classes, a tuple.
         mean: Mean of the training images in each channel, from 0 to 255.
         std: Standard deviation of these.
+        shape: `(height, width, channels)` of the images.
     """
 
     train: Any
@@ -37,13 +38,7 @@ class Images(NamedTuple):
     class_names: tuple
     mean: np.ndarray
     std: np.ndarray
-
-    @property
-    def shape(self):
-        """`(height, width, channels)` of the images."""
-        if isinstance(self.train, tf.data.Dataset):
-            return tuple(self.train.element_spec[0].shape[1:])
-        return self.train[0].shape[1:]
+    shape: tuple
 
 
 def load(
@@ -181,6 +176,7 @@ def from_arrays(train, test, class_names=None, validation=0.1, one_hot=False):
         class_names,
         mean,
         std,
+        train[0].shape[1:],
     )
 
 
@@ -214,6 +210,7 @@ def _streamed(source, validation, one_hot, batch_size):
         source.class_names,
         mean,
         std,
+        tuple(first.element_spec[0].shape[1:]),
     )
 
 

@@ -16,10 +16,18 @@ class StandIn(exact.Distributed):
 
     Attributes:
         student: As given.
+
+    Raises:
+        ValueError: If it is no `keras.Model`.
     """
 
     def __init__(self, student, name):
         super().__init__(name=name)
+        if not isinstance(student, keras.Model):
+            raise ValueError(
+                "Invalid value for argument `student`. Expected a "
+                f"`keras.Model`. Received: {student!r}"
+            )
         self.student = student
 
     def call(self, inputs, training=None):
