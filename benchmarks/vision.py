@@ -228,7 +228,7 @@ def summary(rows):
 
 
 def markdown(lines):
-    """The summary as a table, for the README."""
+    """The summary as a table, for `docs/paper.md`."""
     names = ("first network", "network", "objective", "name", "seeds")
     figures = [name for name in lines[0] if name not in names]
     rows = [[*names, *figures], ["---"] * (len(names) + len(figures))]

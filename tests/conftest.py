@@ -29,6 +29,7 @@ LONG = (
     "test_workers.py",
     "test_kills.py",
     "test_resume.py",
+    "test_documents.py",
     "test_examples.py",
     "test_run_directory.py",
     "test_workshop.py",
