@@ -16,7 +16,6 @@ from keras_ban.feeding.feed import feed
 from keras_ban.feeding.passes import clear_errors
 from keras_ban.networks.stand_in import StandIn
 from keras_ban.networks.stand_in import check_own_training
-from keras_ban.rows import PROBE_ROWS
 from keras_ban.rows import first_rows
 from keras_ban.tasks import losses
 from keras_ban.tasks import outputs
@@ -165,9 +164,8 @@ class Distiller(StandIn):
             ValueError: If the data does not fit the student, or the student
                 the teacher. Arrays and the first batches of a `PyDataset` are
                 checked whole; of a `tf.data.Dataset`, which another reading
-                could shuffle anew, the length and the shapes. And if the
-            teacher's outputs cannot be cached for this data, or are those of
-            another teacher or of other data.
+                could shuffle anew, the length. And if the teacher's outputs
+                cannot be cached, or are of another teacher or other data.
         """
         signature = inspect.signature(keras.Model.fit)
         arguments = signature.bind(self, *args, **kwargs).arguments
@@ -246,9 +244,9 @@ class Distiller(StandIn):
         """
         if type(self.objective) in objectives.BUILT_IN:
             return
-        x = first_rows(x)
+        x, y = first_rows((x, y))
         if y is not None:
-            y = ops.convert_to_tensor(y[:PROBE_ROWS])
+            y = ops.convert_to_tensor(y)
         logits = self._logits(self.student(x), self.teacher(x))
         check_objective(self.objective, y, *logits)
 
