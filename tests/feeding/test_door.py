@@ -1,0 +1,96 @@
+"""The one door: every kind of data, and what may not stand beside it."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from lineages import FIT
+from lineages import Batches
+from lineages import X
+from lineages import Y
+from lineages import batched
+from lineages import graph_fn
+
+import keras_ban
+from keras_ban.feeding.arrays import Arrays
+from keras_ban.feeding.datasets import Dataset
+from keras_ban.feeding.door import given
+from keras_ban.feeding.functions import Function
+from keras_ban.feeding.iterables import Iterable
+from keras_ban.feeding.iterables import Once
+from keras_ban.feeding.py_datasets import PyBatches
+
+
+def data_set():
+    return batched(X, Y).batch(32)
+
+
+class Loader:
+    """Batches anew in each pass, of no kind that Keras knows."""
+
+    def __iter__(self):
+        yield X[:32], Y[:32]
+        yield X[32:64], Y[32:64]
+
+
+KINDS = {
+    "array": (X, Y, Arrays),
+    "tensor": (tf.constant(X), tf.constant(Y), Arrays),
+    "structure": ({"a": X, "b": (X, X)}, Y, Arrays),
+    "tf.data": (data_set(), None, Dataset),
+    "PyDataset": (Batches(X, Y), None, PyBatches),
+    "loader": (Loader(), None, Iterable),
+    "generator": (iter(Loader()), None, Once),
+    "function": (lambda generation, epoch: data_set(), None, Function),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_kind_has_a_class_that_reads_it(kind):
+    x, y, expected = KINDS[kind]
+    examples = given(x, y, generation=0, once=True)
+    assert type(examples) is expected
+    assert given(examples) is examples
+    inputs, labels, weights = next(examples.read(1))
+    first = keras.tree.flatten(inputs)[0]
+    np.testing.assert_array_equal(first, X[:32])
+    np.testing.assert_array_equal(labels, Y[:32])
+    assert weights is None
+
+
+@pytest.mark.parametrize(
+    "x", [data_set(), Batches(X, Y), lambda g, e: data_set()]
+)
+@pytest.mark.parametrize("beside", [{"y": Y}, {"sample_weight": X[:, 0]}])
+def test_labels_beside_a_data_set_are_refused(x, beside):
+    """Plain Keras refuses them too; in silence they would be left out."""
+    ban = keras_ban.BornAgain(graph_fn)
+    with pytest.raises(ValueError, match="brings its own labels and weights"):
+        ban.fit(x, generations=1, **beside, **FIT)
+
+
+@pytest.mark.parametrize("kind", ["tf.data", "PyDataset"])
+def test_evaluation_refuses_labels_beside_a_data_set(kind):
+    lineage = keras_ban.Lineage(
+        [keras_ban.Generation(0, "Teacher", graph_fn(), "labels")]
+    )
+    with pytest.raises(ValueError, match="brings its own labels and weights"):
+        lineage.evaluate(KINDS[kind][0], Y)
+
+
+@pytest.mark.parametrize("x", [None, 3, object()])
+def test_anything_else_is_named(x):
+    with pytest.raises(ValueError, match="Expected arrays, a `tf"):
+        keras_ban.BornAgain(graph_fn).fit(x, generations=1, **FIT)
+
+
+def test_later_epochs_of_a_function_are_checked_too():
+    """What it gives for epoch 1 is no data set."""
+
+    def data(generation, epoch):
+        return data_set() if epoch == 0 else [1, 2]
+
+    with pytest.raises(Exception, match=r"returns a list, x\(0, 1\)"):
+        keras_ban.BornAgain(graph_fn).fit(
+            data, generations=1, **{**FIT, "epochs": 2}
+        )
