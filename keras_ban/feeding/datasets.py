@@ -23,11 +23,11 @@ class Dataset(Examples):
     def __init__(self, data, how):
         super().__init__(data, how)
         self._buffer = _buffer(how.shuffle)
-        self._is_ordered_here = self._buffer is not None or how.viewed
+        self._counts_steps = self._buffer is not None or how.viewed
 
     @property
     def steps(self):
-        return self.epoch_steps() if self._is_ordered_here else self.how.steps
+        return self.epoch_steps() if self._counts_steps else self.how.steps
 
     def size(self):
         count = int(self._x.cardinality())
@@ -37,21 +37,21 @@ class Dataset(Examples):
 
     def check_size(self):
         super().check_size()
-        if self._is_ordered_here:
+        if self._counts_steps:
             check_steps(self)
 
     def epochs(self, generation, seed, first, views=None):
         steps, count = self.steps, self.size()
         count = None if count == float("inf") else count
-        if not self._is_ordered_here:
-            if not steps or not first:
-                return self.as_given()
-            done = first * steps
-            done = done % count if count else done
-            return {**self.as_given(), "x": self._x.repeat().skip(done)}
+        done = first * steps if steps else 0
+        if self._buffer is None and not views:
+            data = self._x
+            if done:
+                data = data.repeat().skip(done % count if count else done)
+            return {**self.as_given(), "x": data, "steps_per_epoch": steps}
         data = _numbered(self._x) if views else self._x
         make = _shuffled(data, self._buffer, seed, count)
-        data = passes.endless(make, first * steps, count)
+        data = passes.endless(make, done, count)
         if views:
             data = passes.viewed(data, views, first, steps)
         return passes.arguments(data.prefetch(tf.data.AUTOTUNE), steps)

@@ -54,11 +54,6 @@ class Backup(keras.callbacks.CallbackList):
             **params,
         )
 
-    @property
-    def seconds(self):
-        """Wall time of this training, that before interruptions included."""
-        return time.perf_counter() - self._start
-
     def on_train_begin(self, logs=None):
         super().on_train_begin(logs)
         if self._saved:
@@ -124,7 +119,7 @@ class Backup(keras.callbacks.CallbackList):
             "total": self._total,
             "stopped": bool(self.model.stop_training),
             "logs": {k: float(v) for k, v in self._logs.items()},
-            "seconds": self.seconds,
+            "seconds": time.perf_counter() - self._start,
             "callbacks": states,
             "variables": len(values),
         }

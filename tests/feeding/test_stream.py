@@ -147,7 +147,7 @@ def test_shuffled_batches_keep_their_size():
 def test_other_data_is_left_alone():
     x = data_set().shuffle(9)
     read = feed({"x": x}).train.epochs(0, 1, 3)
-    assert read == {"x": x, "shuffle": False}
+    assert read == {"x": x, "shuffle": False, "steps_per_epoch": None}
 
 
 def unknown(generation=0, epoch=0):
