@@ -1,13 +1,15 @@
 """Small data and small models for all tests."""
 
+import builtins
 import os
+import sys
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
-import numpy as np
 import pytest
 import tensorflow as tf
+from builders import learnable
 from lineages import FIT
 from lineages import VALIDATION
 from lineages import X
@@ -30,10 +32,12 @@ LONG = (
     "test_kills.py",
     "test_resume.py",
     "test_documents.py",
+    "test_resume_callbacks.py",
     "test_examples.py",
     "test_run_directory.py",
     "test_workshop.py",
     "test_cache.py",
+    "test_views.py",
     "test_damage.py",
 )
 
@@ -56,10 +60,25 @@ def _seed_and_policy():
 @pytest.fixture
 def data():
     """96 samples of 6 features whose class, of 4, a network can learn."""
-    rng = np.random.default_rng(0)
-    x = rng.normal(size=(96, 6)).astype("float32")
-    y = (x @ rng.normal(size=(6, 4))).argmax(-1)
-    return x, y
+    return learnable(96)
+
+
+@pytest.fixture
+def uninstall(monkeypatch):
+    """Makes a package one that is not installed, as it is called."""
+    real = builtins.__import__
+
+    def uninstall(package):
+        def without(name, *rest, **options):
+            if name.split(".")[0] == package:
+                raise ImportError(f"No module named {name!r}")
+            return real(name, *rest, **options)
+
+        for name in [n for n in sys.modules if n.split(".")[0] == package]:
+            monkeypatch.delitem(sys.modules, name)
+        monkeypatch.setattr(builtins, "__import__", without)
+
+    return uninstall
 
 
 @pytest.fixture(scope="module")

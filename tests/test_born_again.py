@@ -5,19 +5,19 @@ import functools
 import keras
 import numpy as np
 import pytest
+from builders import compiled
+from builders import data_set
+from builders import mlp
 from lineages import FIT
 from lineages import VALIDATION
 from lineages import X
 from lineages import Y
-from lineages import batched
-from lineages import compiled
 from lineages import distilled
 from lineages import graph_fn
 from lineages import model_fn
-from lineages import network
 from lineages import plain
 from lineages import run
-from lineages import same
+from weights import same
 
 import keras_ban
 from keras_ban import objectives
@@ -25,7 +25,7 @@ from keras_ban import objectives
 
 def noisy_fn(eager=True):
     between = keras.layers.BatchNormalization(), keras.layers.Dropout(0.3)
-    return compiled(network(8, *between), eager)
+    return compiled(mlp(8, *between), eager)
 
 
 def test_names_who_learns_from_whom(born, lineage):
@@ -126,7 +126,7 @@ def test_result_does_not_hang_on_what_ran_before():
 def test_one_seed_one_result_with_a_shuffled_data_set():
     def train():
         keras.utils.set_random_seed(1)
-        ds = batched(X, Y).shuffle(64, seed=1).batch(32)
+        ds = data_set(X, Y).shuffle(64, seed=1).batch(32)
         return run(x=ds, y=None, batch_size=None)
 
     one, other = train(), train()

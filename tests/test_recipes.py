@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import reference
 
 from keras_ban import models
 from keras_ban import recipes
@@ -32,8 +33,19 @@ def test_a_recipe_compiles_for_its_labels(one_hot):
     model = models.wide_resnet(10, 1, 3, input_shape=(8, 8, 1))
     recipe = recipes.Recipe(epochs=1)
     assert recipe.compile(model, 4, one_hot) is model
-    y = np.eye(3)[[0, 1, 2, 1]] if one_hot else np.array([0, 1, 2, 1])
-    model.fit(np.ones((4, 8, 8, 1)), y, verbose=0)
+    losses, numbers = keras.losses, np.array([0, 1, 2, 1])
+    rows = reference.one_hot(numbers, 3)
+    kinds = losses.SparseCategoricalCrossentropy, losses.CategoricalCrossentropy
+    assert type(model.loss) is kinds[one_hot]
+    x = np.random.default_rng(0).normal(size=(4, 8, 8, 1))
+    y = rows if one_hot else numbers
+    model.fit(x, y, verbose=0)
+    found = model.evaluate(x, y, verbose=0, return_dict=True)
+    z = model.predict(x, verbose=0)
+    decay = sum(float(loss) for loss in model.losses)
+    expected = reference.labels(rows, z)[0].mean() + decay
+    assert found["loss"] == pytest.approx(expected, rel=1e-5)
+    assert found["accuracy"] == np.mean(z.argmax(-1) == numbers)
 
 
 @pytest.mark.parametrize(

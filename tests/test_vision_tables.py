@@ -5,7 +5,9 @@ import pathlib
 import sys
 import types
 
+import numpy as np
 import pytest
+from scipy import stats
 
 ROOT = pathlib.Path(__file__).parents[1]
 
@@ -143,7 +145,13 @@ def test_the_benchmark_knows_the_interval_of_its_seeds(seeds, benchmark):
     (line,) = benchmark.summary(rows)
     assert line["ECE, %"]["mean"] == pytest.approx(1.23)
     half = line["test error, %"]["±"]
-    assert half is None if seeds == 1 else 0 < half < 10
+    if seeds == 1:
+        assert half is None
+    else:
+        errors = [10 + seed % 2 for seed in range(seeds)]
+        interval = stats.t(seeds - 1).ppf(0.975)
+        expected = interval * np.std(errors, ddof=1) / np.sqrt(seeds)
+        assert half == pytest.approx(expected, rel=1e-3)
     assert "| 1.23" in benchmark.markdown([line])
 
 

@@ -1,93 +1,17 @@
-"""Augmentations: functions of data, example and seed, whoever asks."""
+"""What the augmentations do to images and labels."""
 
-import functools
-
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from replicas import mirrored
+from pictures import CLASSES
+from pictures import DATA
+from pictures import RNG
+from pictures import pictures
+from pictures import views
 
-import keras_ban
-from keras_ban import models
 from keras_ban import recipes
+from keras_ban.data import kerascv
 from keras_ban.data import vision
-from keras_ban.feeding.views import Views
-
-RNG = np.random.default_rng(0)
-NAMES = (
-    "crop_and_flip",
-    "crop",
-    "randaugment",
-    "cutout",
-    "mixup",
-    "cutmix",
-    ("crop_and_flip", "cutout", "cutmix", "mixup"),
-)
-CLASSES = 3
-
-
-@functools.cache
-def pictures(channels):
-    x = RNG.integers(0, 256, (24, 8, 8, channels)).astype("uint8")
-    y = np.arange(24) % CLASSES
-    return vision.from_arrays((x, y), (x, y), validation=0, one_hot=True)
-
-
-DATA = pictures(3)
-
-
-def mixes(names):
-    return "mix" in str(names)
-
-
-@functools.cache
-def viewer(names, channels=3, seed=5, policy="float32"):
-    """Views of any batch, and its labels, as a training is shown them."""
-    assert keras.config.dtype_policy().name == policy
-    data = pictures(channels)
-    return tf.function(
-        Views(vision.augmentation(names, data), seed=seed),
-        input_signature=[
-            tf.TensorSpec((None, 8, 8, channels)),
-            tf.TensorSpec((None, CLASSES)),
-            tf.TensorSpec((None,), "int64"),
-            tf.TensorSpec((), "int64"),
-        ],
-    )
-
-
-def views(names, numbers=None, epoch=0, **options):
-    numbers = np.arange(24) if numbers is None else numbers
-    data = pictures(options.get("channels", 3))
-    x, y = (part[numbers] for part in data.train)
-    found = viewer(names, **options)(x, y, numbers, epoch)
-    return [np.asarray(part) for part in found]
-
-
-@pytest.mark.parametrize("names", NAMES, ids=str)
-def test_a_view_follows_from_seed_example_and_epoch(names):
-    x, y = views(names, epoch=3)
-    again = views(names, epoch=3)
-    np.testing.assert_array_equal(x, again[0])
-    np.testing.assert_array_equal(y, again[1])
-    # In another batch, of another order and size.
-    some = np.array([17, 2, 9])
-    part = views(names, numbers=some, epoch=3)
-    np.testing.assert_allclose(part[0], x[some], atol=1e-5)
-    np.testing.assert_allclose(part[1], y[some], atol=1e-6)
-    others = [{"epoch": 4}]
-    if names != "randaugment":  # it takes long to trace
-        others.append({"epoch": 3, "seed": 6})
-    for other in others:
-        assert not np.array_equal(x, views(names, **other)[0])
-    assert x.shape == DATA.train[0].shape
-    assert np.isfinite(x).all()
-    if mixes(names):
-        np.testing.assert_allclose(y.sum(-1), 1, atol=1e-5)
-        assert ((y > 0.05) & (y < 0.95)).any()
-    else:
-        np.testing.assert_array_equal(y, DATA.train[1])
 
 
 @pytest.mark.parametrize("names", ["randaugment", "cutout", "cutmix"])
@@ -98,24 +22,6 @@ def test_gray_images(names):
     assert not np.array_equal(x, given)
 
 
-@pytest.mark.parametrize(
-    ("policy", "names"),
-    [
-        *(("mixed_float16", names) for names in ("cutout", "mixup", "cutmix")),
-        # It takes long to trace.
-        ("mixed_bfloat16", "randaugment"),
-    ],
-)
-def test_views_are_those_of_float32_in_half_precision(policy, names):
-    expected = views(names, epoch=3)
-    keras.config.set_dtype_policy(policy)
-    found = views(names, epoch=3, policy=policy)
-    for a, b in zip(found, expected, strict=True):
-        assert a.dtype == "float32"
-        np.testing.assert_array_equal(a, b)
-    assert keras.config.dtype_policy().name == policy
-
-
 def test_no_names_are_no_augmentation():
     assert vision.augmentation((), None) is None
     for recipe in recipes.BY_DATA.values():
@@ -123,11 +29,45 @@ def test_no_names_are_no_augmentation():
         assert (found is None) == (not recipe.augmentation)
 
 
-@pytest.mark.parametrize("names", ["randaugment", "cutout"])
-def test_a_streamed_set_is_augmented_by_its_statistics(names):
-    # Traced with arrays in the tests above.
-    streamed = DATA._replace(train=tf.data.Dataset.range(3))
-    assert callable(vision.augmentation(names, streamed))
+STREAMED = DATA._replace(
+    train=tf.data.Dataset.range(3), mean=DATA.mean + 20, std=2 * DATA.std
+)
+
+
+def test_randaugment_changes_the_pixels_of_a_streamed_set(monkeypatch):
+    seen = []
+
+    def layer(name, value_range):
+        assert (name, value_range) == ("RandAugment", (0, 255))
+
+        def add_ten(pixels, seed):
+            seen.append(np.asarray(pixels))
+            return pixels + 10
+
+        return add_ten
+
+    monkeypatch.setattr(kerascv, "layer", layer)
+    image = np.linspace(-3, 3, 8 * 8 * 3).reshape(8, 8, 3).astype("float32")
+    view = vision.augmentation("randaugment", STREAMED)(image, [3, 1])
+    mean, std = (s.astype("float64") for s in STREAMED[-2:])
+    pixels = (image * std + mean).clip(0, 255)
+    assert pixels.min() == 0 and pixels.max() == 255
+    np.testing.assert_allclose(seen, [pixels], atol=1e-3)
+    np.testing.assert_allclose(view, (pixels + 10 - mean) / std, atol=1e-5)
+
+
+def test_cutout_shows_the_mean_color_of_a_streamed_set():
+    augment = vision.augmentation("cutout", STREAMED)
+    image = DATA.train[0][0]
+    for seed in range(8):
+        view = np.asarray(augment(image, tf.constant([seed, 1], "int64")))
+        cut = (view != image).any(-1)
+        np.testing.assert_array_equal(view[~cut], image[~cut])
+        colors = view[cut] * STREAMED.std + STREAMED.mean
+        assert (colors == STREAMED.mean).all()
+        rows, columns = np.flatnonzero(cut.any(1)), np.flatnonzero(cut.any(0))
+        assert cut[np.ix_(rows, columns)].all()
+        assert len(rows) <= 4 and len(columns) <= 4
 
 
 def test_crops_and_flips_are_those_of_numpy():
@@ -202,104 +142,6 @@ def test_cutmix_takes_a_rectangle_of_another_image():
     assert cut >= 5
 
 
-@pytest.mark.parametrize(
-    "objective", ["labels", "ban", "ban+l", "cwtm", "dkpp", "kd", "logits"]
-)
-def test_soft_labels_go_through_every_objective(objective):
-    lineage = trained("cutmix", objective)
-    for generation in lineage:
-        assert np.isfinite(generation.history["loss"]).all()
-
-
-def test_label_term_is_that_of_the_mixed_labels():
-    numbers = np.arange(24)
-    lineage = trained("mixup", "labels", generations=1, epochs=1, rate=0.0)
-    for generation in lineage:
-        augment = vision.augmentation("mixup", DATA)
-        x, y = Views(augment, seed=generation.seed)(
-            *DATA.train, numbers, tf.constant(0, "int64")
-        )
-        z = np.asarray(generation.model(x, training=True), "float64")
-        z -= z.max(-1, keepdims=True)
-        log_q = z - np.log(np.exp(z).sum(-1, keepdims=True))
-        expected = -(np.asarray(y) * log_q).sum(-1).mean()
-        found = generation.history["loss"][0]
-        assert found == pytest.approx(expected, rel=1e-4)
-
-
-@pytest.mark.parametrize("names", [("crop_and_flip", "cutout", "cutmix")])
-def test_cached_is_online_and_resumed_is_whole(names, tmp_path):
-    online = trained(names, "ban+l", views=2)
-    cached = trained(names, "ban+l", views=2, teacher_outputs="cached")
-    for a, b in zip(online, cached, strict=True):
-        for one, other in zip(
-            a.model.get_weights(), b.model.get_weights(), strict=True
-        ):
-            np.testing.assert_allclose(one, other, atol=2e-4)
-
-    stops = {"first": True}
-
-    class Stop(keras.callbacks.Callback):
-        def on_epoch_end(self, epoch, logs=None):
-            if stops.pop("first", False):
-                raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        trained(names, "ban+l", directory=tmp_path, callbacks=[Stop()])
-    whole = trained(names, "ban+l")
-    resumed = trained(names, "ban+l", directory=tmp_path, callbacks=[Stop()])
-    for a, b in zip(whole, resumed, strict=True):
-        for one, other in zip(
-            a.model.get_weights(), b.model.get_weights(), strict=True
-        ):
-            np.testing.assert_array_equal(one, other)
-
-
-def test_two_replicas_see_the_views_of_one():
-    one = trained(("crop_and_flip", "cutmix"), "ban+l")
-    two = trained(("crop_and_flip", "cutmix"), "ban+l", strategy=mirrored(2))
-    for a, b in zip(one, two, strict=True):
-        for x, y in zip(
-            a.model.get_weights(), b.model.get_weights(), strict=True
-        ):
-            np.testing.assert_allclose(x, y, rtol=1e-4, atol=1e-5)
-
-
-def trained(
-    names,
-    objective,
-    generations=1,
-    epochs=2,
-    rate=0.01,
-    directory=None,
-    strategy="auto",
-    **fit_arguments,
-):
-    recipe = recipes.Recipe(epochs=epochs, batch_size=24, learning_rate=rate)
-
-    def model_fn():
-        # Without BatchNorm, which takes each replica's own statistics.
-        inputs = keras.Input((8, 8, 3))
-        x = keras.layers.Conv2D(4, 3, activation="relu")(inputs)
-        x = keras.layers.GlobalAveragePooling2D()(x)
-        model = keras.Model(inputs, keras.layers.Dense(CLASSES)(x))
-        return recipe.compile(model, 24, one_hot=True)
-
-    ban = keras_ban.BornAgain(
-        model_fn, objective, directory, seed=3, strategy=strategy
-    )
-    return ban.fit(
-        *DATA.train,
-        generations=generations,
-        epochs=epochs,
-        batch_size=24,
-        shuffle=False,
-        augment=vision.augmentation(names, DATA),
-        verbose=0,
-        **fit_arguments,
-    )
-
-
 NUMBERED = vision.from_arrays(
     (RNG.integers(0, 256, (6, 8, 8, 3)), np.arange(6) % CLASSES),
     (RNG.integers(0, 256, (6, 8, 8, 3)), np.arange(6) % CLASSES),
@@ -324,30 +166,3 @@ NUMBERED = vision.from_arrays(
 def test_bad_arguments(names, data, words):
     with pytest.raises(ValueError, match=words):
         vision.augmentation(names, data)
-
-
-@pytest.mark.parametrize(
-    ("augment", "y", "words"),
-    [
-        (lambda x, y, seed: (x, y), None, "changes labels, and the data has"),
-        (lambda x, y, seed: (x, y[:1]), DATA.train[1], "another shape.*1"),
-        (
-            vision.augmentation("mixup", DATA),
-            DATA.train[1].argmax(-1),
-            r"one-hot labels.*\('rows',\).*\(24, 3\).*`one_hot=True`",
-        ),
-        (
-            lambda x, y, seed: (x, y + tf.random.uniform(y.shape)),
-            DATA.train[1],
-            "another view each time",
-        ),
-    ],
-)
-def test_bad_functions_of_labels(augment, y, words):
-    teacher, student = (
-        models.densenet(10, 2, CLASSES, input_shape=(8, 8, 3)) for _ in range(2)
-    )
-    distiller = keras_ban.Distiller(student, teacher)
-    distiller.compile("sgd")
-    with pytest.raises(ValueError, match=words):
-        distiller.fit(DATA.train[0], y, augment=augment, verbose=0)

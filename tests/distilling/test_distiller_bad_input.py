@@ -6,38 +6,27 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from distilling import LOGITS
-from distilling import Batches
+from builders import LOGITS
+from builders import Batches
+from builders import SparseCE
+from builders import data_set
+from builders import mlp
+from builders import two_outputs
+from distilling import Counted
 from distilling import N
-from distilling import SparseCE
-from distilling import Subclass
 from distilling import bits
 from distilling import copy
 from distilling import error
 from distilling import flat
-from distilling import network
 from distilling import one_hot
 from distilling import squared_distance
 from distilling import step
-from distilling import tfdata
 from distilling import update
 from distilling import variables
 
 import keras_ban
 from keras_ban import objectives
 from keras_ban.tasks import losses
-
-
-def functional(last, n=N):
-    inputs = keras.Input((6,))
-    h = keras.layers.Dense(8)(inputs)
-    return keras.Model(inputs, last(h, n))
-
-
-def two_outputs():
-    return functional(
-        lambda h, n: [keras.layers.Dense(n)(h), keras.layers.Dense(n)(h)]
-    )
 
 
 def sharing(x, y):
@@ -51,13 +40,13 @@ def sharing(x, y):
 
 
 def itself(x, y):
-    model = network()
+    model = mlp()
     return {"student": model, "teacher": model}
 
 
 def among_teachers(x, y):
-    model = network()
-    return {"student": model, "teacher": [network(), model]}
+    model = mlp()
+    return {"student": model, "teacher": [mlp(), model]}
 
 
 def poisoned(x, value):
@@ -72,8 +61,8 @@ def relabelled(y, value):
     return y
 
 
-def uncompiled_subclass(x):
-    model = Subclass()
+def uncompiled(x):
+    model = Counted()
     model(x)
     return model
 
@@ -120,7 +109,7 @@ BAD = {
     ),
     "list with a stranger": (
         "Invalid value for argument `teacher`",
-        lambda x, y: {"teacher": [network(), "teacher.keras"]},
+        lambda x, y: {"teacher": [mlp(), "teacher.keras"]},
     ),
     "student is no model": (
         "Invalid value for argument `student`",
@@ -132,11 +121,14 @@ BAD = {
     ),
     "other classes": (
         "must give the same classes",
-        lambda x, y: {"teacher": network(n=N + 1)},
+        lambda x, y: {"teacher": mlp(outputs=N + 1)},
     ),
     "other classes in a data set": (
         "must give the same classes",
-        lambda x, y: {"teacher": network(n=N + 1), "x": tfdata(x, y)},
+        lambda x, y: {
+            "teacher": mlp(outputs=N + 1),
+            "x": data_set(x, y, size=96),
+        },
     ),
     "label too large": (
         "class numbers from 0 to 3",
@@ -174,8 +166,8 @@ BAD = {
     "two columns for a sigmoid": (
         "Invalid labels",
         lambda x, y: {
-            "student": network("sigmoid", n=1),
-            "teacher": network("sigmoid", n=1),
+            "student": mlp(last="sigmoid", outputs=1),
+            "teacher": mlp(last="sigmoid", outputs=1),
             "y": np.eye(2)[y // 2],
             "loss": "binary_crossentropy",
         },
@@ -186,7 +178,7 @@ BAD = {
     ),
     "no labels for kd in a data set": (
         "learns from labels",
-        lambda x, y: {"objective": "kd", "x": tfdata(x)},
+        lambda x, y: {"objective": "kd", "x": data_set(x, size=96)},
     ),
     "NaN": ("NaN or infinity", lambda x, y: {"x": poisoned(x, np.nan)}),
     "infinity": ("NaN or infinity", lambda x, y: {"x": poisoned(x, np.inf)}),
@@ -196,24 +188,24 @@ BAD = {
     ),
     "relu student": (
         UNCERTAIN,
-        lambda x, y: {"student": network("relu"), "loss": squared_distance},
+        lambda x, y: {"student": mlp(last="relu"), "loss": squared_distance},
     ),
     "relu student without loss": (
         UNCERTAIN,
-        lambda x, y: {"student": network("relu"), "loss": None},
+        lambda x, y: {"student": mlp(last="relu"), "loss": None},
     ),
-    "relu teacher": (UNCERTAIN, lambda x, y: {"teacher": network("relu")}),
+    "relu teacher": (UNCERTAIN, lambda x, y: {"teacher": mlp(last="relu")}),
     "relu teacher in a list": (
         UNCERTAIN,
-        lambda x, y: {"teacher": [network(), network("relu")]},
+        lambda x, y: {"teacher": [mlp(), mlp(last="relu")]},
     ),
     "uncompiled subclass": (
         UNCERTAIN,
-        lambda x, y: {"teacher": uncompiled_subclass(x)},
+        lambda x, y: {"teacher": uncompiled(x)},
     ),
     "subclass without loss": (
         UNCERTAIN,
-        lambda x, y: {"student": uncompiled_subclass(x), "loss": None},
+        lambda x, y: {"student": uncompiled(x), "loss": None},
     ),
     "linear student, loss on probabilities": (
         UNCERTAIN,
@@ -221,21 +213,21 @@ BAD = {
     ),
     "softmax student, loss on logits": (
         UNCERTAIN,
-        lambda x, y: {"student": network("softmax")},
+        lambda x, y: {"student": mlp(last="softmax")},
     ),
     "several sigmoids": (
         UNCERTAIN,
-        lambda x, y: {"student": network("sigmoid"), "loss": None},
+        lambda x, y: {"student": mlp(last="sigmoid"), "loss": None},
     ),
     "several sigmoids with a loss": (
         "says that it gives probabilities, and does not",
-        lambda x, y: {"student": network("sigmoid"), "loss": SOFTMAX},
+        lambda x, y: {"student": mlp(last="sigmoid"), "loss": SOFTMAX},
     ),
     "softmax of one class": (
         "has one class only",
         lambda x, y: {
-            "student": network("softmax", n=1),
-            "teacher": network("sigmoid", n=1),
+            "student": mlp(last="softmax", outputs=1),
+            "teacher": mlp(last="sigmoid", outputs=1),
             "y": y > 1,
             "loss": "binary_crossentropy",
         },
@@ -269,8 +261,8 @@ def test_bad_input_is_refused_before_the_first_step(data, match, case):
     x, y = data
     case = case(x, y)
     x, y = case.pop("x", x), case.pop("y", y)
-    student = case.setdefault("student", network())
-    case.setdefault("teacher", network())
+    student = case.setdefault("student", mlp())
+    case.setdefault("teacher", mlp())
     loss = case.pop("loss", LOGITS)
     is_model = isinstance(student, keras.Model)
     before = bits(variables(student)) if is_model else None
@@ -292,15 +284,15 @@ def test_bad_input_is_refused_before_the_first_step(data, match, case):
 
 def test_fit_needs_a_compiled_student(data):
     with pytest.raises(ValueError, match="compile"):
-        keras_ban.Distiller(network(), network()).fit(*data, verbose=0)
+        keras_ban.Distiller(mlp(), mlp()).fit(*data, verbose=0)
 
 
 @pytest.mark.parametrize("last", [None, "softmax"])
 def test_argument_says_what_a_model_does_not_say(data, last):
     x, y = data
-    start, teacher = network(), network()
+    start, teacher = mlp(), mlp()
     expected = step(copy(start), teacher, "kd", x, y)
-    student, unsaid = copy(start, last=last), uncompiled_subclass(x)
+    student, unsaid = copy(start, last=last), uncompiled(x)
     unsaid.set_weights(teacher.get_weights())
     model = keras_ban.Distiller(student, unsaid, "kd", from_logits=True)
     model.compile(keras.optimizers.SGD(1.0), run_eagerly=True)
@@ -310,7 +302,7 @@ def test_argument_says_what_a_model_does_not_say(data, last):
 
 def test_no_step_at_the_teachers_own_weights(data):
     x, y = data
-    teacher = network(scale=3.0)
+    teacher = mlp(scale=3.0)
     student = copy(teacher)
     for objective in ("ban", "logits", objectives.KD(alpha=0)):
         assert not flat(step(student, teacher, objective, x, y)).any()
@@ -320,7 +312,7 @@ def test_objective_given_is_not_changed(data):
     x, y = data
     objective = objectives.KD(temperature=3)
     loss = SparseCE(from_logits=True, reduction="sum")
-    step(network(), network(), objective, x, y, loss=loss)
+    step(mlp(), mlp(), objective, x, y, loss=loss)
     assert objective.reduction == "sum_over_batch_size"
     assert objective.label_loss is losses.cross_entropy
     assert math.isclose(objective.temperature, 3)
@@ -340,35 +332,35 @@ def test_fit_arguments_are_checked_before_the_first_step(
     if "validation_data" in arguments:
         x, y = arguments["validation_data"]
         arguments = {"validation_data": (x, np.array(y))}
-    student = network()
+    student = mlp()
     student.compile("sgd", LOGITS)
     with pytest.raises(ValueError, match=words):
-        keras_ban.Distiller(student, network()).fit(
-            *data, verbose=0, **arguments
-        )
+        keras_ban.Distiller(student, mlp()).fit(*data, verbose=0, **arguments)
     assert int(student.optimizer.iterations) == 0
 
 
-@pytest.mark.parametrize("count", [0, None])
-def test_data_sets_without_a_batch_or_an_end(data, count):
+@pytest.mark.parametrize(
+    ("count", "words"), [(0, "is empty"), (None, "is infinite")]
+)
+def test_data_sets_without_a_batch_or_an_end(data, count, words):
     ds = tf.data.Dataset.from_tensor_slices(data).batch(32)
     ds = ds.repeat() if count is None else ds.take(0)
-    student = network()
+    student = mlp()
     student.compile("sgd", LOGITS)
-    with pytest.raises(ValueError, match=r"empty|infinite"):
-        keras_ban.Distiller(student, network()).fit(ds, verbose=0)
+    with pytest.raises(ValueError, match=words):
+        keras_ban.Distiller(student, mlp()).fit(ds, verbose=0)
 
 
 def test_reduction_of_a_given_objective_is_kept(data):
     x, y = data
-    start, teacher = network(), network()
+    start, teacher = mlp(), mlp()
     mean = step(copy(start), teacher, "ban", x, y)
     total = step(copy(start), teacher, objectives.BAN(reduction="sum"), x, y)
     assert error(total, [96 * u for u in mean]) <= 1e-6
 
 
 def test_callbacks_see_the_students_layers():
-    student = network()
-    model = keras_ban.Distiller(student, network())
+    student = mlp()
+    model = keras_ban.Distiller(student, mlp())
     assert model.layers == student.layers
     assert model.get_layer(index=0) is student.layers[0]

@@ -6,14 +6,14 @@ import keras
 import numpy as np
 import pytest
 import reference
+from builders import LOGITS
+from builders import SparseCE
+from builders import mlp
 from distilling import L2
-from distilling import LOGITS
 from distilling import N
-from distilling import SparseCE
 from distilling import batch_logs
 from distilling import bits
 from distilling import busy
-from distilling import change
 from distilling import copy
 from distilling import distiller
 from distilling import dyadic
@@ -21,7 +21,6 @@ from distilling import each_objective
 from distilling import error
 from distilling import fit
 from distilling import logs
-from distilling import network
 from distilling import numpy
 from distilling import step
 from distilling import update
@@ -33,7 +32,7 @@ import keras_ban
 @pytest.mark.parametrize("last", [None, "softmax"])
 def test_labels_objective_is_plain_keras_bit_for_bit(data, last):
     x, y = data
-    teacher, results = network(), []
+    teacher, results = mlp(), []
     for distilled in (False, True):
         keras.utils.set_random_seed(1)
         student = busy(last)
@@ -109,7 +108,7 @@ def test_student_ends_as_a_plain_compiled_model(data, tmp_path):
     x, y = data
     student = busy()
     student.compile("adam", LOGITS, metrics=["accuracy"])
-    model = keras_ban.Distiller(student, network(), "kd")
+    model = keras_ban.Distiller(student, mlp(), "kd")
     history = fit(model, x, y, epochs=2)
     assert "teacher_loss" in history
     assert set(student.evaluate(x, y, verbose=0, return_dict=True)) == {
@@ -158,7 +157,7 @@ def expected_terms(objective, student, teacher, x, y, weight):
 def test_logged_terms(data, objective, weighted):
     x, y = data
     weight = dyadic(96) if weighted else np.ones(96)
-    student, teacher = network(l2=L2), network(scale=2.0)
+    student, teacher = mlp(l2=L2), mlp(scale=2.0)
     penalty = L2 * sum((w**2).sum() for w in student.get_weights()[::2])
     expected = expected_terms(objective, student, teacher, x, y, weight)
     expected["loss"] += penalty
@@ -173,7 +172,7 @@ def test_logged_terms(data, objective, weighted):
 
 def test_logged_terms_are_means_over_the_samples_of_an_epoch(data):
     x, y = data
-    student, teacher = network(), network(scale=2.0)
+    student, teacher = mlp(), mlp(scale=2.0)
     expected = expected_terms("kd", student, teacher, x, y, np.ones(96))
     actual = logs(
         distiller(student, teacher, "kd", rate=0.0), x, y, batch_size=36
@@ -183,10 +182,8 @@ def test_logged_terms_are_means_over_the_samples_of_an_epoch(data):
 
 def test_added_losses_count_once(data):
     x, y = data
-    student = network(
-        extra=[keras.layers.ActivityRegularization(l2=0.001)], l2=L2
-    )
-    actual = batch_logs(distiller(student, network(), rate=0.0), x, y)
+    student = mlp(8, keras.layers.ActivityRegularization(l2=0.001), l2=L2)
+    actual = batch_logs(distiller(student, mlp(), rate=0.0), x, y)
     student(x, training=True)
     added = float(sum(student.losses))
     assert added > 0.1
@@ -198,7 +195,7 @@ def test_added_losses_count_once(data):
 def test_validation_is_the_students_own(data):
     x, y = data
     student = busy()
-    model = distiller(student, network(), "kd", metrics=["accuracy"])
+    model = distiller(student, mlp(), "kd", metrics=["accuracy"])
     actual = logs(model, x, y, validation_data=(x[:30], y[:30]))
     expected = student.evaluate(x[:30], y[:30], verbose=0, return_dict=True)
     actual = {k: v for k, v in actual.items() if k.startswith("val_")}
@@ -210,7 +207,7 @@ def test_validation_is_the_students_own(data):
 @each_objective
 def test_sample_weights_scale_the_update(data, objective):
     x, y = data
-    student, teacher = network(), network(scale=2.0)
+    student, teacher = mlp(), mlp(scale=2.0)
     once = step(copy(student), teacher, objective, x, y)
     thrice = step(copy(student), teacher, objective, x, y, np.full(96, 3.0))
     assert error(thrice, [3 * u for u in once]) <= 1e-6
@@ -219,7 +216,7 @@ def test_sample_weights_scale_the_update(data, objective):
 @pytest.mark.parametrize("objective", ["ban", "kd"])
 def test_weight_zero_leaves_a_sample_out(data, objective):
     x, y = data
-    student, teacher = network(), network()
+    student, teacher = mlp(), mlp()
     weight = np.repeat([1.0, 0.0], 48)
     masked = step(copy(student), teacher, objective, x, y, weight)
     half = step(copy(student), teacher, objective, x[:48], y[:48])
@@ -230,7 +227,7 @@ def test_weight_zero_leaves_a_sample_out(data, objective):
 def test_class_weight_is_the_sample_weight_of_the_class(data, objective):
     x, y = data
     class_weight = {0: 1.0, 1: 2.0, 2: 0.5, 3: 4.0}
-    student, teacher = network(), network()
+    student, teacher = mlp(), mlp()
     by_class = update(
         distiller(copy(student), teacher, objective),
         x,
@@ -252,14 +249,14 @@ def test_metrics_are_those_of_plain_keras(data):
             )
         ],
     }
-    student = network()
+    student = mlp()
     plain = copy(student)
     plain.compile(
         keras.optimizers.SGD(0.0), LOGITS, run_eagerly=True, **arguments
     )
     kept = {"sample_weight": dyadic(96), "batch_size": 32}
     expected = logs(plain, x, y, **kept)
-    model = distiller(student, network(), "kd", rate=0.0, **arguments)
+    model = distiller(student, mlp(), "kd", rate=0.0, **arguments)
     actual = logs(model, x, y, **kept)
     assert list(expected) == ["accuracy", "loss", "weighted"]
     assert set(actual) == {*expected, "label_loss", "teacher_loss"}
@@ -268,124 +265,11 @@ def test_metrics_are_those_of_plain_keras(data):
     assert actual["label_loss"] == pytest.approx(expected["loss"], rel=1e-6)
 
 
-@pytest.mark.parametrize(
-    "scaled",
-    [
-        lambda: keras.optimizers.SGD(1.0, loss_scale_factor=1024.0),
-        lambda: keras.optimizers.LossScaleOptimizer(
-            keras.optimizers.SGD(1.0), initial_scale=1024.0
-        ),
-    ],
-    ids=["factor", "optimizer"],
-)
-def test_loss_scaling_cancels(data, scaled):
-    x, y = data
-    student, teacher = network(l2=L2), network()
-    plain = step(copy(student, l2=L2), teacher, "ban+l", x, y)
-    model = distiller(
-        copy(student, l2=L2), teacher, "ban+l", optimizer=scaled()
-    )
-    terms = {}
-    actual = change(
-        model.student, lambda: terms.update(batch_logs(model, x, y))
-    )
-    assert error(actual, plain) <= 1e-6
-    assert terms["loss"] < 10
-
-
-@each_objective
-@pytest.mark.parametrize(
-    "policy, tolerance", [("mixed_float16", 0.01), ("mixed_bfloat16", 0.05)]
-)
-def test_mixed_precision_is_close_to_float32(
-    data, objective, policy, tolerance
-):
-    x, y = data
-    student, teacher = network(l2=L2), network(scale=2.0)
-    full = step(copy(student, l2=L2), teacher, objective, x, y)
-    keras.config.set_dtype_policy(policy)
-    half = distiller(
-        copy(student, l2=L2), copy(teacher), objective, auto_scale_loss=True
-    )
-    scaled = isinstance(half.optimizer, keras.optimizers.LossScaleOptimizer)
-    assert scaled == (policy == "mixed_float16")
-    actual = update(half, x, y)
-    assert {a.dtype for a in actual} == {np.dtype("float32")}
-    assert error(actual, full) <= tolerance
-
-
-def run(data, objective="kd", drop=0.3, **arguments):
-    """Weights and history of two epochs under a way of running."""
-    x, y = data
-    keras.utils.set_random_seed(3)
-    student = busy(drop=drop)
-    model = distiller(
-        student,
-        network(scale=2.0),
-        objective,
-        optimizer=keras.optimizers.SGD(0.1, momentum=0.9),
-        metrics=["accuracy"],
-        **arguments,
-    )
-    history = fit(
-        model, x, y, batch_size=16, epochs=2, sample_weight=dyadic(96)
-    )
-    return student.get_weights(), history
-
-
-def assert_close(one, other, tolerance):
-    assert error(one[0], other[0]) <= tolerance
-    assert one[1].keys() == other[1].keys()
-    for name, values in one[1].items():
-        assert values == pytest.approx(other[1][name], rel=tolerance), name
-
-
-@pytest.mark.parametrize("objective", ["cwtm", "dkpp"])
-def test_eager_run_equals_the_graph(data, objective):
-    runs = [run(data, objective, run_eagerly=e) for e in (True, False)]
-    assert_close(*runs, 1e-5)
-
-
-def test_jit_compiled_run_equals_the_graph(data):
-    runs = [
-        run(data, drop=0.0, run_eagerly=False, jit_compile=jit)
-        for jit in (True, False)
-    ]
-    assert_close(*runs, 1e-5)
-
-
-def test_jit_compiled_dkpp_of_two_classes_is_ban(data):
-    x, y = data
-    start, teacher = network(n=2), network(n=2)
-    expected = step(copy(start, n=2), teacher, "ban", x, y // 2)
-    arguments = {"run_eagerly": False, "jit_compile": True}
-    actual = step(copy(start, n=2), teacher, "dkpp", x, y // 2, **arguments)
-    assert error(actual, expected) <= 1e-6
-
-
-def test_several_steps_per_execution_change_nothing(data):
-    runs = [
-        run(data, run_eagerly=False, steps_per_execution=steps)
-        for steps in (1, 3)
-    ]
-    assert_close(*runs, 1e-6)
-
-
-def test_way_of_running_is_taken_from_the_compiled_student():
-    student = network()
-    student.compile("adam", LOGITS, steps_per_execution=3, jit_compile=True)
-    model = keras_ban.Distiller(student, network())
-    assert model.optimizer is student.optimizer
-    assert model.steps_per_execution == 3
-    assert model.jit_compile is True
-    assert model.run_eagerly is False
-
-
 def test_batch_statistics_of_the_student_move_as_in_plain_keras(data):
     x, y = data
 
-    def batch_norm(scale=1.0):
-        return network(extra=[keras.layers.BatchNormalization()], scale=scale)
+    def batch_norm():
+        return mlp(8, keras.layers.BatchNormalization())
 
     student, plain, teacher = batch_norm(), batch_norm(), batch_norm()
     plain.set_weights(student.get_weights())
@@ -403,9 +287,9 @@ def test_dropout_acts_in_the_student_alone(data):
     x, y = data
 
     def dropping():
-        return network(extra=[keras.layers.Dropout(0.5)], scale=2.0)
+        return mlp(8, keras.layers.Dropout(0.5), scale=2.0)
 
-    student, teacher = network(), dropping()
+    student, teacher = mlp(), dropping()
     expected = expected_terms("ban", student, teacher, x, y, np.ones(96))
     actual = batch_logs(distiller(student, teacher, rate=0.0), x, y)
     assert actual == pytest.approx(expected, rel=1e-6)
@@ -416,7 +300,7 @@ def test_dropout_acts_in_the_student_alone(data):
 
 def test_terms_start_anew_whatever_was_trained_before(data):
     x, y = data
-    model = distiller(network(), network(), "ban", rate=0.0, run_eagerly=False)
+    model = distiller(mlp(), mlp(), "ban", rate=0.0, run_eagerly=False)
     first = model.fit(x, y, batch_size=96, verbose=0).history
     model.fit(x, batch_size=96, verbose=0)
     again = model.fit(x, y, batch_size=96, verbose=0).history

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 import reference
+from builders import mlp
 from distilling import FORMULAS
 from distilling import L2
 from distilling import RATE
@@ -18,7 +19,6 @@ from distilling import each_objective
 from distilling import error
 from distilling import fit
 from distilling import kd
-from distilling import network
 from distilling import step
 from distilling import step_by_hand
 from distilling import targets_of
@@ -34,7 +34,7 @@ def use(dtype):
 def step_and_hand(data, objective, weighted, l2, parts, train, **arguments):
     """The change that `train` makes, and the one worked out by hand."""
     x, y = data
-    student, teacher = network(l2=l2), network(scale=2.0)
+    student, teacher = mlp(l2=l2), mlp(scale=2.0)
     expected = step_by_hand(
         FORMULAS[objective],
         student.get_weights(),
@@ -121,9 +121,9 @@ def permuted_targets(teacher, x, order):
 def test_dkpp_step_is_that_of_a_permutation_of_classes(data):
     x, y = data
     x = x[:1]
-    teacher, seen = network(scale=2.0), set()
+    teacher, seen = mlp(scale=2.0), set()
     for seed in range(8):
-        student = network()
+        student = mlp()
         expected = [
             step_by_hand(
                 ban,

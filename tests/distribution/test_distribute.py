@@ -5,48 +5,42 @@ import contextlib
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
-from lineages import Batches
-from lineages import toy
+from builders import LOGITS
+from builders import Batches
+from builders import SparseCE
+from builders import compiled
+from builders import data_set
+from builders import learnable
+from builders import mlp
+from builders import noisy
+from builders import tagger
 from objective_cases import ALL
 from replicas import mirrored
+from weights import assert_same
 
 import keras_ban
 from keras_ban import objectives
 
 # 20 steps; the last has a row, fewer than there are replicas.
 FIT = {"epochs": 1, "batch_size": 20, "shuffle": False, "verbose": 0}
-X, Y = toy(381)
-VALIDATION = toy(21, 2)
+X, Y = learnable(381)
+VALIDATION = learnable(21, 2)
 WEIGHT = np.linspace(0, 2, len(X)).astype("float32")
 
 
-def network(*between, seed=1, outputs=4, last=None, l2=0.01):
-    keras.utils.set_random_seed(seed)
-    return keras.Sequential(
-        [
-            keras.Input((6,)),
-            keras.layers.Dense(
-                8, "tanh", kernel_regularizer=keras.regularizers.L2(l2)
-            ),
-            *between,
-            keras.layers.Dense(outputs, last),
-        ]
-    )
-
-
-def student(*between, optimizer=None, loss=None, metrics=None, **kwargs):
-    model = network(*between, **kwargs)
-    model.compile(
+def student(*between, optimizer=None, loss=LOGITS):
+    keras.utils.set_random_seed(1)
+    return compiled(
+        mlp(8, *between, l2=0.01),
+        eager=False,
         optimizer=optimizer() if optimizer else keras.optimizers.SGD(0.5),
-        loss=loss or keras.losses.SparseCategoricalCrossentropy(True),
-        metrics=metrics or ["accuracy"],
+        loss=loss,
         weighted_metrics=["sparse_categorical_accuracy"],
     )
-    return model
 
 
-TEACHER = network(seed=2, l2=0)
+keras.utils.set_random_seed(2)
+TEACHER = mlp()
 
 
 def trained(count, objective, make=student, data=(X, Y), **fit):
@@ -112,9 +106,7 @@ def test_objective_is_that_of_one_device(count, objective):
 def test_reduction_is_that_of_one_device(reduction, objective):
     def make():
         return student(
-            loss=keras.losses.SparseCategoricalCrossentropy(
-                True, reduction=reduction
-            ),
+            loss=SparseCE(from_logits=True, reduction=reduction),
             optimizer=lambda: keras.optimizers.SGD(0.01),
         )
 
@@ -178,19 +170,8 @@ def test_mixed_precision_is_that_of_one_device():
 def test_masked_positions_are_those_of_one_device():
     def make():
         keras.utils.set_random_seed(1)
-        model = keras.Sequential(
-            [
-                keras.Input((5,)),
-                keras.layers.Embedding(7, 6, mask_zero=True),
-                keras.layers.Dense(4),
-            ]
-        )
-        model.compile(
-            keras.optimizers.SGD(0.5),
-            keras.losses.SparseCategoricalCrossentropy(True),
-            metrics=["accuracy"],
-        )
-        return model
+        optimizer = keras.optimizers.SGD(0.5)
+        return compiled(tagger(), eager=False, optimizer=optimizer)
 
     rng = np.random.default_rng(0)
     x = rng.integers(1, 7, (381, 5)) * (rng.random((381, 5)) < 0.6)
@@ -214,8 +195,8 @@ def test_masked_positions_are_those_of_one_device():
 def test_data_set_is_read_as_on_one_device(kind):
     def data():
         if kind == "PyDataset":
-            return (Batches(X, Y, 20),)
-        return (tf.data.Dataset.from_tensor_slices((X, Y)).batch(20),)
+            return (Batches(X, Y, size=20),)
+        return (data_set(X, Y, size=20),)
 
     fit = {"batch_size": None}
     close(*[trained(n, "ban+l", data=data(), **fit) for n in (1, 4)])
@@ -223,10 +204,7 @@ def test_data_set_is_read_as_on_one_device(kind):
 
 @pytest.mark.parametrize("outputs", ["online", "cached"])
 def test_views_and_kept_outputs_are_those_of_one_device(outputs):
-    def augment(x, seed):
-        return x + tf.random.stateless_normal(x.shape, seed)
-
-    fit = {"augment": augment, "views": 2, "teacher_outputs": outputs}
+    fit = {"augment": noisy, "views": 2, "teacher_outputs": outputs}
     close(*[trained(n, "ban+l", **fit) for n in (1, 2)])
 
 
@@ -244,19 +222,11 @@ def test_evaluate_and_predict_are_those_of_one_device():
 
 
 def drawn():
-    model = keras.Sequential(
-        [
-            keras.Input((6,)),
-            keras.layers.Dense(8, "tanh"),
-            keras.layers.Dense(4),
-        ]
+    return compiled(
+        mlp(),
+        eager=False,
+        optimizer=keras.optimizers.Adam(0.01, epsilon=1e-3),
     )
-    model.compile(
-        keras.optimizers.Adam(0.01, epsilon=1e-3),
-        keras.losses.SparseCategoricalCrossentropy(True),
-        metrics=["accuracy"],
-    )
-    return model
 
 
 def born(count, entered=False, **kwargs):
@@ -315,10 +285,7 @@ def test_interrupted_run_goes_on_with_the_same_bits(tmp_path):
         run("stopped", stop_after=18)
     for one, other in zip(whole, run("stopped"), strict=True):
         assert one.history == other.history
-        for a, b in zip(
-            one.model.get_weights(), other.model.get_weights(), strict=True
-        ):
-            np.testing.assert_array_equal(a, b)
+        assert_same(one.model, other.model)
 
 
 def test_unknown_strategy_is_refused():

@@ -6,23 +6,22 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from builders import compiled
+from builders import data_set
+from builders import linear
+from builders import split_features
+from builders import two_inputs
 from refusals import INF
-from refusals import LOGITS
 from refusals import NAN
 from refusals import X
 from refusals import Y
-from refusals import network
 from refusals import refused
 
 import keras_ban
 
 
-def dict_network():
-    x = {"a": keras.Input((6,), name="a"), "b": keras.Input((2,), name="b")}
-    h = keras.layers.Concatenate()([x["a"], x["b"]])
-    model = keras.Model(x, keras.layers.Dense(4)(h))
-    model.compile("sgd", LOGITS, run_eagerly=True)
-    return model
+def two_inputs_fn():
+    return compiled(two_inputs())
 
 
 def changed(array, index, value, dtype=None):
@@ -31,11 +30,7 @@ def changed(array, index, value, dtype=None):
     return array
 
 
-def data_set(*arrays, size=8):
-    return tf.data.Dataset.from_tensor_slices(arrays).batch(size)
-
-
-DS = {"y": None, "x": data_set(X, Y)}
+DS = {"y": None, "x": data_set(X, Y, size=8)}
 
 
 def endless():
@@ -78,12 +73,10 @@ class Short(keras.utils.PyDataset):
 
 EMPTY = {
     "arrays": {"x": X[:0], "y": Y[:0]},
-    "tf.data": {"x": data_set(X[:0], Y[:0]), "y": None},
+    "tf.data": {"x": data_set(X[:0], Y[:0], size=8), "y": None},
     "filtered": {"x": DS["x"].filter(lambda x, y: False), "y": None},
     "remainder": {
-        "x": tf.data.Dataset.from_tensor_slices((X, Y)).batch(
-            97, drop_remainder=True
-        ),
+        "x": data_set(X, Y).batch(97, drop_remainder=True),
         "y": None,
     },
     "PyDataset": {"x": Short(0), "y": None},
@@ -184,7 +177,7 @@ def test_labels(case):
 )
 def test_labels_of_data_sets(name):
     y, words = LABELS[name]
-    refused(*words, x=data_set(X, y), y=None)
+    refused(*words, x=data_set(X, y, size=8), y=None)
 
 
 def test_labels_of_py_dataset():
@@ -201,13 +194,13 @@ def test_labels_far_into_the_data():
 @pytest.mark.parametrize("value", [-0.1, 1.1, 2, NAN])
 def test_labels_of_a_sigmoid(value):
     y = changed(Y % 2, -1, value, "float32")
-    model_fn = functools.partial(network, 1, "sigmoid", "binary_crossentropy")
+    model_fn = functools.partial(linear, 1, "sigmoid", "binary_crossentropy")
     refused("Invalid labels in `y`", "Correct", y=y, model_fn=model_fn)
 
 
 def test_two_columns_of_labels_for_a_sigmoid():
     y = np.eye(2, dtype="float32")[Y % 2]
-    model_fn = functools.partial(network, 1, "sigmoid", "binary_crossentropy")
+    model_fn = functools.partial(linear, 1, "sigmoid", "binary_crossentropy")
     refused("(96, 2)", "(96, 1)", "Correct", y=y, model_fn=model_fn)
 
 
@@ -215,9 +208,11 @@ def test_two_columns_of_labels_for_a_sigmoid():
     ("born", "teacher"),
     [({}, False), ({"objective": "ban+l"}, True), ({"objective": "kd"}, True)],
 )
-@pytest.mark.parametrize("x", [X, data_set(X)], ids=["arrays", "tf.data"])
+@pytest.mark.parametrize(
+    "x", [X, data_set((X,), size=8)], ids=["arrays", "tf.data"]
+)
 def test_labels_are_missing(x, born, teacher):
-    teacher = network() if teacher else None
+    teacher = linear() if teacher else None
     words = "has no labels", "Expected (inputs, labels)", "`teacher=`"
     refused(*words, x=x, y=None, born=born, teacher=teacher)
 
@@ -227,13 +222,14 @@ def test_inputs_are_not_finite(value):
     x = changed(X, (-1, 3), value)
     words = "NaN or infinity in `x`", f"{value} at index", "Clean the data"
     refused(*words, "[95, 3]", x=x)
-    refused(*words, x=data_set(x, Y), y=None)
+    refused(*words, x=data_set(x, Y, size=8), y=None)
 
 
 def test_dict_inputs_are_not_finite():
-    x = {"a": X, "b": changed(X[:, :2], (-1, 1), NAN)}
+    x = split_features(X)
+    x["b"] = changed(x["b"], (-1, 1), NAN)
     words = "NaN or infinity in `x`", "[95, 1]", "Clean the data"
-    refused(*words, x=x, model_fn=dict_network)
+    refused(*words, x=x, model_fn=two_inputs_fn)
 
 
 @pytest.mark.parametrize("value", [NAN, INF])
@@ -241,7 +237,7 @@ def test_sample_weight_is_not_finite(value):
     weight = changed(np.ones(96, "float32"), -1, value)
     words = "in `sample_weight`", f"{value} at index", "Clean the data"
     refused(*words, sample_weight=weight)
-    refused(*words, x=data_set(X, Y, weight), y=None)
+    refused(*words, x=data_set(X, Y, weight, size=8), y=None)
 
 
 VALIDATION = {
@@ -254,7 +250,7 @@ VALIDATION = {
         ("`validation_data` has no labels", "(inputs, labels)", "Give"),
     ),
     "missing labels, tf.data": (
-        {"validation_data": data_set(X)},
+        {"validation_data": data_set((X,), size=8)},
         ("`validation_data` has no labels", "(inputs, labels)", "Give"),
     ),
     "empty": (
@@ -329,8 +325,9 @@ def test_lengths_differ(fit, words):
 
 
 def test_lengths_of_dict_inputs_differ():
-    x = {"a": X, "b": X[:-3, :2]}
-    refused("96", "93", "same number", x=x, model_fn=dict_network)
+    x = split_features(X)
+    x["b"] = x["b"][:-3]
+    refused("96", "93", "same number", x=x, model_fn=two_inputs_fn)
 
 
 def test_labels_in_a_list():
@@ -339,7 +336,7 @@ def test_labels_in_a_list():
 
 @pytest.mark.parametrize("known", [True, False])
 def test_data_ends_within_an_epoch(known):
-    ds = tf.data.Dataset.from_tensor_slices((X, Y)).batch(12)
+    ds = data_set(X, Y, size=12)
     if not known:
         ds = ds.filter(lambda x, y: True)
     words = "exhausted", "steps_per_epoch=5", "8 batches", "repeat"
@@ -350,8 +347,8 @@ def test_data_ends_within_an_epoch(known):
 
 
 def test_data_may_serve_several_epochs():
-    ds = tf.data.Dataset.from_tensor_slices((X, Y)).batch(12)
-    ban = keras_ban.BornAgain(network)
+    ds = data_set(X, Y, size=12)
+    ban = keras_ban.BornAgain(linear)
     lineage = ban.fit(ds, None, 1, steps_per_epoch=4, epochs=3, verbose=0)
     assert len(lineage[1].history["loss"]) == 3
 
@@ -364,7 +361,7 @@ def test_no_weight_at_all():
 
 def test_soft_labels_may_tie_and_validation_data_hold_one_class():
     def model_fn():
-        return network(loss=keras.losses.CategoricalCrossentropy(True))
+        return linear(loss=keras.losses.CategoricalCrossentropy(True))
 
     y = np.full((len(X), 4), 0.25, "float32")
     one = np.eye(4, dtype="float32")[np.zeros(8, int)]

@@ -5,13 +5,15 @@ import functools
 import keras
 import numpy as np
 import pytest
+from builders import LOGITS
+from builders import Silent
+from builders import linear
+from builders import silent
+from builders import two_outputs
 from refusals import INF
-from refusals import LOGITS
 from refusals import NAN
 from refusals import Untouched
-from refusals import X
 from refusals import Y
-from refusals import network
 from refusals import refused
 
 from keras_ban import objectives
@@ -19,22 +21,11 @@ from keras_ban import objectives
 PROBABILITIES = keras.losses.SparseCategoricalCrossentropy()
 
 
-class Silent(keras.Model):
-    def __init__(self, build=True):
-        super().__init__()
-        self.dense = keras.layers.Dense(4)
-        if build:
-            self(X[:1])
-
-    def call(self, x):
-        return self.dense(x)
-
-
 NOT_CALLABLE = ("Invalid value for argument `model_fn`", "Expected a function")
 
 
 @pytest.mark.parametrize(
-    "model_fn", [None, 3, "densenet", [], [network, 3], {"a": network}]
+    "model_fn", [None, 3, "densenet", [], [linear, 3], {"a": linear}]
 )
 def test_model_fn_is_no_function(model_fn):
     refused(*NOT_CALLABLE, repr(model_fn), model_fn=model_fn)
@@ -51,7 +42,7 @@ def test_model_fn_returns_the_class():
 
 
 def test_model_fn_returns_the_same_model_twice():
-    model = network()
+    model = linear()
     words = "one call", "weights of their own", "creates its layers anew"
     refused(*words, model_fn=lambda: model)
 
@@ -69,13 +60,13 @@ def test_model_fn_returns_models_that_share_layers():
 
 
 def test_one_model_in_a_sequence_is_bad():
-    refused("must return", model_fn=[network, lambda: None])
-    refused("(8, 4)", "(8, 3)", "same", model_fn=[network, lambda: network(3)])
+    refused("must return", model_fn=[linear, lambda: None])
+    refused("(8, 4)", "(8, 3)", "same", model_fn=[linear, lambda: linear(3)])
 
 
 def test_one_object_from_two_functions():
-    model = network()
-    models = iter([network(), network(), network(), model, model])
+    model = linear()
+    models = iter([linear(), linear(), linear(), model, model])
     one, other = (functools.partial(next, models) for _ in range(2))
     refused("weights of their own", model_fn=[one, other])
 
@@ -83,12 +74,12 @@ def test_one_object_from_two_functions():
 OUTPUTS = {
     "too few": (
         {},
-        {"model_fn": lambda: network(3)},
+        {"model_fn": lambda: linear(3)},
         ("0 to 3", "0 to 2", "as many outputs"),
     ),
     "too few, one-hot": (
         {"y": np.eye(4)[Y]},
-        {"model_fn": lambda: network(3)},
+        {"model_fn": lambda: linear(3)},
         ("(96, 4)", "(96, 3)", "Give the labels"),
     ),
     "labels of another rank": (
@@ -98,12 +89,12 @@ OUTPUTS = {
     ),
     "one sigmoid, four classes": (
         {},
-        {"model_fn": lambda: network(1, "sigmoid", "binary_crossentropy")},
+        {"model_fn": lambda: linear(1, "sigmoid", "binary_crossentropy")},
         ("0 to 3", "0 to 1", "as many outputs"),
     ),
     "several outputs": (
         {},
-        {"model_fn": lambda: two_outputs()},
+        {"model_fn": two_outputs},
         ("one output", "Received", "Wrap"),
     ),
     "no classes axis": (
@@ -112,11 +103,6 @@ OUTPUTS = {
         ("one output of shape", "(8,)", "Wrap"),
     ),
 }
-
-
-def two_outputs():
-    x = keras.Input((6,))
-    return keras.Model(x, [keras.layers.Dense(4)(x), keras.layers.Dense(4)(x)])
 
 
 def no_axis():
@@ -143,7 +129,7 @@ def test_seed(value):
 
 
 def test_model_of_one_class():
-    model_fn = functools.partial(network, 1, "softmax", "bce")
+    model_fn = functools.partial(linear, 1, "softmax", "bce")
     words = "one class only", "two or more classes", "one sigmoid"
     with pytest.warns(UserWarning, match="softmax"):
         refused(*words, y=Y % 2, model_fn=model_fn)
@@ -173,23 +159,23 @@ TEACHERS = {
         ("no weights", "Expected a trained model", "Train it"),
     ),
     "not built": (
-        lambda: Silent(build=False),
+        Silent,
         ("no weights", "Expected a trained model", "call it on a batch"),
     ),
     "other classes": (
-        lambda: network(3),
+        lambda: linear(3),
         ("(8, 4)", "(8, 3)", "the same classes", "Give them"),
     ),
     "no model": (lambda: "teacher", ("`teacher`", "keras.Model", "'teacher'")),
     "a layer": (lambda: keras.layers.Dense(4), ("`teacher`", "Received")),
-    "the function": (lambda: network, ("`teacher`", "Expected a trained")),
+    "the function": (lambda: linear, ("`teacher`", "Expected a trained")),
     "empty list": (lambda: [], ("`teacher`", "Expected a trained", "[]")),
-    "list with none": (lambda: [network(), None], ("`teacher`", "None")),
+    "list with none": (lambda: [linear(), None], ("`teacher`", "None")),
     "other inputs": (
         lambda: keras.Sequential([keras.Input((5,)), keras.layers.Dense(4)]),
         ("expected", "5", "6"),
     ),
-    "uncertain": (Silent, ("Cannot tell for certain", "from_logits")),
+    "uncertain": (silent, ("Cannot tell for certain", "from_logits")),
 }
 
 
@@ -200,14 +186,14 @@ def test_teacher(case):
 
 
 def test_teacher_is_returned_by_model_fn():
-    teacher = network()
-    models = iter([teacher, network()])
+    teacher = linear()
+    models = iter([teacher, linear()])
     words = "student is the teacher", "weights of their own", "clone"
     refused(*words, teacher=teacher, model_fn=lambda: next(models))
 
 
 def test_teacher_shares_layers_with_the_second_function():
-    teacher = network()
+    teacher = linear()
 
     def sharing():
         model = keras.Sequential([keras.Input((6,)), *teacher.layers])
@@ -215,45 +201,45 @@ def test_teacher_shares_layers_with_the_second_function():
         return model
 
     words = "weights", "of their own"
-    refused(*words, teacher=teacher, model_fn=[network, sharing])
+    refused(*words, teacher=teacher, model_fn=[linear, sharing])
 
 
 def test_teacher_of_the_control():
     words = "'labels'", "no teacher", "`teacher=`", "Leave it out"
-    refused(*words, teacher=network(), born={"objective": "labels"})
+    refused(*words, teacher=linear(), born={"objective": "labels"})
 
 
 UNCERTAIN = {
     "relu": (
-        lambda: network(4, "relu", None),
+        lambda: linear(4, "relu", None),
         ("Cannot tell for certain", "Received: nothing", "`from_logits=True`"),
     ),
     "softplus": (
-        lambda: network(4, "softplus", None),
+        lambda: linear(4, "softplus", None),
         ("Cannot tell for certain", "Received: nothing", "`from_logits=True`"),
     ),
     "several sigmoids": (
-        lambda: network(4, "sigmoid", None),
+        lambda: linear(4, "sigmoid", None),
         ("Cannot tell for certain", "Received: nothing", "Softmax()"),
     ),
     "several sigmoids, compiled": (
-        lambda: network(4, "sigmoid", PROBABILITIES),
+        lambda: linear(4, "sigmoid", PROBABILITIES),
         ("probabilities", "sum of 1", "softmax"),
     ),
     "subclass": (
-        Silent,
+        silent,
         ("Cannot tell for certain", "Received: nothing", "`from_logits=True`"),
     ),
     "layer and loss": (
-        lambda: network(4, "softmax", LOGITS),
+        lambda: linear(4, "softmax", LOGITS),
         ("probabilities by its last layer", "logits by its loss", "End the"),
     ),
     "loss and layer": (
-        lambda: network(4, None, PROBABILITIES),
+        lambda: linear(4, None, PROBABILITIES),
         ("logits by its last layer", "probabilities by its loss", "End the"),
     ),
     "no distribution": (
-        lambda: network(4, "relu", PROBABILITIES),
+        lambda: linear(4, "relu", PROBABILITIES),
         ("says that it gives probabilities", "sum of 1", "softmax"),
     ),
 }
@@ -307,19 +293,19 @@ def test_callbacks_of_a_later_generation():
 
 def test_model_fn_needs_arguments():
     words = "no arguments", "'width'", "lambda"
-    refused(*words, model_fn=lambda width, depth: network())
+    refused(*words, model_fn=lambda width, depth: linear())
 
 
 def test_first_model_function_takes_a_model_that_is_not_there():
     words = "generation 0 has none", "[first_fn, model_fn]"
-    refused(*words, model_fn=lambda teacher: network())
+    refused(*words, model_fn=lambda teacher: linear())
 
 
 def test_model_functions_share_an_optimizer():
     optimizer = keras.optimizers.Adam()
 
     def model_fn():
-        model = network(loss=None)
+        model = linear(loss=None)
         model.compile(optimizer, LOGITS)
         return model
 

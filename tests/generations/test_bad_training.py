@@ -5,11 +5,11 @@ import functools
 import keras
 import pytest
 import tensorflow as tf
-from refusals import LOGITS
+from builders import LOGITS
+from builders import linear
 from refusals import NAN
 from refusals import X
 from refusals import Y
-from refusals import network
 
 import keras_ban
 from keras_ban.tasks import losses
@@ -18,8 +18,8 @@ from keras_ban.tasks import losses
 @pytest.mark.parametrize(
     "model_fn",
     [
-        functools.partial(network, seed=1),
-        lambda: keras.utils.set_random_seed(1) or network(),
+        functools.partial(linear, seed=1),
+        lambda: keras.utils.set_random_seed(1) or linear(),
     ],
 )
 def test_model_fn_fixes_its_own_seed(model_fn):
@@ -66,7 +66,7 @@ def test_loss_turns_nan(eager):
         return ban + keras.ops.convert_to_tensor(poison)
 
     def model_fn():
-        model = network()
+        model = linear()
         model.compile("sgd", LOGITS, run_eagerly=eager)
         return model
 
@@ -87,7 +87,7 @@ def test_interrupted(error):
     def stop():
         raise error
 
-    ban = keras_ban.BornAgain(network)
+    ban = keras_ban.BornAgain(linear)
     with pytest.raises(error):
         ban.fit(
             X,
@@ -102,7 +102,7 @@ def test_interrupted(error):
 
 
 def test_refusal_keeps_the_lineage_of_before():
-    ban = keras_ban.BornAgain(network)
+    ban = keras_ban.BornAgain(linear)
     lineage = ban.fit(X, Y, 1, epochs=1, verbose=0)
     with pytest.raises(ValueError, match="Correct the labels"):
         ban.fit(X, Y + 1, 1, verbose=0)
@@ -110,7 +110,7 @@ def test_refusal_keeps_the_lineage_of_before():
 
 
 def one_step(rate):
-    model = network(loss=None)
+    model = linear(loss=None)
     model.compile(keras.optimizers.SGD(rate), LOGITS)
     return model
 
@@ -143,7 +143,7 @@ def test_control_with_its_own_train_step_need_not_log_a_loss():
 
 
 def test_model_fn_hands_out_an_earlier_model():
-    pool = [network(), network(), network()]
+    pool = [linear(), linear(), linear()]
     calls = iter(range(99))
     ban = keras_ban.BornAgain(lambda: pool[next(calls) % 3])
     with pytest.raises(ValueError, match="student is the Teacher"):

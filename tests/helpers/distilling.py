@@ -1,4 +1,4 @@
-"""Small networks and helpers for the tests of the distiller."""
+"""Steps of the distiller, and the same ones worked out by hand."""
 
 import functools
 
@@ -6,6 +6,8 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from builders import LOGITS
+from builders import mlp
 
 import keras_ban
 
@@ -18,41 +20,14 @@ RATE = 64.0
 L2 = 0.015625
 
 
-SparseCE = keras.losses.SparseCategoricalCrossentropy
-
-
-LOGITS = SparseCE(from_logits=True)
-
-
-def network(last=None, n=N, extra=(), l2=0.0, scale=1.0):
-    regularizer = keras.regularizers.L2(l2) if l2 else None
-    model = keras.Sequential(
-        [
-            keras.Input((6,)),
-            keras.layers.Dense(
-                8,
-                activation="tanh",
-                kernel_regularizer=regularizer,
-            ),
-            *extra,
-            keras.layers.Dense(
-                n,
-                activation=last,
-                kernel_regularizer=regularizer,
-            ),
-        ]
-    )
-    model.set_weights([scale * w for w in model.get_weights()])
-    return model
-
-
 def busy(last=None, drop=0.3):
-    extra = [keras.layers.BatchNormalization(), keras.layers.Dropout(drop)]
-    return network(last, extra=extra, l2=L2)
+    between = keras.layers.BatchNormalization(), keras.layers.Dropout(drop)
+    return mlp(8, *between, last=last, l2=L2)
 
 
 def copy(model, **arguments):
-    result = network(**arguments)
+    """An `mlp` of these arguments with the weights of the model."""
+    result = mlp(**arguments)
     result.set_weights(model.get_weights())
     return result
 
@@ -139,11 +114,6 @@ def dyadic(count):
     return np.array([0.5, 1.0, 2.0, 0.25, 0.0, 4.0])[np.arange(count) % 6]
 
 
-def tfdata(*arrays, batch=96):
-    arrays = arrays[0] if len(arrays) == 1 else arrays
-    return tf.data.Dataset.from_tensor_slices(arrays).batch(batch)
-
-
 def forward(weights, x):
     w1, b1, w2, b2 = weights
     return tf.tanh(x @ w1 + b1) @ w2 + b2
@@ -212,7 +182,9 @@ def targets_of(teacher):
     return functools.partial(forward, weights)
 
 
-class Subclass(keras.Model):
+class Counted(keras.Model):
+    """Counts its calls, and fails if it is told to."""
+
     def __init__(self):
         super().__init__()
         self.hidden = keras.layers.Dense(8, activation="tanh")
@@ -231,19 +203,8 @@ def squared_distance(y_true, y_pred):
     return keras.ops.sum(keras.ops.square(y_pred - y_true), axis=-1)
 
 
-class Batches(keras.utils.PyDataset):
-    def __init__(self, *arrays):
-        super().__init__()
-        self.arrays = arrays
-
-    def __len__(self):
-        return 3
-
-    def __getitem__(self, index):
-        return tuple(a[32 * index : 32 * index + 32] for a in self.arrays)
-
-
 def one_hot(y, row):
+    """Rows of the labels, one of which is another."""
     y = np.eye(N)[y]
     y[17] = row
     return y

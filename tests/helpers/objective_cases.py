@@ -2,6 +2,7 @@
 
 import functools
 
+import keras
 import numpy as np
 import pytest
 import reference
@@ -78,8 +79,22 @@ def assert_close(actual, expected, tolerance=1e-5):
     assert error(actual, expected) <= tolerance
 
 
-# --- Labels
-
-
 def column(y):
     return y[..., None]
+
+
+@keras.saving.register_keras_serializable(package="keras_ban_tests")
+class Halfway(objectives.Objective):
+    """An objective of one's own: `KD` at temperature 1."""
+
+    def __init__(self, share=0.5, **arguments):
+        super().__init__(**arguments)
+        self.share = share
+
+    def call(self, y_true, student_logits, teacher_logits):
+        label = self.label_loss(y_true, student_logits)
+        teacher = self.teacher_loss(student_logits, teacher_logits)
+        return self.share * label + (1 - self.share) * teacher
+
+    def get_config(self):
+        return {**super().get_config(), "share": self.share}

@@ -6,6 +6,8 @@ shape `(b,)`, and the gradient of their mean with respect to `z`, shape
 `(b, n)`.
 """
 
+import itertools
+
 import numpy as np
 
 
@@ -91,3 +93,18 @@ def logit_regression(y, z, t):
     difference = z - t
     gradient = 2 * difference / z.shape[-1] / len(z)
     return (difference**2).mean(axis=-1), gradient
+
+
+def expected_calibration_error(y, p, bins=15):
+    """`Σ share |accuracy - confidence|` over bins of equal width.
+
+    Source: Guo et al., 2017, Section 2. A confidence on an edge belongs to the
+    bin below.
+    """
+    confidence, right = p.max(axis=-1), p.argmax(axis=-1) == y
+    edges = np.arange(bins + 1) / bins
+    error = 0.0
+    for low, high in itertools.pairwise(edges):
+        inside = (confidence > low) & (confidence <= high)
+        error += abs((right[inside] - confidence[inside]).sum()) / len(p)
+    return error

@@ -14,14 +14,16 @@ import time
 import keras
 import numpy as np
 import tensorflow as tf
+from builders import compiled
+from builders import learnable
+from builders import mlp
 from faults import summary
-from lineages import toy
 
 import keras_ban
 from keras_ban import launch
 
-X, Y = toy(381)
-VALIDATION = toy(21, 2)
+X, Y = learnable(381)
+VALIDATION = learnable(21, 2)
 WEIGHT = np.linspace(0, 2, len(X)).astype("float32")
 # 20 steps; the last has a row, fewer than there are workers.
 FIT = {"epochs": 1, "batch_size": 20, "shuffle": False, "verbose": 0}
@@ -84,23 +86,14 @@ class Workers:
         ]
 
 
-def network(seed, compiled=True):
-    keras.utils.set_random_seed(seed)
-    model = keras.Sequential(
-        [
-            keras.Input((6,)),
-            keras.layers.Dense(8, "tanh", kernel_regularizer="l2"),
-            keras.layers.Dense(4),
-        ]
+def student():
+    keras.utils.set_random_seed(1)
+    return compiled(
+        mlp(l2=0.01),
+        eager=False,
+        optimizer=keras.optimizers.SGD(0.3, momentum=0.9),
+        weighted_metrics=["sparse_categorical_accuracy"],
     )
-    if compiled:
-        model.compile(
-            keras.optimizers.SGD(0.3, momentum=0.9),
-            keras.losses.SparseCategoricalCrossentropy(True),
-            metrics=["accuracy"],
-            weighted_metrics=["sparse_categorical_accuracy"],
-        )
-    return model
 
 
 def values(model):
@@ -112,14 +105,16 @@ def objectives(strategy, names):
     found = {}
     for name in names:
         with strategy.scope():
-            student, teacher = network(1), network(2, compiled=False)
-        distiller = keras_ban.Distiller(student, teacher, name)
+            model = student()
+            keras.utils.set_random_seed(2)
+            teacher = mlp()
+        distiller = keras_ban.Distiller(model, teacher, name)
         keras.utils.set_random_seed(3)
         history = distiller.fit(
             X, Y, sample_weight=WEIGHT, validation_data=VALIDATION, **FIT
         ).history
         found[name] = {
-            "weights": values(student),
+            "weights": values(model),
             "history": history,
             "evaluate": distiller.evaluate(X, Y, batch_size=20, verbose=0),
             "predict": distiller.predict(X, batch_size=20, verbose=0).tolist(),
@@ -148,21 +143,12 @@ def generations(strategy, cache):
 
 
 def _plain(*between):
-    model = keras.Sequential(
-        [
-            keras.Input((6,)),
-            keras.layers.Dense(16, "relu"),
-            keras.layers.BatchNormalization(synchronized=True),
-            *between,
-            keras.layers.Dense(4),
-        ]
+    layer = keras.layers.BatchNormalization(synchronized=True)
+    return compiled(
+        mlp(16, layer, *between),
+        eager=False,
+        optimizer=keras.optimizers.Adam(0.01, epsilon=1e-3),
     )
-    model.compile(
-        keras.optimizers.Adam(0.01, epsilon=1e-3),
-        keras.losses.SparseCategoricalCrossentropy(True),
-        metrics=["accuracy"],
-    )
-    return model
 
 
 def _drawn():
@@ -172,7 +158,7 @@ def _drawn():
 def plain(strategy):
     """Whether Keras itself can train on several workers."""
     with strategy.scope():
-        model = network(1)
+        model = student()
     try:
         model.fit(X, Y, **FIT)
     except Exception as error:
@@ -199,7 +185,7 @@ def run(strategy, directory, generations=2, epochs=4, **arguments):
         return [plateau, Slow()]
 
     lineage = ban.fit(
-        *toy(300),
+        *learnable(300),
         generations=generations,
         epochs=epochs,
         batch_size=16,

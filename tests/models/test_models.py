@@ -131,8 +131,11 @@ def test_dropout_is_between_the_convolutions_of_a_block():
     assert len(drops) == 6
     assert {x.rate for x in drops} == {0.3}
     for drop in drops:
-        before, after = drop.input.shape, drop.output.shape
-        assert before == after
+        (relu,) = (x for x in model.layers if x.output is drop.input)
+        (norm,) = (x for x in model.layers if x.output is relu.input)
+        (first,) = (x for x in model.layers if x.output is norm.input)
+        (second,) = (x for x in model.layers if x.input is drop.output)
+        assert first.kernel_size == second.kernel_size == (3, 3)
 
 
 def convolutions(model):

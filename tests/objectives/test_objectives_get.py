@@ -8,6 +8,7 @@ import pytest
 import reference
 from objective_cases import ALL
 from objective_cases import B
+from objective_cases import Halfway
 from objective_cases import N
 from objective_cases import assert_close
 from objective_cases import batch
@@ -18,21 +19,6 @@ from keras_ban import objectives
 from keras_ban.tasks import losses
 
 # --- Names, configurations, errors
-
-
-@keras.saving.register_keras_serializable(package="keras_ban_tests")
-class Halfway(objectives.Objective):
-    def __init__(self, share=0.5, **arguments):
-        super().__init__(**arguments)
-        self.share = share
-
-    def call(self, y_true, student_logits, teacher_logits):
-        label = self.label_loss(y_true, student_logits)
-        teacher = self.teacher_loss(student_logits, teacher_logits)
-        return self.share * label + (1 - self.share) * teacher
-
-    def get_config(self):
-        return {**super().get_config(), "share": self.share}
 
 
 @keras.saving.register_keras_serializable(package="keras_ban_tests")

@@ -10,7 +10,7 @@ from lineages import VALIDATION
 from lineages import X
 from lineages import Y
 from lineages import model_fn
-from lineages import same
+from weights import same
 
 import keras_ban
 
@@ -90,6 +90,8 @@ def check_one(work, directory, name, whole, silent):
             return
     assert silent or name in " ".join(str(w.message) for w in caught)
     assert not name.endswith("model.keras")
+    # What is loaded are the two that were finished.
+    assert len(found) == (3 if work is run else 2)
     for one, other in zip(found, whole, strict=False):
         assert same(one.model, other.model)
         assert one.history == other.history

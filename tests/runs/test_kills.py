@@ -118,7 +118,7 @@ def small(nursery, tmp_path_factory):
 
 
 def test_failing_write(nursery, small, tmp_path):
-    check_failing_write(nursery, small, tmp_path, "ENOSPC", 14)
+    assert check_failing_write(nursery, small, tmp_path, "ENOSPC", 14)
 
 
 @pytest.mark.slow
@@ -129,10 +129,12 @@ def test_failing_at_each_write(nursery, small, tmp_path, code, call):
 
 
 def check_failing_write(nursery, whole, directory, code, call):
+    """Returns whether the run ended by it."""
     fault = {"call": call, "errno": code}
-    status, _, out = nursery.run(directory, fault=fault, **SMALL)
+    status, found, out = nursery.run(directory, fault=fault, **SMALL)
     if status == 0:  # what failed was the removal of a temporary file
-        return
+        assert found == whole, out
+        return False
     assert status == 1
     last = out.strip().splitlines()[-1]
     assert "OSError" in last or "PermissionError" in last, out
@@ -142,6 +144,7 @@ def check_failing_write(nursery, whole, directory, code, call):
         assert generation.model.get_weights()
     status, found, out = nursery.run(directory, **SMALL)
     assert (status, found) == (0, whole), out
+    return True
 
 
 def test_sigterm(nursery, whole, tmp_path):

@@ -8,13 +8,15 @@ import sys
 import keras
 import numpy as np
 import pytest
+from builders import Silent
+from builders import SparseCE
+from builders import compiled
+from builders import mlp
 from lineages import VALIDATION
 from lineages import X
 from lineages import Y
-from lineages import compiled
 from lineages import model_fn
-from lineages import network
-from lineages import same
+from weights import same
 
 import keras_ban
 from keras_ban import files
@@ -43,7 +45,7 @@ def plateau(patience):
 
 KD = keras_ban.objectives.KD(temperature=2.0)
 OTHER = {
-    "architecture": {"model": lambda: compiled(network(9))},
+    "architecture": {"model": lambda: compiled(mlp(9))},
     "objective.temperature": {
         "objective": keras_ban.objectives.KD(temperature=3.0)
     },
@@ -51,16 +53,15 @@ OTHER = {
     "seed": {"seed": 1},
     "optimizer.config.learning_rate": {
         "model": lambda: compiled(
-            network(), optimizer=keras.optimizers.SGD(0.2, momentum=0.9)
+            mlp(), optimizer=keras.optimizers.SGD(0.2, momentum=0.9)
         )
     },
     "optimizer.class_name": {
-        "model": lambda: compiled(network(), optimizer="adam")
+        "model": lambda: compiled(mlp(), optimizer="adam")
     },
     "loss": {
         "model": lambda: compiled(
-            network(activation="softmax"),
-            loss=keras.losses.SparseCategoricalCrossentropy(),
+            mlp(), loss=SparseCE(from_logits=True, reduction="sum")
         )
     },
     "data.rows": {"x": X[:60], "y": Y[:60]},
@@ -75,7 +76,7 @@ OTHER = {
 
 def categorical():
     return compiled(
-        network(), loss=keras.losses.CategoricalCrossentropy(from_logits=True)
+        mlp(), loss=keras.losses.CategoricalCrossentropy(from_logits=True)
     )
 
 
@@ -84,12 +85,10 @@ def test_another_run_is_refused(directory, field):
     changed = {"objective": KD, **OTHER[field]}
     if changed.get("model", 0) is None:
         changed["model"] = categorical
-        field = "loss"
     with pytest.raises(ValueError, match="holds another run") as caught:
         run(directory, **changed)
     message = str(caught.value)
-    assert f"`{field}" in message or field in ("loss", "objective.class")
-    assert field.split(".")[0] in message or field == "loss"
+    assert f"holds another run: `{field}" in message
     for part in ("Recorded:", "Received:", "overwrite=True", "another dir"):
         assert part in message
 
@@ -135,7 +134,8 @@ def test_directory_changes_no_bits(tmp_path):
         assert one.history == two.history == three.history
         assert one.metrics == two.metrics == three.metrics
     assert loaded.best.name == without.best.name
-    assert loaded.ensemble().count_params() > 0
+    one, other = (n.ensemble().predict(X, verbose=0) for n in (loaded, without))
+    np.testing.assert_array_equal(one, other)
     assert len(loaded.evaluate(*VALIDATION)) == 3
 
 
@@ -324,28 +324,17 @@ class Argument(keras.Model):
         return self.layer(x)
 
 
-@keras.saving.register_keras_serializable("tests")
-class Own(keras.Model):
-    def __init__(self, units=8, **kwargs):
-        super().__init__(**kwargs)
-        self.hidden = keras.layers.Dense(units, "relu")
-        self.out = keras.layers.Dense(4)
-
-    def call(self, x):
-        return self.out(self.hidden(x))
-
-
 def test_own_classes(tmp_path):
-    layered = run(tmp_path / "a", lambda: compiled(network(8, Twice())))
-    subclass = run(tmp_path / "b", lambda: compiled(Own()))
+    layered = run(tmp_path / "a", lambda: compiled(mlp(8, Twice())))
+    subclass = run(tmp_path / "b", lambda: compiled(Silent()))
     for name, lineage in (("a", layered), ("b", subclass)):
         loaded = keras_ban.load(tmp_path / name)
         assert same(loaded[1].model, lineage[1].model)
 
 
 UNSAVABLE = {
-    "Lambda": lambda: network(8, keras.layers.Lambda(lambda x: 2 * x)),
-    "Unregistered": lambda: network(8, Unregistered()),
+    "Lambda": lambda: mlp(8, keras.layers.Lambda(lambda x: 2 * x)),
+    "Unregistered": lambda: mlp(8, Unregistered()),
     "Argument": lambda: Argument(keras.layers.Dense(4)),
 }
 
@@ -389,4 +378,4 @@ def test_weights_that_are_not_tracked(tmp_path):
             return x * self.factor
 
     with pytest.raises(ValueError, match="other outputs"):
-        run(tmp_path, lambda: compiled(network(8, Hidden())))
+        run(tmp_path, lambda: compiled(mlp(8, Hidden())))

@@ -1,58 +1,27 @@
 """The teacher's outputs, kept: never out of step with the examples."""
 
-import json
-import pathlib
-
 import keras
 import numpy as np
 import pytest
+import reference
 import tensorflow as tf
-from lineages import FIT
-from lineages import Batches
-from lineages import batched
-from lineages import compiled
-from lineages import network
-from lineages import same
-from lineages import toy
+from builders import Batches
+from builders import data_set
+from builders import mlp
+from builders import noisy
+from caching import X
+from caching import Y
+from caching import fit
+from caching import unknown_size
+from caching import unshuffled
+from weights import same
 
 import keras_ban
 from keras_ban import TeacherCache
-from keras_ban import files
 from keras_ban.feeding.feed import feed
 from keras_ban.teaching import topk
 from keras_ban.teaching.plan import Plan
 from keras_ban.teaching.teacher import Teacher
-
-X, Y = toy(50)
-
-
-def noisy(x, seed):
-    return x + tf.random.stateless_normal(tf.shape(x), seed)
-
-
-@pytest.fixture(scope="module")
-def teacher():
-    keras.utils.set_random_seed(7)
-    return compiled(network(16))
-
-
-def unshuffled(x=X, y=Y, size=8, drop_remainder=False):
-    return batched(x, y).batch(size, drop_remainder)
-
-
-def unknown_size():
-    def batches():
-        for start in range(0, 50, 8):
-            yield X[start : start + 8], Y[start : start + 8]
-
-    return tf.data.Dataset.from_generator(
-        batches,
-        output_signature=(
-            tf.TensorSpec((None, 6), "float32"),
-            tf.TensorSpec((None,), "int64"),
-        ),
-    )
-
 
 DATA = {
     "arrays": {"x": X, "y": Y, "batch_size": 8},
@@ -63,7 +32,7 @@ DATA = {
     "tf.data": {"x": unshuffled()},
     "drop_remainder": {"x": unshuffled(drop_remainder=True), "shuffle": 50},
     "buffer": {"x": unshuffled(), "shuffle": 50},
-    "unlabelled tf.data": {"x": batched(X).batch(8), "shuffle": 20},
+    "unlabelled tf.data": {"x": data_set(X, size=8), "shuffle": 20},
     "steps": {"x": unshuffled(), "shuffle": 50, "steps_per_epoch": 3},
     "unknown size": {"x": unknown_size(), "steps_per_epoch": 7},
     "views": {"x": X, "y": Y, "augment": noisy, "views": 2},
@@ -74,6 +43,8 @@ DATA = {
         "views": 3,
     },
 }
+
+
 STORES = {
     "memory": lambda path: TeacherCache(),
     "disk": lambda path: TeacherCache(path),
@@ -155,29 +126,13 @@ def test_without_a_number_of_views_each_epoch_has_its_own():
     assert not np.any(found[0] == found[2])
 
 
-def student():
-    keras.utils.set_random_seed(1)
-    model = network(8, keras.layers.Dropout(0.2))
-    return compiled(model, optimizer=keras.optimizers.Adam(0.02))
-
-
-def fit(teacher, teacher_outputs, objective="ban+l", **given):
-    model = student()
-    distiller = keras_ban.Distiller(model, teacher, objective)
-    keras.utils.set_random_seed(3)
-    history = distiller.fit(
-        teacher_outputs=teacher_outputs, epochs=3, verbose=0, **given
-    )
-    return model, history.history
-
-
 SAME = {
     "tf.data": {"x": unshuffled()},
     "weights of classes": {
         "x": unshuffled(),
         "class_weight": {0: 2.0, 1: 1.0, 2: 0.5, 3: 1.0},
     },
-    "PyDataset": {"x": Batches(X, Y, 8)},
+    "PyDataset": {"x": Batches(X, Y, size=8)},
     "views": {
         "x": unshuffled(),
         "shuffle": 50,
@@ -221,7 +176,7 @@ def test_objectives(teacher, objective):
 @pytest.mark.parametrize("x", [{"x": X, "y": Y}, {"x": Batches(X, Y)}])
 def test_generations(x):
     def run(kind):
-        born = keras_ban.BornAgain(network, "ban+l", seed=2)
+        born = keras_ban.BornAgain(mlp, "ban+l", seed=2)
         return born.fit(
             generations=2, epochs=2, verbose=0, teacher_outputs=kind, **x
         )
@@ -233,7 +188,7 @@ def test_generations(x):
 def test_generations_on_disk(tmp_path):
 
     def run():
-        born = keras_ban.BornAgain(network, "ban", seed=2)
+        born = keras_ban.BornAgain(mlp, "ban", seed=2)
         return born.fit(X, Y, 2, epochs=1, verbose=0, teacher_outputs=tmp_path)
 
     first = run()
@@ -269,8 +224,7 @@ def test_top_k_against_float64():
     rng = np.random.default_rng(0)
     logits = 5 * rng.normal(size=(3, 4, 30))
     found = topk.decode(topk.encode(logits, 6), 30)
-    p = np.exp(logits - logits.max(-1, keepdims=True))
-    p /= p.sum(-1, keepdims=True)
+    p = reference.softmax(logits)
     order = np.argsort(-p, axis=-1)
     rest = np.take_along_axis(p, order[..., 6:], -1).sum(-1, keepdims=True)
     expected = np.broadcast_to(rest / 24, p.shape).copy()
@@ -293,168 +247,16 @@ def test_top_k_trains(teacher):
     assert two[1]["loss"] != pytest.approx(everything[1]["loss"], 1e-4)
 
 
-@pytest.fixture
-def filled(tmp_path, teacher):
-    fit(teacher, tmp_path, "ban", x=X, augment=noisy, views=2)
-    return tmp_path
-
-
-def doubled(x, seed):
-    return 2 * noisy(x, seed)
-
-
-OTHERS = {
-    "teacher": lambda t: {"teacher": network(3)},
-    "data": lambda t: {"x": X[::-1]},
-    "views": lambda t: {"views": 3},
-    "augment": lambda t: {"augment": doubled},
-    "dtype": lambda t: {"dtype": "float16"},
-    "top_k": lambda t: {"top_k": 2},
-}
-
-
-@pytest.mark.parametrize("name", OTHERS)
-def test_outputs_of_another_kind_are_refused(filled, teacher, name):
-    given = {"teacher": teacher, "x": X, "augment": noisy, "views": 2}
-    given |= OTHERS[name](teacher)
-    kinds = {k: given.pop(k) for k in ("dtype", "top_k") if k in given}
-    with pytest.raises(ValueError, match=f"`{name}` differs"):
-        fit(
-            given.pop("teacher"),
-            TeacherCache(filled, **kinds),
-            "ban",
-            **given,
-        )
-
-
-@pytest.mark.parametrize("name", ["cache.json", "0-00000.npy"])
-def test_damage_is_named(filled, teacher, name):
-    content = bytearray((filled / name).read_bytes())
-    content[len(content) // 2] ^= 1
-    (filled / name).write_bytes(content)
-    with pytest.raises(ValueError, match=name):
-        fit(teacher, filled, "ban", x=X, augment=noisy, views=2)
-
-
-def test_what_was_not_finished_is_computed_again(filled, teacher):
-    whole = (filled / "0-00000.npy").read_bytes()
-    (filled / "cache.json").unlink()
-    (filled / "0-00000.npy").write_bytes(whole[:500])
-    fit(teacher, filled, "ban", x=X, augment=noisy, views=2)
-    assert (filled / "0-00000.npy").read_bytes() == whole
-    assert json.loads((filled / "cache.json").read_text())["made_of"]
-
-
-def random_views():
-    return unshuffled().map(lambda x, y: (x + tf.random.normal(tf.shape(x)), y))
-
-
-def changing_later(first):
-    """The passes from the one of that number on differ from those before."""
-    passes = []
-
-    def batches():
-        passes.append(None)
-        late = len(passes) >= first
-        yield X[:8] + late, Y[:8]
-        yield X[8:16], Y[8:16]
-
-    return tf.data.Dataset.from_generator(
-        batches, output_signature=unknown_size().element_spec
-    )
-
-
-REFUSED = {
-    "shuffled": ({"x": unshuffled().shuffle(7)}, "differs from one pass"),
-    "random": ({"x": random_views()}, "differs from one pass"),
-    "infinite": (
-        {"x": unshuffled().repeat(), "steps_per_epoch": 2},
-        "infinite",
-    ),
-    "generator": ({"x": iter([(X, Y)])}, "its place in the data"),
-    "unknown": ({"x": unknown_size()}, "steps_per_epoch"),
-    "objective": ({"x": X, "y": Y, "objective": "labels"}, "no teacher"),
-    "logits": (
-        {
-            "x": X,
-            "objective": "logits",
-            "teacher_outputs": TeacherCache(top_k=2),
-        },
-        "compares logits",
-    ),
-    "top_k": (
-        {"x": X, "y": Y, "teacher_outputs": TeacherCache(top_k=4)},
-        "less than the 4 classes",
-    ),
-    "no views": ({"x": X, "augment": noisy}, "Expected `views=`"),
-    "views alone": ({"x": X, "views": 2}, "Expected `augment=`"),
-    "0 views": ({"x": X, "augment": noisy, "views": 0}, "`views`.*0"),
-    "unseeded": (
-        {
-            "x": X,
-            "y": Y,
-            "views": 2,
-            "augment": lambda x, seed: x + tf.random.normal(tf.shape(x)),
-        },
-        "another view each time",
-    ),
-    "arguments": (
-        {"x": X, "y": Y, "views": 2, "augment": lambda x: x},
-        "cannot be applied",
-    ),
-    "PyDataset": (
-        {"x": Batches(X, Y), "augment": noisy, "views": 2},
-        "`augment` needs",
-    ),
-    "kind": ({"x": X, "teacher_outputs": 3}, "`teacher_outputs`.*3"),
-}
-
-
-@pytest.mark.parametrize("name", REFUSED)
-def test_refused(teacher, name):
-    given, words = REFUSED[name]
-    given = {"teacher_outputs": "cached", "objective": "ban+l", **given}
-    with pytest.raises(ValueError, match=words):
-        fit(teacher, **given)
-
-
-@pytest.mark.parametrize("first", [2, 5, 6, 7])
-def test_data_that_changes_while_it_is_used_is_refused(teacher, first):
-    with pytest.raises(ValueError, match="differs from one pass"):
-        x = changing_later(first)
-        fit(teacher, "cached", "ban", x=x, steps_per_epoch=2)
-
-
-@pytest.mark.parametrize("name", ["shuffled", "random", "unseeded", "no views"])
-def test_refused_before_generation_0(name):
-    given, words = REFUSED[name]
-    given = {**given, "y": Y if given["x"] is X else None}
-    born = keras_ban.BornAgain(network, "ban")
-    with pytest.raises(ValueError, match=words):
-        born.fit(generations=1, teacher_outputs="cached", verbose=0, **given)
-    assert not born.lineage
-
-
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        ({"dtype": "bfloat16"}, "`dtype`.*bfloat16"),
-        ({"top_k": 0}, "`top_k`.*0"),
-        ({"directory": __file__}, "is a file"),
-    ],
-)
-def test_bad_arguments(arguments, words):
-    with pytest.raises(ValueError, match=words):
-        TeacherCache(**arguments)
-
-
-def test_two_processes_do_not_fill_one_folder(tmp_path, teacher):
-    with files.lock(pathlib.Path(tmp_path) / "lock"):
-        with pytest.raises(BlockingIOError):
-            fit(teacher, tmp_path, "ban", x=X)
-
-
 def test_fit_arguments_stay(teacher):
-    _, history = fit(teacher, "cached", x=X, y=Y, validation_data=(X, Y))
-    assert len(history["val_loss"]) == 3
-    assert FIT["epochs"] == 2
+    x, y, weight = X.copy(), Y.copy(), np.linspace(0, 1, 50)
+    given = {"x": x, "y": y, "sample_weight": weight, "shuffle": False}
+    given |= {"batch_size": 8, "validation_data": (x, y, weight)}
+    online, cached = (
+        fit(teacher, kind, **given)[1] for kind in ("online", "cached")
+    )
+    assert len(cached["val_loss"]) == 3
+    for name, values in online.items():
+        assert cached[name] == pytest.approx(values, rel=1e-5)
+    np.testing.assert_array_equal(x, X)
+    np.testing.assert_array_equal(y, Y)
+    np.testing.assert_array_equal(weight, np.linspace(0, 1, 50))
