@@ -6,6 +6,7 @@ import warnings
 import keras
 import numpy as np
 import pytest
+from builders import linear
 from lineages import FIT
 from lineages import X
 from lineages import Y
@@ -31,13 +32,7 @@ def check(warning, call):
 
 def fixed():
     """A network whose weights are the same in each call."""
-    inputs = keras.Input((6,))
-    one = keras.initializers.GlorotUniform(seed=1)
-    outputs = keras.layers.Dense(4, kernel_initializer=one)(inputs)
-    model = keras.Model(inputs, outputs)
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile("sgd", loss)
-    return model
+    return linear(seed=1)
 
 
 @pytest.fixture

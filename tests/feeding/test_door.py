@@ -4,11 +4,11 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from builders import Batches
+from builders import data_set
 from lineages import FIT
-from lineages import Batches
 from lineages import X
 from lineages import Y
-from lineages import batched
 from lineages import graph_fn
 
 import keras_ban
@@ -21,8 +21,8 @@ from keras_ban.feeding.iterables import Once
 from keras_ban.feeding.py_datasets import PyBatches
 
 
-def data_set():
-    return batched(X, Y).batch(32)
+def batches(generation=0, epoch=0):
+    return data_set(X, Y, size=32)
 
 
 class Loader:
@@ -37,11 +37,15 @@ KINDS = {
     "array": (X, Y, Arrays),
     "tensor": (tf.constant(X), tf.constant(Y), Arrays),
     "structure": ({"a": X, "b": (X, X)}, Y, Arrays),
-    "tf.data": (data_set(), None, Dataset),
+    "tf.data": (batches(), None, Dataset),
     "PyDataset": (Batches(X, Y), None, PyBatches),
     "loader": (Loader(), None, Iterable),
     "generator": (iter(Loader()), None, Once),
-    "function": (lambda generation, epoch: data_set(), None, Function),
+    "function": (
+        lambda generation, epoch: batches(),
+        None,
+        Function,
+    ),
 }
 
 
@@ -59,7 +63,12 @@ def test_each_kind_has_a_class_that_reads_it(kind):
 
 
 @pytest.mark.parametrize(
-    "x", [data_set(), Batches(X, Y), lambda g, e: data_set()]
+    "x",
+    [
+        batches(),
+        Batches(X, Y),
+        batches,
+    ],
 )
 @pytest.mark.parametrize("beside", [{"y": Y}, {"sample_weight": X[:, 0]}])
 def test_labels_beside_a_data_set_are_refused(x, beside):
@@ -88,7 +97,7 @@ def test_later_epochs_of_a_function_are_checked_too():
     """What it gives for epoch 1 is no data set."""
 
     def data(generation, epoch):
-        return data_set() if epoch == 0 else [1, 2]
+        return batches() if epoch == 0 else [1, 2]
 
     with pytest.raises(Exception, match=r"returns a list, x\(0, 1\)"):
         keras_ban.BornAgain(graph_fn).fit(
