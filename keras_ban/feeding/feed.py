@@ -100,7 +100,8 @@ def feed(arguments, viewed=False, generation=None, once=False):
         arguments: The arguments of `keras.Model.fit`, a dict.
         viewed: Whether batches will pass through views. Defaults to `False`.
         generation: As `door.given` takes it, for the training data.
-        once: As `door.given` takes it.
+        once: As `door.given` takes it; validation data may be a generator
+            beside one alone.
 
     Raises:
         ValueError: If there is an argument that `keras.Model.fit` does not
@@ -129,7 +130,7 @@ def feed(arguments, viewed=False, generation=None, once=False):
     validation = None
     if held_out is not None:
         held_out = keras.utils.unpack_x_y_sample_weight(held_out)
-        validation = given(*held_out, how, once=once)
+        validation = given(*held_out, how, once=train.reads_once)
     elif fraction:
         train, validation = train.split(fraction, how)
     return Feed(train, validation, schedule)
