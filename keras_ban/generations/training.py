@@ -44,7 +44,7 @@ class Trainer:
         ]
         self._plan = plan
         self._cluster = cluster
-        self._names = seeds.Names()
+        self._names = trial.names
 
     def identity(self):
         """What makes the run this one, as `fingerprint.run` says it."""

@@ -36,6 +36,8 @@ class Trial:
             does not fix.
         workshop: Once it is finished, a `Workshop` with the models that were
             tried.
+        names: The `Names` that every model of a function is made with, as an
+            optimizer may go by the names of weights.
 
     Raises:
         ValueError: If they are no classifiers of the same classes, or not
@@ -46,6 +48,7 @@ class Trial:
         self.networks = {}
         self.draws_elsewhere = set()
         self.workshop = None
+        self.names = seeds.Names()
         self.blueprints = blueprints
         self.objective = objective
         self.seed = seed
@@ -74,10 +77,10 @@ class Trial:
             distiller.check_objective(self._x, self._y)
         rows = first_rows(self._x)
         shape = None if self._y is None else self._y.shape
-        compiled = [
-            self.blueprints.compiled(model, rows, shape)
-            for model in self._spare
-        ]
+        compiled = []
+        for model in self._spare:
+            with self.names.again():
+                compiled.append(self.blueprints.compiled(model, rows, shape))
         self.workshop = Workshop(compiled, (rows, self._y), self._distiller)
 
     def _pair(self, function, before):
@@ -86,7 +89,7 @@ class Trial:
         pair, shapes = [], []
         for number in range(2):
             keras.utils.set_random_seed(seeds.derive(self.seed, number))
-            pair.append(self.blueprints.fresh(function, before))
+            pair.append(self._fresh(function, before))
             output = prediction(pair[-1], self._x, from_logits)
             shapes.append(output.shape)
         apart(*pair, ("model of one call of `model_fn`", "next"))
@@ -98,11 +101,15 @@ class Trial:
             self._tried.append(self._distiller(pair[0], parent))
             self._tried[-1].check_models(self._x)
         seeds.set_seed(seeds.derive(self.seed, 0))
-        again = self.blueprints.fresh(function, before)
+        again = self._fresh(function, before)
         if not _same_weights(again, pair[0]):
             self.draws_elsewhere.add(function)
         self._spare += pair
         return pair, shapes
+
+    def _fresh(self, function, before):
+        with self.names.again():
+            return self.blueprints.fresh(function, before)
 
     def _distiller(self, student, teacher):
         """A `Distiller`; without a teacher, of the labels alone."""

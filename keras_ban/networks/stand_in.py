@@ -78,11 +78,12 @@ class StandIn(exact.Distributed):
 
 
 def overridden(model, *methods):
-    """Those of the methods that the model's class does not have from Keras."""
+    """Those of the methods that the model does not have from Keras."""
     return [
         m
         for m in methods
-        if getattr(type(model), m) is not getattr(keras.Model, m)
+        if m in vars(model)
+        or getattr(type(model), m) is not getattr(keras.Model, m)
     ]
 
 
