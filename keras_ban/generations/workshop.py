@@ -26,7 +26,7 @@ class Workshop:
 
     def __init__(self, models, batch, make):
         self._spare = [
-            (model, [likeness.key(model, c)[0] for c in (False, True)])
+            (model, [likeness.describe(model, c).key for c in (False, True)])
             for model in models
         ]
         self.batch = batch
@@ -71,6 +71,24 @@ class Workshop:
             variable.assign(value)
         return held
 
+    def forget_changed(self, student):
+        """Gives up a network that callbacks changed before its first step.
+
+        What they change later, no step sees that is traced already.
+
+        Args:
+            student: What `student` returned.
+
+        Returns:
+            Whether it was such a one.
+        """
+        known = self._as_taken.get(id(student))
+        if known is None or _state(student) == known[0]:
+            return False
+        for key in [k for k, twin in self._twins.items() if twin is student]:
+            self._twins[key] = None
+        return True
+
     def finish(self, student, model):
         """Hands the trained values back.
 
@@ -88,11 +106,15 @@ class Workshop:
     def _twin(self, model, trained):
         if not model.built:
             model(self._rows, training=False)
-        key, own = likeness.key(model, trained)
-        twin = self._twins.get((trained, key)) or self._take(key, trained)
+        key, own, _ = likeness.describe(model, trained)
+        if (trained, key) not in self._twins:
+            self._twins[trained, key] = self._take(key, trained)
+        twin = self._twins[trained, key]
         if twin is None:
             return model
-        self._twins[trained, key] = twin
+        if trained:
+            # A metric that does not begin anew tells it by its values.
+            twin.reset_metrics()
         state, graph = self._as_taken[id(twin)]
         # A callback, or the training, may have changed more than variables.
         if _state(twin, trained) != state:
@@ -106,25 +128,32 @@ class Workshop:
         for number, (model, keys) in enumerate(self._spare):
             if key and keys[trained] == key:
                 del self._spare[number]
-                if trained:
-                    # For what the first step would create, it would trace
-                    # again.
-                    variables.Variables(model).build(*self.batch)
-                _, own = likeness.key(model, trained)
+                own = self._prepare(model, trained)
                 graph = self._graph(model, own) if own else None
                 self._as_taken[id(model)] = _state(model, trained), graph
                 return model
         return None
+
+    def _prepare(self, model, trained):
+        """Creates what the first step would; returns what is not Keras' own.
+
+        Else it would be traced again.
+        """
+        _, own, others = likeness.describe(model, trained)
+        if trained:
+            values = [v.value.read_value() for v in others]
+            variables.Variables(model).build(*self.batch)
+            # Some metrics do not begin anew, and have seen a batch.
+            for variable, value in zip(others, values, strict=True):
+                variable.assign(value)
+        return own
 
     def _graph(self, model, own):
         with seeds.undisturbed():
             return graphs.text(model, own, self._rows)
 
 
-def _state(twin, trained):
+def _state(twin, trained=True):
     """What Python says of a network, beside its variables."""
-    if trained:
-        # A metric that does not begin anew tells it by its values.
-        twin.reset_metrics()
-    key, own = likeness.key(twin, trained)
+    key, own, _ = likeness.describe(twin, trained)
     return key, graphs.plain_state(own)

@@ -1,6 +1,7 @@
 """Whether two networks are built and compiled alike."""
 
 import hashlib
+import typing
 
 import keras
 
@@ -24,7 +25,24 @@ _STEPS = (
 )
 
 
-def key(model, compiled):
+class Likeness(typing.NamedTuple):
+    """What a compiled function may hold of a model.
+
+    Attributes:
+        key: A string, equal for models that may share a function as far as
+            Python tells; `None` if something in it cannot be compared.
+        own: What must be asked of the graph too, a list of layers: those
+            whose classes are not Keras' own, and the model itself if it has
+            no configuration.
+        others: Variables that are no weights, and not copied with them.
+    """
+
+    key: str | None
+    own: list
+    others: list
+
+
+def describe(model, compiled):
     """What two models share if one compiled function may serve both.
 
     That is all that a trace holds as a constant: the configuration, which
@@ -39,9 +57,7 @@ def key(model, compiled):
         compiled: Whether it is to be trained, else only to be run.
 
     Returns:
-        A string, and the layers whose part in it must be asked of the graph
-        too, as their classes are not Keras' own, a list; or `None` and an
-        empty list, if something in it cannot be compared.
+        A `Likeness`.
     """
     optimizer = getattr(model, "optimizer", None) if compiled else None
     walk = Walk([*model.variables, *(optimizer.variables if optimizer else ())])
@@ -54,10 +70,9 @@ def key(model, compiled):
         if compiled:
             _see_training(walk, model)
     except (Unknown, RecursionError):
-        return None, []
-    if text is None and not walk.own:
-        return None, []
-    return walk.key(), walk.own
+        return Likeness(None, [], [])
+    own = [model] * (text is None) + walk.own
+    return Likeness(walk.key(), own, walk.others)
 
 
 def of_objective(objective):
@@ -84,8 +99,7 @@ def of_objective(objective):
 def _connections(model):
     """The configuration as a text, or `None` where Keras cannot give it."""
     try:
-        config = plain(keras.saving.serialize_keras_object(model))
-        config.pop("compile_config", None)
+        config = plain(model.get_config())
         left_out = ("name", "shared_object_id", "build_config")
         return files.dumps(_numbered(config, left_out))
     except Exception:

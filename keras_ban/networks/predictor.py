@@ -18,7 +18,7 @@ class Predictor:
         Args:
             model: A built `keras.Model`, whose weights are read now.
         """
-        key, own = likeness.key(model, compiled=False)
+        key, own, _ = likeness.describe(model, compiled=False)
         if key is None or own:
             return tf.function(
                 lambda x: _with_mask(model(x, training=False)),
@@ -26,7 +26,7 @@ class Predictor:
             )
         held, function = self._functions.get(key, (None, None))
         # Another shape is traced anew, of the first model as it is then.
-        if held is None or likeness.key(held, compiled=False)[0] != key:
+        if held is None or likeness.describe(held, compiled=False).key != key:
             function = _stateless(model)
             self._functions[key] = model, function
         weights = [

@@ -72,10 +72,12 @@ class Walk:
     Attributes:
         own: Layers of classes that are not Keras' own. Their attributes are
             left out: what they compute is asked of the graph.
+        others: Variables that are not copied, and so count by their values.
     """
 
     def __init__(self, variables):
         self.own = []
+        self.others = []
         self._places = {id(v): place for place, v in enumerate(variables)}
         self._seen = {}
         self._held = []
@@ -144,8 +146,8 @@ class Walk:
         place = self._places.get(id(variable))
         self.note(tuple(variable.shape), str(variable.dtype), place)
         if place is None:
-            # As those of a metric that begins anew: equal as long as they
-            # have equal values.
+            # As those of a metric that begins anew.
+            self.others.append(variable)
             self._array(keras.ops.convert_to_numpy(variable))
 
     def _seeds(self, generator):
@@ -364,7 +366,9 @@ def _is_open(cls):
     """Whether Python sees all that an object of a class holds."""
     # As `copyreg` tells what it can take apart: nothing lies beside these.
     pointers = (
-        len(_slots(cls)) + (cls.__dictoffset__ > 0) + (cls.__weakrefoffset__ > 0)
+        len(_slots(cls))
+        + (cls.__dictoffset__ > 0)
+        + (cls.__weakrefoffset__ > 0)
     )
     return cls.__basicsize__ <= object.__basicsize__ + 8 * pointers
 
