@@ -5,7 +5,6 @@ two numbers differ in what no variable tells of, and each is traced by itself.
 """
 
 import functools
-import itertools
 
 import keras
 import numpy as np
@@ -13,13 +12,10 @@ import pytest
 import tensorflow as tf
 from builders import LOGITS
 from builders import SparseCE
-from builders import functional_mlp
 from builders import learnable
 from builders import mlp
 
-import keras_ban
 from keras_ban.generations.workshop import Workshop
-from keras_ban.networks.predictor import Predictor
 from keras_ban.state.seeds import Names
 
 X, Y = learnable(16)
