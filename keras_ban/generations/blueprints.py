@@ -192,10 +192,12 @@ class Clones:
         model = self._model
         if not self._was_checked:
             self._was_checked = True
+            check_own_methods(model)
             _check_adapted(model)
             _warn_of_training(model)
         try:
             clone = keras.models.clone_model(model)
+            _check_class(model, clone)
             _keep_frozen(model, clone)
             if model.compiled:
                 clone.compile_from_config(model.get_compile_config())
@@ -219,6 +221,19 @@ def _check_adapted(model):
                 "Expected a model without such preprocessing layers. Pass a "
                 "function that builds the model around the adapted layer."
             )
+
+
+def _check_class(model, clone):
+    """Refuses a clone that is of another class, and lacks what its own does."""
+    one, other = type(model), type(clone)
+    for name in dir(keras.Model):
+        rewritten = name in ("get_config", "from_config")
+        if not rewritten and not name.startswith("_"):
+            if getattr(one, name) is not getattr(other, name):
+                raise ValueError(
+                    f"it makes a {other.__name__} of a {one.__name__}, "
+                    f"without the `{name}` of that class."
+                )
 
 
 def _warn_of_training(model):
@@ -246,4 +261,4 @@ def _keep_frozen(model, clone):
             fresh.trainable = weight.trainable
             frozen.add(id(weight))
         if id(weight) in frozen:
-            fresh.assign(keras.ops.convert_to_numpy(weight))
+            fresh.assign(weight.value.read_value())

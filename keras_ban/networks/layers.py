@@ -66,8 +66,7 @@ def is_untouched(model):
         # Constant ones may be set otherwise, as the bias of an LSTM.
         if drawn.size and np.ptp(drawn) > 0:
             told = True
-            held = keras.ops.convert_to_numpy(variable)
-            if not np.array_equal(drawn, held):
+            if not np.array_equal(drawn, variable.value.read_value().numpy()):
                 return False
     return told
 

@@ -140,8 +140,8 @@ def check_own_methods(model):
             "data, as the preprocessor of a KerasHub task, would be done in "
             "some places and left out where the model teaches or is measured. "
             "Do it to the data before (`ds.map(preprocessor)`) or in layers, "
-            "and give the network alone: `keras.Model(model.inputs, "
-            "model.outputs)`, compiled."
+            "and give the network alone, a plain `keras.Sequential` or "
+            "`keras.Model(model.input, model.output)`, compiled."
         )
 
 

@@ -148,7 +148,7 @@ class Walk:
         if place is None:
             # As those of a metric that begins anew.
             self.others.append(variable)
-            self._array(keras.ops.convert_to_numpy(variable))
+            self._array(variable.value.read_value().numpy())
 
     def _seeds(self, generator):
         if id(generator.state) not in self._places:

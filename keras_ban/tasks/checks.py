@@ -38,8 +38,8 @@ def _check_trained(model):
         )
 
 
-def _check_batch(model):
-    """Refuses a model that takes batches of one size only."""
+def _check_batch(model, error):
+    """Explains why a model fails that takes batches of one size only."""
     sizes = {t.shape[0] for t in getattr(model, "inputs", None) or ()}
     sizes.discard(None)
     if sizes:
@@ -48,8 +48,8 @@ def _check_batch(model):
             "only. Expected one that takes any number of rows: it is run on "
             "a few to check it, and on what is left at the end of the data. "
             "Build it with `keras.Input(shape)` in place of `batch_shape=`, "
-            "and recurrent layers without `stateful=True`."
-        )
+            f"and recurrent layers without `stateful=True`. ({error})"
+        ) from error
 
 
 def prediction(model, x, from_logits=None, trained=False):
@@ -64,8 +64,11 @@ def prediction(model, x, from_logits=None, trained=False):
     Returns:
         The output, a NumPy array of shape `(rows, ..., n)`.
     """
-    _check_batch(model)
-    result = model(first_rows(x), training=False)
+    try:
+        result = model(first_rows(x), training=False)
+    except Exception as error:
+        _check_batch(model, error)
+        raise
     if trained:
         _check_trained(model)
     if not hasattr(result, "shape") or len(result.shape) < 2:
