@@ -228,7 +228,7 @@ class Distiller(StandIn):
             ValueError: If an output is not what its model says, if the
                 classes differ, or if the models share weights.
         """
-        student = prediction(self.student, x, self._from_logits)
+        student = prediction(self.student, x, self._from_logits, trained=True)
         if self.teacher is None:
             return student.shape
         teacher = prediction(self.teacher.model, x, self._from_logits)
@@ -253,7 +253,7 @@ class Distiller(StandIn):
         if y is not None:
             y = ops.convert_to_tensor(y)
         logits = self._logits(self.student(x), self.teacher(x))
-        check_objective(self.objective, y, *logits)
+        check_objective(self.objective, y, *logits, self.student.run_eagerly)
 
     def _finish_compile(self, data):
         """Compiles again, now that the labels say which loss is meant."""

@@ -52,7 +52,6 @@ OTHERS = {
     "feeding/views.py/check_augment": "`augment`",
     "generations/blueprints.py/_functions": "`model_fn`",
     "generations/training.py/given_callbacks": "`callbacks`",
-    "networks/likeness.py/_of_keras": "a configuration",
     "objectives/names.py/get": "`objective`",
     "runs/fingerprint.py/_named": "a configuration",
     "state/callbacks.py/_encode": "what a callback remembers",

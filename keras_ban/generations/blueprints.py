@@ -7,6 +7,10 @@ import keras
 
 from keras_ban import checks
 from keras_ban.distribution.strategies import scope
+from keras_ban.networks.layers import is_untouched
+from keras_ban.networks.layers import steps_taken
+from keras_ban.networks.layers import sublayers
+from keras_ban.networks.stand_in import check_own_methods
 from keras_ban.tasks import outputs
 from keras_ban.tasks.checks import prediction
 
@@ -103,17 +107,24 @@ def _functions(model_fn):
     many = isinstance(model_fn, (list, tuple))
     entries = list(model_fn) if many else [model_fn]
     if entries and all(callable(entry) for entry in entries):
-        return [
-            functools.partial(_clone, entry)
-            if isinstance(entry, keras.Model)
-            else entry
-            for entry in entries
-        ]
+        made = {id(entry): _function(entry) for entry in entries}
+        return [made[id(entry)] for entry in entries]
     raise ValueError(
         "Invalid value for argument `model_fn`. Expected a function without "
         "arguments that returns a `keras.Model`, a `keras.Model` to clone, or "
         f"a list of these. Received: {model_fn!r}"
     )
+
+
+def _function(entry):
+    """A function that can be told from others, as the key of a dict."""
+    if isinstance(entry, keras.Model):
+        return Clones(entry)
+    try:
+        hash(entry)
+    except TypeError:
+        return functools.partial(entry)
+    return entry
 
 
 def returned_model(model_fn, parent=None):
@@ -146,6 +157,7 @@ def returned_model(model_fn, parent=None):
         ) from error
     model = model_fn(*arguments)
     if isinstance(model, keras.Model):
+        check_own_methods(model)
         return model
     raise ValueError(
         "`model_fn` must return a `keras.Model`. Received: "
@@ -153,9 +165,55 @@ def returned_model(model_fn, parent=None):
     )
 
 
-def _clone(model):
-    """A model of the same architecture and compilation, freshly drawn."""
-    for layer in model.layers:
+class Clones:
+    """Makes models of the architecture and compilation of a given one.
+
+    What is trained is drawn anew. What is not, frozen layers and weights that
+    were frozen one by one, at any depth, is kept, with its values.
+
+    Args:
+        model: The `keras.Model`.
+    """
+
+    def __init__(self, model):
+        self._model = model
+        self._was_checked = False
+
+    def __repr__(self):
+        return repr(self._model)
+
+    def __call__(self):
+        """Returns a model.
+
+        Raises:
+            ValueError: If Keras cannot clone the model, or if a layer may
+                have adapted to data.
+        """
+        model = self._model
+        if not self._was_checked:
+            self._was_checked = True
+            check_own_methods(model)
+            _check_adapted(model)
+            _warn_of_training(model)
+        try:
+            clone = keras.models.clone_model(model)
+            _check_class(model, clone)
+            _keep_frozen(model, clone)
+            if model.compiled:
+                clone.compile_from_config(model.get_compile_config())
+        except Exception as error:
+            raise ValueError(
+                f"Keras cannot clone the model {model.name!r}: {error} "
+                "Expected a functional or sequential model whose loss and "
+                "metrics Keras can serialise. Pass a function that builds and "
+                "compiles the model."
+            ) from error
+        return clone
+
+
+def _check_adapted(model):
+    """Refuses layers whose state a fresh layer would not have."""
+    for layer in sublayers(model):
         if hasattr(layer, "adapt"):
             raise ValueError(
                 f"The layer {layer.name!r} of the model {model.name!r} may "
@@ -163,14 +221,44 @@ def _clone(model):
                 "Expected a model without such preprocessing layers. Pass a "
                 "function that builds the model around the adapted layer."
             )
-    try:
-        clone = keras.models.clone_model(model)
-        if model.compiled:
-            clone.compile_from_config(model.get_compile_config())
-    except Exception as error:
-        raise ValueError(
-            f"Keras cannot clone the model {model.name!r}: {error} Expected a "
-            "functional or sequential model whose loss and metrics Keras can "
-            "serialise. Pass a function that builds and compiles the model."
-        ) from error
-    return clone
+
+
+def _check_class(model, clone):
+    """Refuses a clone that is of another class, and lacks what its own does."""
+    one, other = type(model), type(clone)
+    for name in dir(keras.Model):
+        rewritten = name in ("get_config", "from_config")
+        if not rewritten and not name.startswith("_"):
+            if getattr(one, name) is not getattr(other, name):
+                raise ValueError(
+                    f"it makes a {other.__name__} of a {one.__name__}, "
+                    f"without the `{name}` of that class."
+                )
+
+
+def _warn_of_training(model):
+    if steps_taken(model) or (model.built and is_untouched(model) is False):
+        checks.warn(
+            f"`model_fn` is the model {model.name!r}, whose weights were "
+            "trained, loaded or set: generations are drawn anew, and keep of "
+            "it only what is frozen. To start from it as generation 0, call "
+            "`fit(..., teacher=model)`."
+        )
+
+
+def _keep_frozen(model, clone):
+    """Gives a clone the weights that are not trained in the model."""
+    frozen = {
+        id(weight)
+        for layer in sublayers(model)
+        if not layer.trainable
+        for weight in layer.weights
+    }
+    if model.built and not clone.built:
+        clone.build(model.input_shape)
+    for weight, fresh in zip(model.weights, clone.weights, strict=True):
+        if weight.trainable != fresh.trainable:
+            fresh.trainable = weight.trainable
+            frozen.add(id(weight))
+        if id(weight) in frozen:
+            fresh.assign(weight.value.read_value())

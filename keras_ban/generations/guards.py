@@ -69,3 +69,59 @@ class Finite(keras.callbacks.Callback):
             "the learning rate, clip the gradients (`clipnorm=` of the "
             "optimizer), or look for a float16 overflow."
         )
+
+
+class Steady(keras.callbacks.Callback):
+    """Sees to it that the model which is trained is the one that was made.
+
+    Args:
+        generation: The name of the generation.
+        student: The model.
+        workshop: The `Workshop` that may have trained it before.
+    """
+
+    def __init__(self, generation, student, workshop):
+        super().__init__()
+        self._generation = generation
+        self._student = student
+        self._workshop = workshop
+        self._compilation = self._compiled()
+        self._begun = False
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._check()
+
+    def on_train_batch_begin(self, batch, logs=None):
+        if not self._begun:
+            self._begun = True
+            self._check()
+            if self._workshop.forget_changed(self._student):
+                # As the first step would be traced, after all callbacks.
+                self.model.make_train_function(force=True)
+        elif self.model.train_function is None:
+            self._check()
+
+    def on_epoch_end(self, epoch, logs=None):
+        self._check()
+
+    def on_train_end(self, logs=None):
+        self._check()
+
+    def _compiled(self):
+        return [self._student.optimizer, *self._student.metrics[:1]]
+
+    def _check(self):
+        pairs = zip(self._compilation, self._compiled(), strict=False)
+        if self.model.train_function is None or any(
+            held is not now for held, now in pairs
+        ):
+            raise ValueError(
+                f"A callback compiled {self._generation} anew while it was "
+                "trained. Expected a model that stays as `model_fn` compiled "
+                "it: its optimizer's state would be lost, and could not be "
+                "saved. Schedule the learning rate by "
+                "`keras.callbacks.LearningRateScheduler`, compile what is to "
+                "change in `model_fn` (a sequence of functions gives each "
+                "generation its own), or compile the finished "
+                "`lineage[k].model` and train it on."
+            )

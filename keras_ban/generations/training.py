@@ -10,6 +10,7 @@ from keras_ban.feeding.passes import clear_errors
 from keras_ban.generations.blueprints import returned_model
 from keras_ban.generations.guards import Finite
 from keras_ban.generations.guards import Seeded
+from keras_ban.generations.guards import Steady
 from keras_ban.lineage import Generation
 from keras_ban.runs import fingerprint
 from keras_ban.state import seeds
@@ -44,7 +45,7 @@ class Trainer:
         ]
         self._plan = plan
         self._cluster = cluster
-        self._names = seeds.Names()
+        self._names = trial.names
 
     def identity(self):
         """What makes the run this one, as `fingerprint.run` says it."""
@@ -143,7 +144,8 @@ class Trainer:
         Returns:
             The history, a dict, and the seconds it took.
         """
-        feed, saved = self.feed, run.saved(watch.number)
+        trial, feed = self.trial, self.feed
+        saved = run.saved(watch.number)
         epoch = saved.meta["epoch"] if saved else feed.initial_epoch
         self._announce(watch, teacher, epoch, run.resumption(saved))
         views = self._plan.views(
@@ -155,12 +157,13 @@ class Trainer:
         )
         arguments = feed.generation(watch.number, watch.seed, epoch, views)
         if saved:
-            Variables(trained).build(*self.trial.workshop.batch)
+            Variables(trained).build(*trial.workshop.batch)
             if saved.meta["stopped"] and not saved.meta["step"]:
                 arguments["epochs"] = epoch
         start = time.perf_counter() - (saved.meta["seconds"] if saved else 0)
+        student = getattr(trained, "student", trained)
         callbacks = run.callbacks(
-            watch.callbacks,
+            [*watch.callbacks, Steady(watch.name, student, trial.workshop)],
             trained,
             watch.states,
             watch.number,

@@ -6,6 +6,7 @@ import numpy as np
 from keras_ban import checks
 from keras_ban.distiller import Distiller
 from keras_ban.generations.workshop import Workshop
+from keras_ban.networks.stand_in import overridden
 from keras_ban.rows import first_rows
 from keras_ban.state import seeds
 from keras_ban.tasks.checks import apart
@@ -36,6 +37,8 @@ class Trial:
             does not fix.
         workshop: Once it is finished, a `Workshop` with the models that were
             tried.
+        names: The `Names` that every model of a function is made with, as an
+            optimizer may go by the names of weights.
 
     Raises:
         ValueError: If they are no classifiers of the same classes, or not
@@ -46,13 +49,14 @@ class Trial:
         self.networks = {}
         self.draws_elsewhere = set()
         self.workshop = None
+        self.names = seeds.Names()
         self.blueprints = blueprints
         self.objective = objective
         self.seed = seed
         self.teacher = teacher
         self._run = run
         self._x, self._y, _ = batch
-        self._spare, self._tried = [], []
+        self._spare, self._tried, self._last = [], [], []
         shapes, before = [], teacher
         for function in blueprints.different:
             pair, found = self._pair(function, before)
@@ -72,12 +76,15 @@ class Trial:
         """
         for distiller in self._tried:
             distiller.check_objective(self._x, self._y)
-        rows = first_rows(self._x)
+        rows, y = first_rows((self._x, self._y))
+        if y is not None:
+            for model in self._last:
+                self._try_loss(model, rows, y)
         shape = None if self._y is None else self._y.shape
-        compiled = [
-            self.blueprints.compiled(model, rows, shape)
-            for model in self._spare
-        ]
+        compiled = []
+        for model in self._spare:
+            with self.names.again():
+                compiled.append(self.blueprints.compiled(model, rows, shape))
         self.workshop = Workshop(compiled, (rows, self._y), self._distiller)
 
     def _pair(self, function, before):
@@ -86,8 +93,8 @@ class Trial:
         pair, shapes = [], []
         for number in range(2):
             keras.utils.set_random_seed(seeds.derive(self.seed, number))
-            pair.append(self.blueprints.fresh(function, before))
-            output = prediction(pair[-1], self._x, from_logits)
+            pair.append(self._fresh(function, before))
+            output = prediction(pair[-1], self._x, from_logits, trained=True)
             shapes.append(output.shape)
         apart(*pair, ("model of one call of `model_fn`", "next"))
         _check_optimizers(*pair)
@@ -99,11 +106,36 @@ class Trial:
             self._tried.append(self._distiller(pair[0], parent))
             self._tried[-1].check_models(self._x)
         seeds.set_seed(seeds.derive(self.seed, 0))
-        again = self.blueprints.fresh(function, before)
+        again = self._fresh(function, before)
         if not _same_weights(again, pair[0]):
             self.draws_elsewhere.add(function)
         self._spare += pair
+        self._last.append(again)
         return pair, shapes
+
+    def _try_loss(self, model, rows, y):
+        """Computes what a model was compiled with, loss and metrics."""
+        model = self.blueprints.compiled(model, rows, self._y.shape)
+        z = model(rows, training=False)
+        labels = keras.ops.convert_to_tensor(y)
+        try:
+            if not overridden(model, "compute_loss", "train_step"):
+                model.compute_loss(rows, labels, z)
+            if not overridden(model, "compute_metrics", "train_step"):
+                model.compute_metrics(rows, labels, z)
+        except Exception as error:
+            raise ValueError(
+                f"The loss or a metric of the model {model.name!r} cannot be "
+                f"computed. Expected ones for labels of shape {y.shape} and "
+                f"outputs of shape {tuple(z.shape)}. Received: loss "
+                f"{model.loss!r}, {error} Compile the model with those that "
+                "fit the labels, as `sparse_categorical_crossentropy` for "
+                "class numbers."
+            ) from error
+
+    def _fresh(self, function, before):
+        with self.names.again():
+            return self.blueprints.fresh(function, before)
 
     def _distiller(self, student, teacher):
         """A `Distiller`; without a teacher, of the labels alone."""

@@ -6,19 +6,10 @@ fresh weights of a generation before its training, and hands the trained ones
 back afterwards. The bits are those of a training of its own.
 """
 
-import re
-
-import numpy as np
-import tensorflow as tf
-
+from keras_ban.networks import graphs
 from keras_ban.networks import likeness
 from keras_ban.state import seeds
 from keras_ban.state import variables
-
-# Operations whose memory, or whose code, no model's variables tell of.
-_UNTRACKED = re.compile(
-    "Random|Truncated|Parameterized|Multinomial|Stateful|PyFunc|EagerPyFunc"
-)
 
 
 class Workshop:
@@ -35,15 +26,15 @@ class Workshop:
 
     def __init__(self, models, batch, make):
         self._spare = [
-            (model, [likeness.exact(model, c)[0] for c in (False, True)])
+            (model, [likeness.describe(model, c).key for c in (False, True)])
             for model in models
         ]
         self.batch = batch
         self._rows = batch[0]
         self._make = make
         self._twins = {}
+        self._as_taken = {}
         self._distillers = {}
-        self._trusted = {}
 
     def student(self, model):
         """A network with the values of `model`, or `model` itself."""
@@ -59,19 +50,44 @@ class Workshop:
         """
         teacher = parent and self._twin(parent, trained=False)
         fresh = self._make(student, teacher)
+        rule = likeness.of_objective(fresh.objective)
         key = id(student), id(teacher)
-        held = self._distillers.setdefault(key, fresh)
+        held, known = self._distillers.setdefault(key, (fresh, rule))
+        if held is fresh:
+            return held
+        if rule is None or rule != known:
+            # What it reads has changed since, or cannot be compared.
+            self._distillers[key] = fresh, rule
+            return fresh
         if held.optimizer is not student.optimizer:
-            held = self._distillers[key] = fresh
-        if held is not fresh:
-            pairs = zip(
-                variables.objective_variables(held.objective),
-                variables.objective_variables(fresh.objective),
-                strict=True,
-            )
-            for variable, value in pairs:
-                variable.assign(value)
+            self._distillers[key] = fresh, rule
+            return fresh
+        pairs = zip(
+            variables.objective_variables(held.objective),
+            variables.objective_variables(fresh.objective),
+            strict=True,
+        )
+        for variable, value in pairs:
+            variable.assign(value)
         return held
+
+    def forget_changed(self, student):
+        """Gives up a network that callbacks changed before its first step.
+
+        What they change later, no step sees that is traced already.
+
+        Args:
+            student: What `student` returned.
+
+        Returns:
+            Whether it was such a one.
+        """
+        known = self._as_taken.get(id(student))
+        if known is None or _state(student) == known[0]:
+            return False
+        for key in [k for k, twin in self._twins.items() if twin is student]:
+            self._twins[key] = None
+        return True
 
     def finish(self, student, model):
         """Hands the trained values back.
@@ -84,60 +100,60 @@ class Workshop:
             variables.copy(student, model)
         if seeds.draws_globally():
             # The compiled function would go on with this generation's seed.
-            for held in (
-                self._spare,
-                self._twins,
-                self._distillers,
-                self._trusted,
-            ):
+            for held in (self._spare, self._twins, self._distillers):
                 held.clear()
 
     def _twin(self, model, trained):
         if not model.built:
             model(self._rows, training=False)
-        key, of_keras = likeness.exact(model, trained)
-        twin = self._twins.get((trained, key)) or self._take(key, trained)
+        key, own, _ = likeness.describe(model, trained)
+        if (trained, key) not in self._twins:
+            self._twins[trained, key] = self._take(key, trained)
+        twin = self._twins[trained, key]
         if twin is None:
             return model
-        # A callback may have changed what it was given.
-        if trained and likeness.exact(twin)[0] != key:
+        if trained:
+            # A metric that does not begin anew tells it by its values.
+            twin.reset_metrics()
+        state, graph = self._as_taken[id(twin)]
+        # A callback, or the training, may have changed more than variables.
+        if _state(twin, trained) != state:
+            return model
+        if own and (graph is None or self._graph(model, own) != graph):
             return model
         variables.copy(model, twin, optimizer=trained)
-        if not of_keras and not self._alike(model, twin, key):
-            return model
-        self._twins[trained, key] = twin
         return twin
 
     def _take(self, key, trained):
         for number, (model, keys) in enumerate(self._spare):
             if key and keys[trained] == key:
                 del self._spare[number]
-                if trained:
-                    # For what the first step would create, it would trace
-                    # again.
-                    variables.Variables(model).build(*self.batch)
+                own = self._prepare(model, trained)
+                graph = self._graph(model, own) if own else None
+                self._as_taken[id(model)] = _state(model, trained), graph
                 return model
         return None
 
-    def _alike(self, model, twin, key):
-        """Whether two models of own classes hold nothing beside variables."""
+    def _prepare(self, model, trained):
+        """Creates what the first step would; returns what is not Keras' own.
+
+        Else it would be traced again.
+        """
+        _, own, others = likeness.describe(model, trained)
+        if trained:
+            values = [v.value.read_value() for v in others]
+            variables.Variables(model).build(*self.batch)
+            # Some metrics do not begin anew, and have seen a batch.
+            for variable, value in zip(others, values, strict=True):
+                variable.assign(value)
+        return own
+
+    def _graph(self, model, own):
         with seeds.undisturbed():
-            if key not in self._trusted:
-                self._trusted[key] = _tells_all(twin, self._rows)
-            return self._trusted[key] and np.array_equal(
-                *(m(self._rows, training=False) for m in (model, twin))
-            )
+            return graphs.text(model, own, self._rows)
 
 
-def _tells_all(model, rows):
-    """Whether the variables of a model are all that its training changes."""
-    function = tf.function(lambda x: model(x, training=True))
-    graph = function.get_concrete_function(rows).graph
-    content = graph.as_graph_def()
-    nodes = [*content.node]
-    for inner in content.library.function:
-        nodes += inner.node_def
-    known = {id(v.value) for v in model.variables}
-    return not any(_UNTRACKED.match(node.op) for node in nodes) and all(
-        id(v) in known for v in graph.variables
-    )
+def _state(twin, trained=True):
+    """What Python says of a network, beside its variables."""
+    key, own, _ = likeness.describe(twin, trained)
+    return key, graphs.plain_state(own)

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 
+from keras_ban.networks.stand_in import check_own_methods
 from keras_ban.tasks import outputs
 
 
@@ -140,6 +141,7 @@ def _check_members(models):
                 f"The model {model.name!r} has no weights yet. Expected "
                 "trained models. Call it on a batch, or train it."
             )
+        check_own_methods(model)
     if len({id(model) for model in models}) < len(models):
         raise ValueError(
             "The same model stands twice in an ensemble. Expected different "

@@ -18,15 +18,17 @@ class Predictor:
         Args:
             model: A built `keras.Model`, whose weights are read now.
         """
-        key, of_keras = likeness.exact(model, compiled=False)
-        if not of_keras:
+        key, own, _ = likeness.describe(model, compiled=False)
+        if key is None or own:
             return tf.function(
                 lambda x: _with_mask(model(x, training=False)),
                 reduce_retracing=True,
             )
-        if key not in self._functions:
-            self._functions[key] = _stateless(model)
-        function = self._functions[key]
+        held, function = self._functions.get(key, (None, None))
+        # Another shape is traced anew, of the first model as it is then.
+        if held is None or likeness.describe(held, compiled=False).key != key:
+            function = _stateless(model)
+            self._functions[key] = model, function
         weights = [
             [v.value.read_value() for v in group]
             for group in (

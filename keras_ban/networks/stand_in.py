@@ -5,6 +5,8 @@ import keras
 from keras_ban.distribution import exact
 from keras_ban.distribution import parts
 from keras_ban.distribution.replicas import all_rows
+from keras_ban.networks.layers import is_untouched
+from keras_ban.networks.layers import steps_taken
 
 
 class StandIn(exact.Distributed):
@@ -21,6 +23,12 @@ class StandIn(exact.Distributed):
         ValueError: If it is no `keras.Model`.
     """
 
+    def __new__(cls, *args, **kwargs):
+        """Refuses models in the order of `keras.distillation.Distiller`."""
+        if len(args) > 1:
+            _check_order(*args[:2])
+        return super().__new__(cls, *args, **kwargs)
+
     def __init__(self, student, name):
         super().__init__(name=name)
         if not isinstance(student, keras.Model):
@@ -28,6 +36,7 @@ class StandIn(exact.Distributed):
                 "Invalid value for argument `student`. Expected a "
                 f"`keras.Model`. Received: {student!r}"
             )
+        check_own_methods(student)
         self.student = student
 
     def call(self, inputs, training=None):
@@ -81,18 +90,70 @@ class StandIn(exact.Distributed):
         return self.student.summary(*args, **kwargs)
 
 
+def _check_order(student, teacher):
+    """Refuses a trained student of a teacher that nothing has touched."""
+    models = isinstance(student, keras.Model), isinstance(teacher, keras.Model)
+    if not all(models) or not steps_taken(student) or steps_taken(teacher):
+        return
+    if teacher.built and is_untouched(teacher):
+        raise ValueError(
+            "`Distiller` takes the student first, then the teacher. Received: "
+            f"{student.name!r}, which was trained, as the student, and "
+            f"{teacher.name!r}, which still has its initial random weights, "
+            "as the teacher. `keras.distillation.Distiller` takes them the "
+            "other way round. Name them: `Distiller(student=..., "
+            "teacher=...)`."
+        )
+
+
 def overridden(model, *methods):
-    """Those of the methods that the model's class does not have from Keras."""
+    """Those of the methods that the model does not have from Keras."""
     return [
         m
         for m in methods
-        if getattr(type(model), m) is not getattr(keras.Model, m)
+        if m in vars(model)
+        or getattr(type(model), m) is not getattr(keras.Model, m)
     ]
+
+
+def check_own_methods(model):
+    """Refuses a model that does more to data than its layers do.
+
+    As KerasHub's tasks, whose `fit` and `predict` run a preprocessor: nobody
+    else would, where the model teaches and where it is measured.
+
+    Args:
+        model: A `keras.Model`.
+
+    Raises:
+        ValueError: If it has one of these methods from elsewhere than Keras.
+    """
+    own = overridden(
+        model,
+        "fit",
+        "evaluate",
+        "predict",
+        "predict_step",
+        "make_predict_function",
+        "make_test_function",
+    )
+    if own and not isinstance(model, StandIn):
+        raise ValueError(
+            f"The model {model.name!r} is a {type(model).__name__}, which has "
+            f"a `{own[0]}` of its own. Expected Keras' own: what it does to "
+            "data, as the preprocessor of a KerasHub task, would be done in "
+            "some places and left out where the model teaches or is measured. "
+            "Do it to the data before (`ds.map(preprocessor)`) or in layers, "
+            "and give the network alone, a plain `keras.Sequential` or "
+            "`keras.Model(model.input, model.output)`, compiled."
+        )
 
 
 def check_own_training(model):
     """Refuses a model whose own training would be replaced by distillation."""
-    found = overridden(model, "train_step", "compute_loss")
+    found = overridden(
+        model, "train_step", "compute_loss", "make_train_function"
+    )
     if found:
         raise ValueError(
             f"The model {model.name!r} overrides `{found[0]}`, which the "

@@ -27,18 +27,50 @@ def apart(one, other, roles=("student", "teacher")):
         )
 
 
-def prediction(model, x, from_logits=None):
+def _check_trained(model):
+    """Refuses a built model of which no weight is trained."""
+    if not model.trainable_variables:
+        raise ValueError(
+            f"The model {model.name!r} has nothing to train: all of its "
+            f"{len(model.weights)} weights are frozen. Expected at least one "
+            "that is trained. Set `trainable = True` of the layers that are "
+            "to learn, before `compile`."
+        )
+
+
+def _check_batch(model, error):
+    """Explains why a model fails that takes batches of one size only."""
+    sizes = {t.shape[0] for t in getattr(model, "inputs", None) or ()}
+    sizes.discard(None)
+    if sizes:
+        raise ValueError(
+            f"The model {model.name!r} takes batches of {sizes.pop()} rows "
+            "only. Expected one that takes any number of rows: it is run on "
+            "a few to check it, and on what is left at the end of the data. "
+            "Build it with `keras.Input(shape)` in place of `batch_shape=`, "
+            f"and recurrent layers without `stateful=True`. ({error})"
+        ) from error
+
+
+def prediction(model, x, from_logits=None, trained=False):
     """Runs a model on a few rows and checks that its output is a classifier's.
 
     Args:
         model: A `keras.Model`; it is built by the call if it was not.
         x: One batch of inputs.
         from_logits: As in `outputs.gives_logits`. Defaults to `None`.
+        trained: Whether it is to be trained. Defaults to `False`.
 
     Returns:
         The output, a NumPy array of shape `(rows, ..., n)`.
     """
-    result = model(first_rows(x), training=False)
+    try:
+        result = model(first_rows(x), training=False)
+    except Exception as error:
+        _check_batch(model, error)
+        raise
+    if trained:
+        _check_trained(model)
     if not hasattr(result, "shape") or len(result.shape) < 2:
         raise ValueError(
             f"The model {model.name!r} must have one output of shape (batch, "

@@ -4,6 +4,7 @@ import keras
 import tensorflow as tf
 
 from keras_ban.networks.ensembles import ensemble
+from keras_ban.networks.stand_in import check_own_methods
 from keras_ban.tasks import outputs
 
 
@@ -59,3 +60,4 @@ def _check(model):
                 f"The teacher {one.name!r} has no weights. Expected a trained "
                 "model. Train it, load its weights, or call it on a batch."
             )
+        check_own_methods(one)

@@ -78,7 +78,7 @@ def track(tracker, loss, x):
     return {tracker.name: tracker.result()}
 
 
-def check_objective(objective, y, student_logits, teacher_logits):
+def check_objective(objective, y, student_logits, teacher_logits, eager):
     """Tries an objective of the user's own on a few samples.
 
     Args:
@@ -86,24 +86,46 @@ def check_objective(objective, y, student_logits, teacher_logits):
         y: Labels, or `None`.
         student_logits: Logits of shape `(..., n)`.
         teacher_logits: Logits of shape `(..., n)`.
+        eager: Whether it is run step by step in training too, not compiled.
 
     Raises:
-        ValueError: If it cannot be computed, or does not give one loss for
-            each sample.
+        ValueError: If it cannot be computed, does not give one loss for each
+            sample, or has no gradient.
     """
     name, expected = objective.name, tuple(student_logits.shape[:-1])
+
+    def gradient(y, student_logits, teacher_logits):
+        with tf.GradientTape() as tape:
+            tape.watch(student_logits)
+            losses = objective.call(y, student_logits, teacher_logits)
+        return tape.gradient(losses, student_logits)
+
+    tensors = y, student_logits, teacher_logits
     try:
-        found = objective.call(y, student_logits, teacher_logits)
-        received = tuple(found.shape)
+        received = tuple(objective.call(*tensors).shape)
+        if eager:
+            depends = gradient(*tensors) is not None
+        else:
+            traced = tf.function(gradient, autograph=False)
+            traced = traced.get_concrete_function(*tensors)
+            depends = traced.structured_outputs is not None
     except Exception as error:
         raise ValueError(
             f"The objective {name!r} cannot be computed. Expected a "
             "function `(y_true, student_logits, teacher_logits)` that "
-            f"returns the loss of each sample. Received: {error!r}"
+            "returns the loss of each sample, written with `keras.ops`, not "
+            f"NumPy. Received: {error!r}"
         ) from error
     if received != expected:
         raise ValueError(
             f"The objective {name!r} must return the loss of each sample, "
             f"of shape {expected}. Received: shape {received}. Sum or "
             "average over the classes, and leave the samples apart."
+        )
+    if not depends:
+        raise ValueError(
+            f"The objective {name!r} has no gradient for the student: its "
+            "result does not depend on `student_logits`, or not by what can "
+            "be differentiated. Expected a loss of these, written with "
+            "`keras.ops`, not NumPy."
         )

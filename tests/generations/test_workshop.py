@@ -217,6 +217,109 @@ def test_networks_in_turn(traces):
     assert traces == ["Sequential", "Distiller", "Distiller"]
 
 
+def normalizing(x):
+    layer = keras.layers.Normalization()
+    layer.adapt(x)
+    model = keras.Sequential([keras.Input((6,)), layer, keras.layers.Dense(4)])
+    return compiled(model, eager=False)
+
+
+def test_a_teacher_that_adapted_to_other_data(monkeypatch):
+    teacher = normalizing(X + 3)
+    teacher.fit(X, Y, verbose=0)
+    lineage = check(
+        monkeypatch, lambda: normalizing(X), teacher=teacher, generations=1
+    )
+    table = lineage.evaluate(X, Y)
+    for row, generation in zip(table, lineage, strict=False):
+        found = generation.model.predict(X, verbose=0).argmax(-1)
+        assert row["accuracy"] == pytest.approx((found == Y).mean())
+
+
+def weighted(factor):
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    return graph(loss=lambda y, z: factor * loss(y, z))
+
+
+def test_losses_that_are_closures(monkeypatch):
+    fns = [lambda: weighted(1.0), lambda: weighted(5.0)]
+    once = run(fns, "labels", 1)
+    keras.utils.set_random_seed(once[1].seed)
+    model = weighted(5.0)
+    model.fit(X, Y, **FIT)
+    assert same(once[1].model, model)
+
+
+def test_an_objective_that_reads_what_changes(traces):
+    def objective(y, student, teacher):
+        return scale[0] * keras.ops.mean(student - teacher, -1) ** 2
+
+    def later():
+        scale[0] += 0.5
+        return graph()
+
+    scale = [1.0]
+    run(graph, objective, generations=2)
+    assert traces == ["Sequential", "Distiller"]
+    del traces[:]
+    run(later, objective, generations=2)
+    assert traces.count("Distiller") == 2
+
+
+class Rate(keras.callbacks.Callback):
+    def __init__(self, rate):
+        super().__init__()
+        self.rate = rate
+
+    def on_train_begin(self, logs=None):
+        getattr(self.model, "student", self.model).layers[1].rate = self.rate
+
+    def on_train_end(self, logs=None):
+        getattr(self.model, "student", self.model).layers[1].rate = 0.1
+
+
+def test_what_a_callback_changes_before_the_first_step():
+    """The first step is traced with it, in each generation anew."""
+
+    def model_fn():
+        return graph(keras.layers.Dropout(0.1))
+
+    rates = [0.1, 0.3, 0.1, 0.5]
+    born = keras_ban.BornAgain(model_fn, "labels", seed=4)
+    lineage = born.fit(X, Y, 3, callbacks=lambda k: [Rate(rates[k])], **FIT)
+    for generation, rate in zip(lineage, rates, strict=True):
+        keras.utils.set_random_seed(generation.seed)
+        model = model_fn()
+        model.layers[1].rate = rate
+        model.fit(X, Y, **FIT)
+        assert same(model, generation.model)
+
+
+class Steps(keras.metrics.Metric):
+    """Counts the steps of a whole training: it never begins anew."""
+
+    def __init__(self):
+        super().__init__(name="steps")
+        self.count = self.add_variable((), "zeros", name="count")
+
+    def update_state(self, y, z, sample_weight=None):
+        self.count.assign_add(1.0)
+
+    def result(self):
+        return self.count.value
+
+    def reset_state(self):
+        pass
+
+
+def test_a_metric_that_never_begins_anew():
+    lineage = run(
+        lambda: graph(metrics=[Steps()]), "labels", 2, validation_data=None
+    )
+    for generation in lineage:
+        assert generation.history["steps"] == [2.0, 4.0]
+
+
 @pytest.mark.slow
 def test_what_a_callback_changes_ends_with_its_generation(monkeypatch):
     def callbacks(number):

@@ -1,0 +1,88 @@
+"""The layers of a model at any depth, and what was done to their weights."""
+
+import keras
+import numpy as np
+
+
+def sublayers(layer):
+    """A layer and all within it, each once: models, wrappers, lists of layers.
+
+    Args:
+        layer: A `keras.Layer`.
+
+    Returns:
+        A list, the layer first.
+    """
+    found, left = {}, [layer]
+    while left:
+        one = left.pop()
+        if id(one) not in found:
+            found[id(one)] = one
+            left += [
+                held
+                for value in vars(one).values()
+                for held in _members(value)
+                if isinstance(held, keras.Layer)
+            ]
+    return list(found.values())
+
+
+def _members(value):
+    """What stands in a list, a dict or the like; or the value itself."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, (list, tuple, set)):
+        return [member for held in value for member in _members(held)]
+    return [value]
+
+
+def steps_taken(model):
+    """How many steps the optimizer of a model has taken.
+
+    Args:
+        model: A `keras.Model`, compiled or not.
+    """
+    optimizer = getattr(model, "optimizer", None)
+    return int(getattr(optimizer, "iterations", 0))
+
+
+def is_untouched(model):
+    """Whether no training, file or hand has changed what layers began with.
+
+    An initializer with a seed, and each gets one, draws the same again.
+
+    Args:
+        model: A built `keras.Model`.
+
+    Returns:
+        `True` if all weights that are trained are what random initializers
+        draw, as far as they have such; `False` if one is not; `None` if there
+        is none.
+    """
+    told = None
+    for variable, initializer in _drawn(model):
+        drawn = initializer(tuple(variable.shape), dtype=variable.dtype)
+        drawn = keras.ops.convert_to_numpy(drawn)
+        # Constant ones may be set otherwise, as the bias of an LSTM.
+        if drawn.size and np.ptp(drawn) > 0:
+            told = True
+            if not np.array_equal(drawn, variable.value.read_value().numpy()):
+                return False
+    return told
+
+
+def _drawn(model):
+    """Yields the weights that are trained, with what initialized each."""
+    trained = {id(v) for v in model.trainable_variables}
+    for layer in sublayers(model):
+        held = vars(layer)
+        for name, initializer in held.items():
+            variable = getattr(layer, name.removesuffix("_initializer"), None)
+            if (
+                name.endswith("_initializer")
+                and id(variable) in trained
+                and isinstance(initializer, keras.Initializer)
+                and isinstance(getattr(initializer, "seed", 0), int)
+            ):
+                trained.discard(id(variable))
+                yield variable, initializer

@@ -1,0 +1,175 @@
+"""What plain Keras would find out late is found before the first step."""
+
+import dataclasses
+import functools
+
+import keras
+import numpy as np
+import pytest
+from builders import compiled
+from builders import linear
+from builders import mlp
+from lineages import FIT
+from lineages import X
+from lineages import Y
+from refusals import refused
+
+import keras_ban
+
+losses = keras.losses
+
+
+def with_loss(loss, **kwargs):
+    return lambda: compiled(mlp(), loss=loss, **kwargs)
+
+
+UNFIT = {
+    "one-hot loss": with_loss(losses.CategoricalCrossentropy(True)),
+    "loss that raises": with_loss(lambda y, z: y["a"]),
+    "binary loss": with_loss(losses.BinaryCrossentropy(True)),
+    "metric that raises": with_loss(
+        losses.SparseCategoricalCrossentropy(True),
+        metrics=[lambda y, z: y["a"]],
+    ),
+}
+
+
+@pytest.mark.parametrize("objective", ["ban", "labels"])
+@pytest.mark.parametrize("unfit", UNFIT.values(), ids=UNFIT)
+def test_loss_of_a_later_model_function(unfit, objective):
+    words = "loss or a metric", "cannot be computed", "(8,)", "(8, 4)"
+    born = {"objective": objective}
+    refused(*words, model_fn=[linear, unfit], born=born)
+    refused(*words, model_fn=unfit, born=born)
+
+
+def squared(student, teacher):
+    return (student - teacher) ** 2
+
+
+WITHOUT_GRADIENT = {
+    "NumPy": lambda y, s, t: np.mean(squared(np.asarray(s), np.asarray(t)), -1),
+    "the teacher alone": lambda y, s, t: keras.ops.mean(t, -1),
+    "stopped": lambda y, s, t: keras.ops.mean(
+        squared(keras.ops.stop_gradient(s), t), -1
+    ),
+    "decisions": lambda y, s, t: keras.ops.cast(
+        keras.ops.argmax(s, -1) == keras.ops.argmax(t, -1), "float32"
+    ),
+}
+
+
+@pytest.mark.parametrize("eager", [True, False])
+@pytest.mark.parametrize(
+    "objective", WITHOUT_GRADIENT.values(), ids=WITHOUT_GRADIENT
+)
+def test_objectives_that_cannot_train(objective, eager):
+    model_fn = functools.partial(lambda: compiled(mlp(), eager=eager))
+    words = "objective", "`keras.ops`, not NumPy"
+    refused(*words, model_fn=model_fn, born={"objective": objective})
+    distiller = keras_ban.Distiller(model_fn(), mlp(), objective)
+    with pytest.raises(ValueError, match="not NumPy"):
+        distiller.fit(X, Y, verbose=0)
+
+
+def frozen():
+    model = mlp()
+    model.trainable = False
+    return compiled(model)
+
+
+def test_nothing_to_train():
+    words = "nothing to train", "4 weights are frozen", "trainable = True"
+    refused(*words, model_fn=frozen)
+    refused(*words, model_fn=[linear, frozen])
+    refused(*words, model_fn=frozen())
+    with pytest.raises(ValueError, match="nothing to train"):
+        keras_ban.Distiller(frozen(), linear()).fit(X, Y, verbose=0)
+    # A teacher may be frozen.
+    keras_ban.Distiller(linear(), frozen()).fit(X, Y, verbose=0)
+
+
+def stateful():
+    layers = [
+        keras.Input(batch_shape=(32, 2, 3)),
+        keras.layers.LSTM(2, stateful=True),
+        keras.layers.Dense(4),
+    ]
+    return compiled(keras.Sequential(layers))
+
+
+def stateless():
+    layers = [keras.Input((2, 3)), keras.layers.LSTM(2), keras.layers.Dense(4)]
+    return compiled(keras.Sequential(layers))
+
+
+def test_batches_of_one_size():
+    words = "batches of 32 rows only", "`keras.Input(shape)`", "stateful"
+    x = X.reshape(-1, 2, 3)
+    fit = {"x": x, "y": Y}
+    refused(*words, model_fn=stateful, **fit)
+    refused(*words, model_fn=stateful(), **fit)
+    refused(*words, model_fn=stateless, teacher=stateful(), **fit)
+    for models in ((stateful(), stateless()), (stateless(), stateful())):
+        with pytest.raises(ValueError, match="batches of 32 rows only"):
+            keras_ban.Distiller(*models).fit(x, Y, verbose=0)
+
+
+def test_batches_of_one_size_that_no_layer_minds():
+    def model_fn():
+        x = keras.Input(batch_shape=(32, 6))
+        return compiled(keras.Model(x, keras.layers.Dense(4)(x)))
+
+    assert len(keras_ban.BornAgain(model_fn).fit(X, Y, 1, **FIT)) == 2
+
+
+@dataclasses.dataclass
+class Make:
+    """Equal to others of its fields, and so without a hash."""
+
+    units: int = 8
+
+    def __call__(self):
+        return compiled(mlp(self.units))
+
+
+def test_model_functions_without_a_hash():
+    with pytest.raises(TypeError):
+        hash(Make())
+    one, other = Make(), Make(5)
+    lineage = keras_ban.BornAgain([one, other, one]).fit(X, Y, 3, **FIT)
+    counts = [g.model.count_params() for g in lineage]
+    assert counts == [92, 59, 92, 92]
+
+
+class Recompiling(keras.callbacks.Callback):
+    def __init__(self, when, again=False):
+        super().__init__()
+        setattr(self, when, self.compile_anew)
+        self.again = again
+        self.steps = 0
+
+    def compile_anew(self, *args, **kwargs):
+        self.steps += 1
+        if self.steps == 2 or "train" in str(args[:1]):
+            self.model.compile("sgd", linear().loss)
+            if self.again:
+                self.model.make_train_function()
+
+
+@pytest.mark.parametrize("number", [0, 1])
+@pytest.mark.parametrize("again", [False, True])
+@pytest.mark.parametrize(
+    "when", ["on_epoch_begin", "on_train_batch_begin", "on_epoch_end"]
+)
+def test_a_callback_that_compiles_anew(number, again, when):
+    def callbacks(k):
+        return [Recompiling(when, again)] if k == number else []
+
+    born = keras_ban.BornAgain(linear)
+    name = ("Teacher", "BAN-1")[number]
+    words = f"compiled {name} anew.*LearningRateScheduler.*model_fn"
+    with pytest.raises(ValueError, match=words):
+        born.fit(X, Y, 1, callbacks=callbacks, **FIT)
+    # What was finished before is kept.
+    assert len(born.lineage) == number
