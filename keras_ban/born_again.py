@@ -201,6 +201,7 @@ class BornAgain:
             viewed=bool(plan),
             generation=int(teacher is not None),
         )
+        data.check_initial_epoch()
         self._run.check(data, own)
         with self._cluster.watched():
             trial = self._tried(data, teacher)

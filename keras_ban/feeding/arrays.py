@@ -35,6 +35,7 @@ class Arrays(Examples):
     has_places = True
     takes_views = True
     is_fixed = True
+    joins_passes = True
 
     def __init__(self, x, y, sample_weight, how):
         super().__init__(x, how)
@@ -86,26 +87,27 @@ class Arrays(Examples):
             examples.check_size()
         return found
 
-    def epochs(self, generation, seed, first, views=None):
-        rows = count_rows(self._x)
-        size = self._batch_size
-        if not self.how.batch_size and self.steps:
-            size = math.ceil(rows / self.steps)
-        count = math.ceil(rows / size)
-        steps = self.steps or count
+    def epochs(self, generation, seed, first, views=None, size=1):
+        course = self.course(size)
         shuffle = True if self.how.shuffle is None else self.how.shuffle
-        order = _ordered(rows, size, shuffle, seed)
-        data = passes.endless(order, first * steps, count)
+        rows = count_rows(self._x)
+        order = _ordered(rows, self._batch_size, shuffle, seed)
         gather = _gathering(self._tensors)
         if views:
-            data = data.map(lambda numbers: (numbers, gather(numbers)))
-            data = passes.viewed(data, views, first, steps)
+            data, callbacks = passes.stream(
+                lambda number: order(number).map(lambda n: (n, gather(n))),
+                course,
+                first,
+                views,
+            )
         else:
+            data, callbacks = passes.stream(order, course, first)
             data = data.map(gather, num_parallel_calls=tf.data.AUTOTUNE)
         # Autotuning would look for the best longer than an epoch takes.
         options = tf.data.Options()
         options.autotune.enabled = False
-        return passes.arguments(data.with_options(options).prefetch(2), steps)
+        data = data.with_options(options).prefetch(2)
+        return passes.arguments(data, callbacks, course, first)
 
     def as_given(self):
         return dict(zip(("x", "y", "sample_weight"), self._data, strict=True))
@@ -127,7 +129,9 @@ class Arrays(Examples):
 
     @property
     def _batch_size(self):
-        return self.how.batch_size or _BATCH_SIZE
+        if self.how.batch_size or not self.how.steps:
+            return self.how.batch_size or _BATCH_SIZE
+        return math.ceil(count_rows(self._x) / self.how.steps)
 
     @functools.cached_property
     def _tensors(self):

@@ -24,6 +24,7 @@ class Dataset(Examples):
         super().__init__(data, how)
         self._buffer = _buffer(how.shuffle)
         self._counts_steps = self._buffer is not None or how.viewed
+        self.joins_passes = self._counts_steps
 
     @property
     def steps(self):
@@ -40,21 +41,30 @@ class Dataset(Examples):
         if self._counts_steps:
             check_steps(self)
 
-    def epochs(self, generation, seed, first, views=None):
-        steps, count = self.steps, self.size()
-        count = None if count == float("inf") else count
-        done = first * steps if steps else 0
+    def epochs(self, generation, seed, first, views=None, size=1):
+        course = self.course(size)
         if self._buffer is None and not views:
-            data = self._x
-            if done:
-                data = data.repeat().skip(done % count if count else done)
-            return {**self.as_given(), "x": data, "steps_per_epoch": steps}
+            return self._unchanged(course, first)
         data = _numbered(self._x) if views else self._x
-        make = _shuffled(data, self._buffer, seed, count)
-        data = passes.endless(make, done, count)
-        if views:
-            data = passes.viewed(data, views, first, steps)
-        return passes.arguments(data.prefetch(tf.data.AUTOTUNE), steps)
+        make = _shuffled(data, self._buffer, seed, course.count)
+        data, callbacks = passes.stream(make, course, first, views)
+        data = data.prefetch(tf.data.AUTOTUNE)
+        return passes.arguments(data, callbacks, course, first)
+
+    def _unchanged(self, course, first):
+        """What Keras reads of a data set that is passed as it is."""
+        data, steps = self._x, self.steps
+        rest = course.place(first)[1] if course and course.is_even else 0
+        if rest:
+            data = data.repeat().skip(rest)
+        elif course:
+            first = course.begin(first)
+        return {
+            **self.as_given(),
+            "x": data,
+            "steps_per_epoch": steps,
+            "initial_epoch": first,
+        }
 
     def as_given(self):
         if self.how.shuffle is not None:

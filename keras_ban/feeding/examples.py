@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_ban.feeding.passes import Course
 from keras_ban.feeding.scan import SCANNED_BATCHES
 from keras_ban.feeding.scan import Scan
 from keras_ban.feeding.scan import empty
@@ -42,7 +43,8 @@ class Reading(NamedTuple):
         role: What it is read for.
         batch_size: Rows of a batch of arrays, or `None`.
         steps: Batches in an epoch, or `None` for a pass.
-        epochs: How often it is read.
+        epochs: As `fit` takes it.
+        initial_epoch: As `fit` takes it.
         shuffle: As `fit` takes it; `None` if nothing was said.
         viewed: Whether its batches will pass through views.
     """
@@ -51,6 +53,7 @@ class Reading(NamedTuple):
     batch_size: int | None = None
     steps: int | None = None
     epochs: int = 1
+    initial_epoch: int = 0
     shuffle: Any = None
     viewed: bool = False
 
@@ -70,6 +73,8 @@ class Examples:
         orders_itself: Whether the order of an epoch is its own.
         reads_freely: Whether one reading leaves the next one as it is.
         reads_once: Whether there is one reading only.
+        joins_passes: Whether an epoch goes on in the next pass where Keras
+            would end it with the data.
     """
 
     has_places = False
@@ -78,6 +83,7 @@ class Examples:
     orders_itself = False
     reads_freely = True
     reads_once = False
+    joins_passes = False
 
     def __init__(self, x, how):
         self.how = how
@@ -168,7 +174,8 @@ class Examples:
         Raises:
             ValueError: If it does.
         """
-        steps, epochs, role = self.how.steps, self.how.epochs, self.how.role
+        steps, role = self.how.steps, self.how.role
+        epochs = self.how.epochs - self.how.initial_epoch
         if not steps or not size:
             return
         interrupted = size % steps and steps * epochs > size
@@ -199,21 +206,42 @@ class Examples:
             "`validation_data` instead."
         )
 
-    def epochs(self, generation, seed, first, views=None):
+    def epochs(self, generation, seed, first, views=None, size=1):
         """What Keras reads in a generation, from an epoch on.
 
         Args:
             generation: The number of the generation.
             seed: Its seed, which fixes the order of arrays and of data sets
                 that are shuffled here.
-            first: The first epoch that is read, counted from 0.
+            first: The first epoch to train, counted from 0.
             views: What each batch passes through: a function of inputs,
                 labels, numbers of the examples and epoch. Defaults to `None`.
+            size: Steps in an execution. Defaults to `1`.
 
         Returns:
-            Arguments of `keras.Model.fit`, a dict.
+            Arguments of `keras.Model.fit`, a dict. Among them `callbacks`
+            that the data needs, and `initial_epoch`: `first`, or an earlier
+            epoch whose batches are to be read and left aside.
         """
-        return self.as_given()
+        course = self.course(size)
+        return {
+            **self.as_given(),
+            "initial_epoch": course.begin(first) if course else first,
+        }
+
+    def course(self, size):
+        """The `Course` of its epochs, or `None` if each is all that is there.
+
+        Args:
+            size: Steps in an execution.
+        """
+        count = self.size()
+        count = None if count == float("inf") else count
+        steps = None if self.steps == count else self.steps
+        if not (steps or count):
+            return None
+        repeats = self.joins_passes and bool(steps and count and count % steps)
+        return Course(steps, count, size, self.how.initial_epoch, repeats)
 
     def as_given(self):
         """The data set as arguments of `keras.Model.fit`, a dict."""

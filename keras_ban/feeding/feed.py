@@ -56,6 +56,20 @@ class Feed:
         """The epoch to begin with, counted from 0."""
         return self.schedule.get("initial_epoch", 0)
 
+    def check_initial_epoch(self):
+        """Checks that there is an epoch to train.
+
+        Raises:
+            ValueError: If there is not.
+        """
+        first = checks.integer("initial_epoch", self.initial_epoch, 0)
+        if first >= self.epochs:
+            raise ValueError(
+                "`initial_epoch` leaves no epoch to train. Expected less than "
+                f"epochs={self.epochs}. Received: {first}. Raise `epochs`, the "
+                "number at which training ends, or lower `initial_epoch`."
+            )
+
     @property
     def verbose(self):
         """As `fit` takes it."""
@@ -65,7 +79,12 @@ class Feed:
         """The arguments of `keras.Model.fit`, its validation data split off."""
         return self._with(self.train.as_given())
 
-    def generation(self, number, seed, first, views=None):
+    def until(self, epoch):
+        """The `Feed` of a training that ends with an epoch."""
+        schedule = self.schedule | {"epochs": epoch}
+        return dataclasses.replace(self, schedule=schedule)
+
+    def generation(self, number, seed, first, views=None, size=1):
         """The arguments of `keras.Model.fit` for a generation.
 
         Args:
@@ -74,9 +93,20 @@ class Feed:
             first: The first epoch to train, counted from 0.
             views: What each batch passes through, as `Examples.epochs` takes
                 it. Defaults to `None`.
+            size: Steps in an execution. Defaults to `1`.
+
+        Returns:
+            A dict, `initial_epoch` as `Examples.epochs` gives it. To the
+            `callbacks` of `fit` those are added that the data needs.
         """
-        found = self._with(self.train.epochs(number, seed, first, views))
-        return found | {"initial_epoch": first}
+        data = self.train.epochs(number, seed, first, views, size)
+        needed = data.pop("callbacks", [])
+        if first >= self.epochs:
+            data["initial_epoch"] = first
+        given = self.schedule.get("callbacks")
+        if needed:
+            given = [*needed, *keras.tree.flatten(given or [])]
+        return self._with(data) | {"callbacks": given}
 
     def _with(self, data):
         validation = self.validation and self.validation.as_validation()
@@ -117,6 +147,7 @@ def feed(arguments, viewed=False, generation=None, once=False):
         schedule.get("batch_size"),
         schedule.get("steps_per_epoch"),
         schedule.get("epochs", 1),
+        schedule.get("initial_epoch", 0),
         schedule.get("shuffle"),
         viewed,
     )

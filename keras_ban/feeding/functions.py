@@ -6,6 +6,7 @@ from keras_ban.feeding import passes
 from keras_ban.feeding.datasets import Dataset
 from keras_ban.feeding.datasets import check_steps
 from keras_ban.feeding.examples import Examples
+from keras_ban.feeding.passes import Course
 
 
 class Function(Examples):
@@ -20,7 +21,7 @@ class Function(Examples):
 
     def __init__(self, function, how, generation):
         # Each epoch has a data set of its own.
-        super().__init__(function, how._replace(epochs=1, shuffle=None))
+        super().__init__(function, how._replace(epochs=1, initial_epoch=0))
         self._first = self._dataset(generation)
 
     @property
@@ -37,10 +38,16 @@ class Function(Examples):
         super().check_size()
         check_steps(self)
 
-    def epochs(self, generation, seed, first, views=None):
-        make = _each(self._x, generation, self.steps)
-        data = passes.endless(make, first * self.steps, self.steps)
-        return passes.arguments(data.prefetch(tf.data.AUTOTUNE), self.steps)
+    def epochs(self, generation, seed, first, views=None, size=1):
+        course = self.course(size)
+        make = _each(self._x, generation, course.count)
+        data, callbacks = passes.stream(make, course, first)
+        data = data.prefetch(tf.data.AUTOTUNE)
+        return passes.arguments(data, callbacks, course, first)
+
+    def course(self, size):
+        # Each epoch is a pass over a data set of its own.
+        return Course(None, self.steps, size)
 
     def describe(self):
         # Generation 0 may be a teacher that was given.

@@ -12,6 +12,7 @@ from keras_ban.generations.guards import Finite
 from keras_ban.generations.guards import Seeded
 from keras_ban.lineage import Generation
 from keras_ban.runs import fingerprint
+from keras_ban.runs.backup import check_executions
 from keras_ban.state import seeds
 from keras_ban.state.callbacks import CallbackStates
 from keras_ban.state.variables import Variables
@@ -153,18 +154,24 @@ class Trainer:
             folder=f"generation-{watch.number - 1}",
             cluster=self._cluster,
         )
-        arguments = feed.generation(watch.number, watch.seed, epoch, views)
+        size = trained.steps_per_execution
         if saved:
+            check_executions(saved.meta, feed.train.course, size)
             Variables(trained).build(*self.trial.workshop.batch)
             if saved.meta["stopped"] and not saved.meta["step"]:
-                arguments["epochs"] = epoch
+                feed = feed.until(epoch)
+        arguments = feed.generation(
+            watch.number, watch.seed, epoch, views, size
+        )
+        needed = arguments.pop("callbacks") or []
         start = time.perf_counter() - (saved.meta["seconds"] if saved else 0)
         callbacks = run.callbacks(
-            watch.callbacks,
+            [*needed, *watch.callbacks],
             trained,
             watch.states,
             watch.number,
             saved,
+            reading=[*needed, watch.seeded],
             verbose=feed.verbose,
             epochs=arguments.get("epochs", 1),
             steps=feed.train.epoch_steps(),
@@ -216,6 +223,7 @@ class Watch:
         name: As given.
         seed: The seed of the generation, an integer.
         given: As given.
+        seeded: What seeds each epoch.
         callbacks: All callbacks of its training.
         states: `CallbackStates` of these.
         remembered: `CallbackStates` of the user's.
@@ -226,8 +234,9 @@ class Watch:
         self.name = name
         self.seed = seeds.derive(run_seed, number)
         self.given = given
+        self.seeded = Seeded(run_seed, number)
         self.callbacks = [
-            Seeded(run_seed, number),
+            self.seeded,
             *given,
             Finite(name),
             keras.callbacks.History(),
