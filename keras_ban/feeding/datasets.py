@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from keras_ban.feeding import passes
 from keras_ban.feeding.examples import Examples
+from keras_ban.feeding.passes import from_pass
 
 
 class Dataset(Examples):
@@ -53,18 +54,11 @@ class Dataset(Examples):
 
     def _unchanged(self, course, first):
         """What Keras reads of a data set that is passed as it is."""
-        data, steps = self._x, self.steps
-        rest = course.place(first)[1] if course and course.is_even else 0
-        if rest:
-            data = data.repeat().skip(rest)
-        elif course:
-            first = course.begin(first)
-        return {
-            **self.as_given(),
-            "x": data,
-            "steps_per_epoch": steps,
-            "initial_epoch": first,
-        }
+        found = self.as_given() | {"steps_per_epoch": self.steps}
+        if course is None or not course.is_even:
+            return found | from_pass(course, first)
+        rest = course.place(first)[1]
+        return found | {"x": self._x.repeat().skip(rest) if rest else self._x}
 
     def as_given(self):
         if self.how.shuffle is not None:

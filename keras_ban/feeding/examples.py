@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_ban.feeding.passes import Course
+from keras_ban.feeding.passes import from_pass
 from keras_ban.feeding.scan import SCANNED_BATCHES
 from keras_ban.feeding.scan import Scan
 from keras_ban.feeding.scan import empty
@@ -219,15 +220,11 @@ class Examples:
             size: Steps in an execution. Defaults to `1`.
 
         Returns:
-            Arguments of `keras.Model.fit`, a dict. Among them `callbacks`
-            that the data needs, and `initial_epoch`: `first`, or an earlier
-            epoch whose batches are to be read and left aside.
+            Arguments of `keras.Model.fit`, a dict. `callbacks` are those that
+            the data needs; `initial_epoch` is an earlier epoch to begin with,
+            whose batches are to be read and left aside.
         """
-        course = self.course(size)
-        return {
-            **self.as_given(),
-            "initial_epoch": course.begin(first) if course else first,
-        }
+        return self.as_given() | from_pass(self.course(size), first)
 
     def course(self, size):
         """The `Course` of its epochs, or `None` if each is all that is there.
@@ -240,7 +237,9 @@ class Examples:
         steps = None if self.steps == count else self.steps
         if not (steps or count):
             return None
-        repeats = self.joins_passes and bool(steps and count and count % steps)
+        repeats = bool(steps and count and count % steps) and (
+            self.joins_passes or steps % size == 0
+        )
         return Course(steps, count, size, self.how.initial_epoch, repeats)
 
     def as_given(self):

@@ -96,17 +96,19 @@ class Feed:
             size: Steps in an execution. Defaults to `1`.
 
         Returns:
-            A dict, `initial_epoch` as `Examples.epochs` gives it. To the
-            `callbacks` of `fit` those are added that the data needs.
+            A dict. `initial_epoch` is `first`, or an earlier one
+            as `Examples.epochs` has it. To the `callbacks` of `fit` those are
+            added that the data needs.
         """
         data = self.train.epochs(number, seed, first, views, size)
         needed = data.pop("callbacks", [])
         if first >= self.epochs:
-            data["initial_epoch"] = first
+            data.pop("initial_epoch", None)
         given = self.schedule.get("callbacks")
         if needed:
             given = [*needed, *keras.tree.flatten(given or [])]
-        return self._with(data) | {"callbacks": given}
+        begin = {"initial_epoch": first, "callbacks": given}
+        return self._with(begin | data)
 
     def _with(self, data):
         validation = self.validation and self.validation.as_validation()

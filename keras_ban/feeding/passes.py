@@ -170,8 +170,22 @@ def arguments(data, callbacks, course, first):
         "steps_per_epoch": steps,
         "shuffle": False,
         "callbacks": callbacks,
-        "initial_epoch": first if course.is_even else course.begin(first),
+        **({} if course.is_even else from_pass(course, first)),
     }
+
+
+def from_pass(course, first):
+    """The argument `initial_epoch` that begins with the pass, a dict.
+
+    Args:
+        course: The `Course`, or `None`.
+        first: The first epoch to train.
+
+    Returns:
+        Nothing, if the pass begins with that epoch.
+    """
+    begin = course.begin(first) if course else first
+    return {} if begin == first else {"initial_epoch": begin}
 
 
 @contextlib.contextmanager
