@@ -36,6 +36,7 @@ class Arrays(Examples):
     takes_views = True
     is_fixed = True
     joins_passes = True
+    shuffles = "`True`, `False` or 'batch'"
 
     def __init__(self, x, y, sample_weight, how):
         super().__init__(x, how)
@@ -68,6 +69,10 @@ class Arrays(Examples):
                 f"of {lengths} rows. Leave out the rows that lack one."
             )
         return Scan(self, unpacked(slice_rows(self._data, _SCANNED_ROWS)))
+
+    def _can_shuffle(self, shuffle):
+        is_word = isinstance(shuffle, str)
+        return shuffle == "batch" if is_word else super()._can_shuffle(shuffle)
 
     def check_epochs(self, size):
         """Checks nothing: passes over arrays follow each other."""

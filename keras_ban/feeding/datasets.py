@@ -1,5 +1,7 @@
 """`tf.data`: read as it is, or shuffled and shown here."""
 
+import numbers
+
 import keras
 import tensorflow as tf
 
@@ -20,6 +22,7 @@ class Dataset(Examples):
     has_places = True
     takes_views = True
     reads_freely = False
+    shuffles = "`True`, `False` or the size of a buffer of examples"
 
     def __init__(self, data, how):
         super().__init__(data, how)
@@ -41,6 +44,10 @@ class Dataset(Examples):
         super().check_size()
         if self._counts_steps:
             check_steps(self)
+
+    def _can_shuffle(self, shuffle):
+        is_buffer = isinstance(shuffle, numbers.Integral) and shuffle >= 0
+        return is_buffer or super()._can_shuffle(shuffle)
 
     def epochs(self, generation, seed, first, views=None, size=1):
         course = self.course(size)
@@ -92,8 +99,9 @@ def check_steps(examples):
 
 def _buffer(shuffle):
     """The size of a buffer, or `None` where `shuffle` says something else."""
-    is_number = isinstance(shuffle, int) and not isinstance(shuffle, bool)
-    return shuffle if is_number else None
+    is_number = isinstance(shuffle, numbers.Integral)
+    is_flag = isinstance(shuffle, bool)
+    return int(shuffle) if is_number and not is_flag else None
 
 
 def _numbered(data):

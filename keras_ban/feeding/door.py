@@ -42,6 +42,7 @@ def given(x, y=None, sample_weight=None, how=None, generation=None, once=False):
     else:
         _check_alone(y, sample_weight, how.role)
         found = _batches(x, how, generation, once)
+    found.check_shuffle()
     found.check_size()
     return found
 

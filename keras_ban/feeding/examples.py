@@ -1,6 +1,7 @@
 """The examples of one data set, whatever holds them."""
 
 import itertools
+import numbers
 from typing import Any
 from typing import NamedTuple
 
@@ -48,6 +49,8 @@ class Reading(NamedTuple):
         initial_epoch: As `fit` takes it.
         shuffle: As `fit` takes it; `None` if nothing was said.
         viewed: Whether its batches will pass through views.
+        epoch_seed: Function from generation and epoch to the seed of that
+            epoch, or `None` if epochs have none.
     """
 
     role: Role = EVALUATION
@@ -57,6 +60,7 @@ class Reading(NamedTuple):
     initial_epoch: int = 0
     shuffle: Any = None
     viewed: bool = False
+    epoch_seed: Any = None
 
 
 class Examples:
@@ -74,6 +78,7 @@ class Examples:
         orders_itself: Whether the order of an epoch is its own.
         reads_freely: Whether one reading leaves the next one as it is.
         reads_once: Whether there is one reading only.
+        shuffles: What `shuffle` may be.
         joins_passes: Whether an epoch goes on in the next pass where Keras
             would end it with the data.
     """
@@ -85,6 +90,7 @@ class Examples:
     reads_freely = True
     reads_once = False
     joins_passes = False
+    shuffles = "`True` or `False`"
 
     def __init__(self, x, how):
         self.how = how
@@ -165,6 +171,27 @@ class Examples:
                 f"at least {role.steps}={steps} batches. Received: {size}. "
                 f"Lower `{role.steps}`, leave it out, or add `.repeat()`."
             )
+
+    def check_shuffle(self):
+        """Checks that it can be shuffled as `fit` was told.
+
+        Raises:
+            ValueError: If it cannot.
+        """
+        shuffle = self.how.shuffle
+        if shuffle is None or self._can_shuffle(shuffle):
+            return
+        raise ValueError(
+            "Invalid value for argument `shuffle`. Expected "
+            f"{self.shuffles} for data given as {type(self._x).__name__}. "
+            f"Received: {shuffle!r}. Pass one of these, or leave it out."
+        )
+
+    def _can_shuffle(self, shuffle):
+        is_number = isinstance(shuffle, numbers.Integral)
+        return isinstance(shuffle, np.bool_) or (
+            is_number and shuffle in (0, 1)
+        )
 
     def check_epochs(self, size):
         """Checks that the last epoch does not end in the middle.

@@ -124,7 +124,7 @@ class Feed:
         }
 
 
-def feed(arguments, viewed=False, generation=None, once=False):
+def feed(arguments, viewed=False, generation=None, once=False, epoch_seed=None):
     """The `Feed` of a call of `fit`.
 
     Args:
@@ -132,6 +132,7 @@ def feed(arguments, viewed=False, generation=None, once=False):
         viewed: Whether batches will pass through views. Defaults to `False`.
         generation: As `door.given` takes it, for the training data.
         once: As `door.given` takes it, for the training data.
+        epoch_seed: As `Reading` has it. Defaults to `None`.
 
     Raises:
         ValueError: If there is an argument that `keras.Model.fit` does not
@@ -152,6 +153,7 @@ def feed(arguments, viewed=False, generation=None, once=False):
         schedule.get("initial_epoch", 0),
         schedule.get("shuffle"),
         viewed,
+        epoch_seed,
     )
     train = given(x, y, sample_weight, how, generation, once)
     # What replaces a batch's size in training leaves that of validation.

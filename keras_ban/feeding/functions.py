@@ -54,7 +54,8 @@ class Function(Examples):
         return self._dataset(1).describe()
 
     def _dataset(self, generation):
-        return Dataset(self._x(generation, 0), self.how)
+        how = self.how._replace(shuffle=None)
+        return Dataset(self._x(generation, 0), how)
 
 
 def _each(function, number, steps):

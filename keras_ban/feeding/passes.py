@@ -76,7 +76,14 @@ class Course(NamedTuple):
         return epoch - self.place(epoch)[1] // self.whole
 
 
-class Clock(keras.callbacks.Callback):
+class Needed(keras.callbacks.Callback):
+    """A callback that data needs, in epochs that are only read too."""
+
+    def close(self):
+        """Leaves the data as it was found, when training has ended."""
+
+
+class Clock(Needed):
     """Knows the epoch, for data that is read anew in each."""
 
     def __init__(self):

@@ -1,5 +1,6 @@
 """The training of one generation: fresh, seeded, guarded, resumable."""
 
+import contextlib
 import time
 
 import keras
@@ -176,7 +177,9 @@ class Trainer:
             epochs=arguments.get("epochs", 1),
             steps=feed.train.epoch_steps(),
         )
-        with clear_errors(watch.name):
+        with clear_errors(watch.name), contextlib.ExitStack() as stack:
+            for one in needed:
+                stack.callback(one.close)
             history = fit(callbacks=callbacks, **arguments)
         return history.history, time.perf_counter() - start
 
