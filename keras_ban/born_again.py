@@ -1,6 +1,7 @@
 """The driver: generation after generation."""
 
 import dataclasses
+import functools
 
 from keras_ban import checks
 from keras_ban import objectives
@@ -14,6 +15,7 @@ from keras_ban.generations.trial import Trial
 from keras_ban.lineage import Lineage
 from keras_ban.reporting.evaluation import quiet_retracing
 from keras_ban.runs import directory as directories
+from keras_ban.state import seeds
 from keras_ban.teaching.plan import Plan
 from keras_ban.teaching.teacher import Teacher
 
@@ -200,7 +202,9 @@ class BornAgain:
             },
             viewed=bool(plan),
             generation=int(teacher is not None),
+            epoch_seed=functools.partial(seeds.derive, self.seed),
         )
+        data.check_initial_epoch()
         self._run.check(data, own)
         with self._cluster.watched():
             trial = self._tried(data, teacher)

@@ -185,9 +185,10 @@ class Distiller(StandIn):
         seed = 0 if data.train.orders_itself else random.getrandbits(32)
         cluster = Cluster(self.student.distribute_strategy)
         shown = plan.views(data.train, 0, self.teacher, cluster=cluster)
+        size = self.steps_per_execution
         with clear_errors("the student"):
             return self.fit_unchecked(
-                **data.generation(0, seed, data.initial_epoch, shown)
+                **data.generation(0, seed, data.initial_epoch, shown, size)
             )
 
     def fit_unchecked(self, **arguments):

@@ -36,6 +36,8 @@ class Arrays(Examples):
     has_places = True
     takes_views = True
     is_fixed = True
+    joins_passes = True
+    shuffles = "`True`, `False` or 'batch'"
 
     def __init__(self, x, y, sample_weight, how):
         super().__init__(x, how)
@@ -69,6 +71,10 @@ class Arrays(Examples):
             )
         return Scan(self, unpacked(slice_rows(self._data, _SCANNED_ROWS)))
 
+    def _can_shuffle(self, shuffle):
+        is_word = isinstance(shuffle, str)
+        return shuffle == "batch" if is_word else super()._can_shuffle(shuffle)
+
     def check_epochs(self, size):
         """Checks nothing: passes over arrays follow each other."""
 
@@ -87,26 +93,27 @@ class Arrays(Examples):
             examples.check_size()
         return found
 
-    def epochs(self, generation, seed, first, views=None):
-        rows = count_rows(self._x)
-        size = self._batch_size
-        if not self.how.batch_size and self.steps:
-            size = math.ceil(rows / self.steps)
-        count = math.ceil(rows / size)
-        steps = self.steps or count
+    def epochs(self, generation, seed, first, views=None, size=1):
+        course = self.course(size)
         shuffle = True if self.how.shuffle is UNSAID else self.how.shuffle
-        order = _ordered(rows, size, shuffle, seed)
-        data = passes.endless(order, first * steps, count)
+        rows = count_rows(self._x)
+        order = _ordered(rows, self._batch_size, shuffle, seed)
         gather = _gathering(self._tensors)
         if views:
-            data = data.map(lambda numbers: (numbers, gather(numbers)))
-            data = passes.viewed(data, views, first, steps)
+            data, callbacks = passes.stream(
+                lambda number: order(number).map(lambda n: (n, gather(n))),
+                course,
+                first,
+                views,
+            )
         else:
+            data, callbacks = passes.stream(order, course, first)
             data = data.map(gather, num_parallel_calls=tf.data.AUTOTUNE)
         # Autotuning would look for the best longer than an epoch takes.
         options = tf.data.Options()
         options.autotune.enabled = False
-        return passes.arguments(data.with_options(options).prefetch(2), steps)
+        data = data.with_options(options).prefetch(2)
+        return passes.arguments(data, callbacks, course, first)
 
     def as_given(self):
         return dict(zip(("x", "y", "sample_weight"), self._data, strict=True))
@@ -128,7 +135,9 @@ class Arrays(Examples):
 
     @property
     def _batch_size(self):
-        return self.how.batch_size or _BATCH_SIZE
+        if self.how.batch_size or not self.how.steps:
+            return self.how.batch_size or _BATCH_SIZE
+        return math.ceil(count_rows(self._x) / self.how.steps)
 
     @functools.cached_property
     def _tensors(self):

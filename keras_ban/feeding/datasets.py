@@ -1,11 +1,14 @@
 """`tf.data`: read as it is, or shuffled and shown here."""
 
+import numbers
+
 import keras
 import tensorflow as tf
 
 from keras_ban.feeding import passes
 from keras_ban.feeding.examples import UNSAID
 from keras_ban.feeding.examples import Examples
+from keras_ban.feeding.passes import from_pass
 
 
 class Dataset(Examples):
@@ -20,11 +23,13 @@ class Dataset(Examples):
     has_places = True
     takes_views = True
     reads_freely = False
+    shuffles = "`True`, `False` or the size of a buffer of examples"
 
     def __init__(self, data, how):
         super().__init__(data, how)
         self._buffer = _buffer(how.shuffle)
         self._counts_steps = self._buffer is not None or how.viewed
+        self.joins_passes = self._counts_steps
 
     @property
     def steps(self):
@@ -40,21 +45,27 @@ class Dataset(Examples):
         if self._counts_steps:
             check_known(self.epoch_steps())
 
-    def epochs(self, generation, seed, first, views=None):
-        steps, count = self.steps, self.size()
-        count = None if count == float("inf") else count
-        done = first * steps if steps else 0
+    def _can_shuffle(self, shuffle):
+        is_buffer = isinstance(shuffle, numbers.Integral) and shuffle >= 0
+        return is_buffer or super()._can_shuffle(shuffle)
+
+    def epochs(self, generation, seed, first, views=None, size=1):
+        course = self.course(size)
         if self._buffer is None and not views:
-            data = self._x
-            if done:
-                data = data.repeat().skip(done % count if count else done)
-            return {**self.as_given(), "x": data, "steps_per_epoch": steps}
+            return self._unchanged(course, first)
         data = _numbered(self._x) if views else self._x
-        make = _shuffled(data, self._buffer, seed, count)
-        data = passes.endless(make, done, count)
-        if views:
-            data = passes.viewed(data, views, first, steps)
-        return passes.arguments(data.prefetch(tf.data.AUTOTUNE), steps)
+        make = _shuffled(data, self._buffer, seed, course.count)
+        data, callbacks = passes.stream(make, course, first, views)
+        data = data.prefetch(tf.data.AUTOTUNE)
+        return passes.arguments(data, callbacks, course, first)
+
+    def _unchanged(self, course, first):
+        """What Keras reads of a data set that is passed as it is."""
+        found = self.as_given() | {"steps_per_epoch": self.steps}
+        if course is None or not course.is_even:
+            return found | from_pass(course, first)
+        rest = course.place(first)[1]
+        return found | {"x": self._x.repeat().skip(rest) if rest else self._x}
 
     def as_given(self):
         if self.how.shuffle is not UNSAID:
@@ -88,8 +99,9 @@ def check_known(steps):
 
 def _buffer(shuffle):
     """The size of a buffer, or `None` where `shuffle` says something else."""
-    is_number = isinstance(shuffle, int) and not isinstance(shuffle, bool)
-    return shuffle if is_number else None
+    is_number = isinstance(shuffle, numbers.Integral)
+    is_flag = isinstance(shuffle, bool)
+    return int(shuffle) if is_number and not is_flag else None
 
 
 def _numbered(data):

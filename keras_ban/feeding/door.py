@@ -43,6 +43,7 @@ def given(x, y=None, sample_weight=None, how=None, generation=None, once=False):
     else:
         found = _batches(x, how, generation, once)
         _check_alone(y, sample_weight, how.role)
+    found.check_shuffle()
     found.check_size()
     return found
 

@@ -1,6 +1,7 @@
 """The examples of one data set, whatever holds them."""
 
 import itertools
+import numbers
 from typing import Any
 from typing import NamedTuple
 
@@ -8,6 +9,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_ban.feeding.passes import Course
+from keras_ban.feeding.passes import from_pass
 from keras_ban.feeding.scan import SCANNED_BATCHES
 from keras_ban.feeding.scan import Scan
 from keras_ban.feeding.scan import empty
@@ -45,17 +48,22 @@ class Reading(NamedTuple):
         role: What it is read for.
         batch_size: Rows of a batch of arrays, or `None`.
         steps: Batches in an epoch, or `None` for a pass.
-        epochs: How often it is read.
+        epochs: As `fit` takes it.
+        initial_epoch: As `fit` takes it.
         shuffle: As `fit` takes it, or `UNSAID`.
         viewed: Whether its batches will pass through views.
+        epoch_seed: Function from generation and epoch to the seed of that
+            epoch, or `None` if epochs have none.
     """
 
     role: Role = EVALUATION
     batch_size: int | None = None
     steps: int | None = None
     epochs: int = 1
+    initial_epoch: int = 0
     shuffle: Any = UNSAID
     viewed: bool = False
+    epoch_seed: Any = None
 
 
 class Examples:
@@ -73,6 +81,9 @@ class Examples:
         orders_itself: Whether the order of an epoch is its own.
         reads_freely: Whether one reading leaves the next one as it is.
         reads_once: Whether there is one reading only.
+        shuffles: What `shuffle` may be.
+        joins_passes: Whether an epoch goes on in the next pass where Keras
+            would end it with the data.
     """
 
     has_places = False
@@ -81,6 +92,8 @@ class Examples:
     orders_itself = False
     reads_freely = True
     reads_once = False
+    joins_passes = False
+    shuffles = "`True` or `False`"
 
     def __init__(self, x, how):
         self.how = how
@@ -169,6 +182,28 @@ class Examples:
             ValueError: If it is not.
         """
 
+    def check_shuffle(self):
+        """Checks that it can be shuffled as `fit` was told.
+
+        Raises:
+            ValueError: If it cannot.
+        """
+        shuffle = self.how.shuffle
+        is_said = shuffle is not None and shuffle is not UNSAID
+        if not is_said or self._can_shuffle(shuffle):
+            return
+        raise ValueError(
+            "Invalid value for argument `shuffle`. Expected "
+            f"{self.shuffles} for data given as {type(self._x).__name__}. "
+            f"Received: {shuffle!r}. Pass one of these, or leave it out."
+        )
+
+    def _can_shuffle(self, shuffle):
+        is_number = isinstance(shuffle, numbers.Integral)
+        return isinstance(shuffle, np.bool_) or (
+            is_number and shuffle in (0, 1)
+        )
+
     def check_epochs(self, size):
         """Checks that the last epoch does not end in the middle.
 
@@ -178,7 +213,8 @@ class Examples:
         Raises:
             ValueError: If it does.
         """
-        steps, epochs, role = self.how.steps, self.how.epochs, self.how.role
+        steps, role = self.how.steps, self.how.role
+        epochs = self.how.epochs - self.how.initial_epoch
         if not steps or not size:
             return
         interrupted = size % steps and steps * epochs > size
@@ -209,21 +245,40 @@ class Examples:
             "`validation_data` instead."
         )
 
-    def epochs(self, generation, seed, first, views=None):
+    def epochs(self, generation, seed, first, views=None, size=1):
         """What Keras reads in a generation, from an epoch on.
 
         Args:
             generation: The number of the generation.
             seed: Its seed, which fixes the order of arrays and of data sets
                 that are shuffled here.
-            first: The first epoch that is read, counted from 0.
+            first: The first epoch to train, counted from 0.
             views: What each batch passes through: a function of inputs,
                 labels, numbers of the examples and epoch. Defaults to `None`.
+            size: Steps in an execution. Defaults to `1`.
 
         Returns:
-            Arguments of `keras.Model.fit`, a dict.
+            Arguments of `keras.Model.fit`, a dict. `callbacks` are those that
+            the data needs; `initial_epoch` is an earlier epoch to begin with,
+            whose batches are to be read and left aside.
         """
-        return self.as_given()
+        return self.as_given() | from_pass(self.course(size), first)
+
+    def course(self, size):
+        """The `Course` of its epochs, or `None` if each is all that is there.
+
+        Args:
+            size: Steps in an execution.
+        """
+        count = self.size()
+        count = None if count == float("inf") else count
+        steps = None if self.steps == count else self.steps
+        if not (steps or count):
+            return None
+        repeats = bool(steps and count and count % steps) and (
+            self.joins_passes or steps % size == 0
+        )
+        return Course(steps, count, size, self.how.initial_epoch, repeats)
 
     def as_given(self):
         """The data set as arguments of `keras.Model.fit`, a dict."""

@@ -57,6 +57,20 @@ class Feed:
         """The epoch to begin with, counted from 0."""
         return self.schedule.get("initial_epoch", 0)
 
+    def check_initial_epoch(self):
+        """Checks that there is an epoch to train.
+
+        Raises:
+            ValueError: If there is not.
+        """
+        first = checks.integer("initial_epoch", self.initial_epoch, 0)
+        if first >= self.epochs:
+            raise ValueError(
+                "`initial_epoch` leaves no epoch to train. Expected less than "
+                f"epochs={self.epochs}. Received: {first}. Raise `epochs`, the "
+                "number at which training ends, or lower `initial_epoch`."
+            )
+
     @property
     def verbose(self):
         """As `fit` takes it."""
@@ -66,7 +80,12 @@ class Feed:
         """The arguments of `keras.Model.fit`, its validation data split off."""
         return self._with(self.train.as_given())
 
-    def generation(self, number, seed, first, views=None):
+    def until(self, epoch):
+        """The `Feed` of a training that ends with an epoch."""
+        schedule = self.schedule | {"epochs": epoch}
+        return dataclasses.replace(self, schedule=schedule)
+
+    def generation(self, number, seed, first, views=None, size=1):
         """The arguments of `keras.Model.fit` for a generation.
 
         Args:
@@ -75,9 +94,22 @@ class Feed:
             first: The first epoch to train, counted from 0.
             views: What each batch passes through, as `Examples.epochs` takes
                 it. Defaults to `None`.
+            size: Steps in an execution. Defaults to `1`.
+
+        Returns:
+            A dict. `initial_epoch` is `first`, or an earlier one
+            as `Examples.epochs` has it. To the `callbacks` of `fit` those are
+            added that the data needs.
         """
-        found = self._with(self.train.epochs(number, seed, first, views))
-        return found | {"initial_epoch": first}
+        data = self.train.epochs(number, seed, first, views, size)
+        needed = data.pop("callbacks", [])
+        if first >= self.epochs:
+            data.pop("initial_epoch", None)
+        given = self.schedule.get("callbacks")
+        if needed:
+            given = [*needed, *keras.tree.flatten(given or [])]
+        begin = {"initial_epoch": first, "callbacks": given}
+        return self._with(begin | data)
 
     def _with(self, data):
         validation = self.validation and self.validation.as_validation()
@@ -93,7 +125,7 @@ class Feed:
         }
 
 
-def feed(arguments, viewed=False, generation=None, once=False):
+def feed(arguments, viewed=False, generation=None, once=False, epoch_seed=None):
     """The `Feed` of a call of `fit`.
 
     Args:
@@ -102,6 +134,7 @@ def feed(arguments, viewed=False, generation=None, once=False):
         generation: As `door.given` takes it, for the training data.
         once: As `door.given` takes it; validation data may be a generator
             beside one alone.
+        epoch_seed: As `Reading` has it. Defaults to `None`.
 
     Raises:
         ValueError: If there is an argument that `keras.Model.fit` does not
@@ -119,8 +152,10 @@ def feed(arguments, viewed=False, generation=None, once=False):
         schedule.get("batch_size"),
         schedule.get("steps_per_epoch"),
         schedule.get("epochs", 1),
+        schedule.get("initial_epoch", 0),
         schedule.get("shuffle", UNSAID),
         viewed,
+        epoch_seed,
     )
     train = given(x, y, sample_weight, how, generation, once)
     # What replaces a batch's size in training leaves that of validation.

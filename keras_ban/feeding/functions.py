@@ -7,6 +7,7 @@ from keras_ban.feeding.datasets import Dataset
 from keras_ban.feeding.datasets import check_known
 from keras_ban.feeding.examples import UNSAID
 from keras_ban.feeding.examples import Examples
+from keras_ban.feeding.passes import Course
 
 
 class Function(Examples):
@@ -21,7 +22,7 @@ class Function(Examples):
 
     def __init__(self, function, how, generation):
         # Each epoch has a data set of its own.
-        super().__init__(function, how._replace(epochs=1, shuffle=UNSAID))
+        super().__init__(function, how._replace(epochs=1, initial_epoch=0))
         self._first = self._dataset(generation)
 
     @property
@@ -37,17 +38,24 @@ class Function(Examples):
     def check_steps(self):
         check_known(self.steps)
 
-    def epochs(self, generation, seed, first, views=None):
-        make = _each(self._x, generation, self.steps)
-        data = passes.endless(make, first * self.steps, self.steps)
-        return passes.arguments(data.prefetch(tf.data.AUTOTUNE), self.steps)
+    def epochs(self, generation, seed, first, views=None, size=1):
+        course = self.course(size)
+        make = _each(self._x, generation, course.count)
+        data, callbacks = passes.stream(make, course, first)
+        data = data.prefetch(tf.data.AUTOTUNE)
+        return passes.arguments(data, callbacks, course, first)
+
+    def course(self, size):
+        # Each epoch is a pass over a data set of its own.
+        return Course(None, self.steps, size)
 
     def describe(self):
         # Generation 0 may be a teacher that was given.
         return self._dataset(1).describe()
 
     def _dataset(self, generation):
-        return Dataset(self._x(generation, 0), self.how)
+        how = self.how._replace(shuffle=UNSAID)
+        return Dataset(self._x(generation, 0), how)
 
 
 def _each(function, number, steps):

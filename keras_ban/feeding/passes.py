@@ -1,4 +1,4 @@
-"""Passes over the data of a generation, endless and from any step on.
+"""Passes over the data of a generation, from any epoch on.
 
 A generation that is interrupted reads on where it stood, in another process
 too: batch b of epoch e of generation k is the same whenever it is read.
@@ -6,7 +6,10 @@ too: batch b of epoch e of generation k is the same whenever it is read.
 
 import contextlib
 import re
+from typing import NamedTuple
 
+import keras
+import numpy as np
 import tensorflow as tf
 
 DIFFERS = (
@@ -26,46 +29,152 @@ _RAISED = re.compile(f"({re.escape(DIFFERS)}|{re.escape(NO_DATASET)})[^\n]*")
 _LENGTHS = re.compile("[^\n]*was expected to contain[^\n]*")
 
 
-def endless(make, done, count):
-    """Passes over the data, one after another, without those that are done.
+class Course(NamedTuple):
+    """Where epochs begin and end in the passes over data, as Keras has it.
+
+    Keras trains in executions of several steps. One ends early where the
+    data does, and not where the epoch does.
+
+    Attributes:
+        steps: Batches in an epoch, or `None` for a pass.
+        count: Batches in a pass, or `None` if that is unknown or endless.
+        size: Steps in an execution.
+        initial: The first epoch of the training.
+        repeats: Whether an epoch goes on where a pass ends.
+    """
+
+    steps: int | None
+    count: int | None
+    size: int = 1
+    initial: int = 0
+    repeats: bool = False
+
+    @property
+    def whole(self):
+        """The batches of an epoch in which no pass ends."""
+        return -(-(self.steps or self.count) // self.size) * self.size
+
+    @property
+    def is_even(self):
+        """Whether all epochs are whole, so that passes follow each other."""
+        return self.repeats or not self.count or self.count % self.whole == 0
+
+    def place(self, epoch):
+        """Where an epoch begins.
+
+        Args:
+            epoch: Its number.
+
+        Returns:
+            The number of the pass, and how many of its batches were read.
+        """
+        done = epoch - self.initial
+        if self.is_even:
+            done *= self.whole
+            number, rest = divmod(done, self.count) if self.count else (0, done)
+        else:
+            number, rest = divmod(done, -(-self.count // self.whole))
+            rest *= self.whole
+        return self.initial + number, rest
+
+    def begin(self, epoch):
+        """The epoch that began the pass in which an epoch begins."""
+        return epoch - self.place(epoch)[1] // self.whole
+
+
+class Needed(keras.callbacks.Callback):
+    """A callback that data needs, in epochs that are only read too."""
+
+    def close(self):
+        """Leaves the data as it was found, when training has ended."""
+
+
+class Clock(Needed):
+    """Knows the epoch, for data that is read anew in each."""
+
+    def __init__(self):
+        super().__init__()
+        self.epoch = 0
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch = epoch
+
+
+def stream(make, course, first, views=None):
+    """Passes over data, one after another or each by itself.
 
     Args:
         make: Function from the number of a pass to its `tf.data.Dataset`.
-        done: How many batches to leave out.
-        count: Batches in a pass, or `None` if that is unknown.
+        course: The `Course`.
+        first: The epoch that is read first.
+        views: What each batch passes through, as `Examples.epochs` takes it;
+            `make` then gives the numbers of the examples and a batch.
+            Defaults to `None`.
+
+    Returns:
+        A `tf.data.Dataset` of batches, and the callbacks that it needs.
     """
-    first, rest = divmod(done, count) if count else (0, done)
-    return tf.data.Dataset.counter(first).flat_map(make).skip(rest)
+
+    def shown(data, position):
+        return viewed(data, views, position, course.whole) if views else data
+
+    if course.is_even:
+        number, rest = course.place(first)
+        data = tf.data.Dataset.counter(number).flat_map(make).skip(rest)
+        return shown(data, first * course.whole), []
+    clock = Clock()
+
+    def now():
+        epoch = np.int64(clock.epoch)
+        return np.int64(course.place(epoch)[0]), epoch * course.whole
+
+    def current(_):
+        number, position = (
+            tf.ensure_shape(found, [])
+            for found in tf.numpy_function(now, [], ["int64", "int64"])
+        )
+        return shown(make(number), position)
+
+    # An execution ends early at the end of its data alone: Keras reads this
+    # data set anew where a pass begins.
+    data = tf.data.Dataset.range(1).flat_map(current)
+    length = tf.data.experimental.assert_cardinality(course.count)
+    return data.apply(length), [clock]
 
 
-def viewed(data, views, first, steps):
+def viewed(data, views, first, whole):
     """Passes numbered batches through views.
 
     Args:
         data: A `tf.data.Dataset` of the numbers of the examples and a batch.
         views: Function of inputs, labels, numbers and epoch.
-        first: The epoch that the data begins with.
-        steps: Batches in an epoch.
+        first: The position of the first batch: `whole` times its epoch.
+        whole: Positions in an epoch.
     """
 
     def view(position, numbered):
         numbers, batch = numbered
         batch = batch if isinstance(batch, tuple) else (batch,)
         x, y, *rest = (*batch, None)[: max(len(batch), 2)]
-        x, y = views(x, y, numbers, position // steps)
+        x, y = views(x, y, numbers, position // whole)
         return (x, y, *rest)[: len(batch)]
 
-    data = data.enumerate(first * steps)
+    data = data.enumerate(first)
     return data.map(view, num_parallel_calls=tf.data.AUTOTUNE)
 
 
-def arguments(data, steps):
-    """Endless passes as arguments of `keras.Model.fit`, a dict.
+def arguments(data, callbacks, course, first):
+    """What `stream` gives as arguments of `keras.Model.fit`, a dict.
 
     Args:
         data: A `tf.data.Dataset` of batches, in their order.
-        steps: Batches in an epoch.
+        callbacks: The callbacks that it needs.
+        course: The `Course`.
+        first: The epoch that is read first.
     """
+    steps = course.steps
+    if course.is_even:
+        steps = steps or course.count
     return {
         "x": data,
         "y": None,
@@ -73,7 +182,23 @@ def arguments(data, steps):
         "batch_size": None,
         "steps_per_epoch": steps,
         "shuffle": False,
+        "callbacks": callbacks,
+        **({} if course.is_even else from_pass(course, first)),
     }
+
+
+def from_pass(course, first):
+    """The argument `initial_epoch` that begins with the pass, a dict.
+
+    Args:
+        course: The `Course`, or `None`.
+        first: The first epoch to train.
+
+    Returns:
+        Nothing, if the pass begins with that epoch.
+    """
+    begin = course.begin(first) if course else first
+    return {} if begin == first else {"initial_epoch": begin}
 
 
 @contextlib.contextmanager

@@ -1,12 +1,17 @@
 """`keras.utils.PyDataset`: batches by their numbers, in their own order."""
 
+import functools
 import itertools
+import random
 
 import keras
 import numpy as np
 
 from keras_ban.feeding.examples import Examples
+from keras_ban.feeding.passes import Needed
+from keras_ban.feeding.passes import from_pass
 from keras_ban.rows import count_rows
+from keras_ban.state import seeds
 
 
 class PyBatches(Examples):
@@ -19,8 +24,19 @@ class PyBatches(Examples):
         count = self._x.num_batches
         return float("inf") if count is None else count
 
-    def epochs(self, generation, seed, first, views=None):
-        return {"x": _Viewed(self._x, views)} if views else self.as_given()
+    def epochs(self, generation, seed, first, views=None, size=1):
+        data = _Viewed(self._x, views) if views else self._x
+        found = {"x": data} | from_pass(self.course(size), first)
+        if self.how.epoch_seed is None or not _reorders(self._x):
+            return found
+        read = found.get("initial_epoch", first)
+        order = _Order(
+            self._x,
+            seed,
+            functools.partial(self.how.epoch_seed, generation),
+            range(self.how.initial_epoch, read),
+        )
+        return found | {"x": _Ordered(data, order), "callbacks": [order]}
 
     def _batches(self):
         count = self._x.num_batches
@@ -28,7 +44,36 @@ class PyBatches(Examples):
         return (self._x[i] for i in indices)
 
 
-class _Viewed(keras.utils.PyDataset):
+class _Wrapped(keras.utils.PyDataset):
+    """Another data set, read as it says.
+
+    Args:
+        data: A `keras.utils.PyDataset`.
+    """
+
+    def __init__(self, data):
+        super().__init__(
+            workers=data.workers,
+            use_multiprocessing=data.use_multiprocessing,
+            max_queue_size=data.max_queue_size,
+        )
+        self._data = data
+
+    @property
+    def num_batches(self):
+        return self._data.num_batches
+
+    def __getitem__(self, index):
+        return self._data[index]
+
+    def on_epoch_begin(self):
+        self._data.on_epoch_begin()
+
+    def on_epoch_end(self):
+        self._data.on_epoch_end()
+
+
+class _Viewed(_Wrapped):
     """Batches of another data set, the teacher's outputs joined to them.
 
     Args:
@@ -38,16 +83,8 @@ class _Viewed(keras.utils.PyDataset):
     """
 
     def __init__(self, data, views):
-        super().__init__(
-            workers=data.workers,
-            use_multiprocessing=data.use_multiprocessing,
-            max_queue_size=data.max_queue_size,
-        )
-        self._data = data
+        super().__init__(data)
         self._views = views
-
-    def __len__(self):
-        return len(self._data)
 
     def __getitem__(self, index):
         x, y, weight = keras.utils.unpack_x_y_sample_weight(self._data[index])
@@ -56,8 +93,129 @@ class _Viewed(keras.utils.PyDataset):
         x, y = self._views(x, y, numbers, 0)
         return tuple(part for part in (x, y, weight) if part is not None)
 
+
+class _Ordered(_Wrapped):
+    """A data set that reorders itself when an `_Order` says so.
+
+    Args:
+        data: A `keras.utils.PyDataset`.
+        order: The `_Order`.
+    """
+
+    def __init__(self, data, order):
+        super().__init__(data)
+        self._order = order
+
+    def __getstate__(self):
+        # Processes that only read it have no use for a callback.
+        return {**vars(self), "_order": None}
+
     def on_epoch_begin(self):
-        self._data.on_epoch_begin()
+        self._order.begin()
 
     def on_epoch_end(self):
-        self._data.on_epoch_end()
+        self._order.end()
+
+
+class _Order(Needed):
+    """Lets a data set reorder itself as its epoch says.
+
+    What it draws from `random` and NumPy follows from the epoch alone. As it
+    may reorder what it has reordered before, each training starts from the
+    order in which it was given, and goes through the epochs before its first.
+
+    Args:
+        data: A `keras.utils.PyDataset`.
+        seed: The seed of the generation.
+        epoch_seed: Function from an epoch to its seed.
+        earlier: The epochs that are not read any more.
+    """
+
+    def __init__(self, data, seed, epoch_seed, earlier):
+        super().__init__()
+        self._data = data
+        self._seed = seed
+        self._epoch_seed = epoch_seed
+        self._earlier = earlier
+        self._epoch = self._states = None
+        self._held = {}
+        _hold(vars(data), self._held)
+
+    def on_train_begin(self, logs=None):
+        with seeds.undisturbed():
+            # As Keras, which asks for a new order before it begins.
+            seeds.set_seed(self._seed)
+            self._data.on_epoch_end()
+            for epoch in self._earlier:
+                self._epoch = epoch
+                self.begin()
+                self.end()
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._epoch = epoch
+
+    def begin(self):
+        """Begins the epoch."""
+        if self._epoch is not None:
+            value = self._epoch_seed(self._epoch)
+            random.seed(value)
+            np.random.seed(value)
+            self._data.on_epoch_begin()
+            self._states = random.getstate(), np.random.get_state()
+
+    def end(self):
+        """Ends the epoch, if one was begun in this training."""
+        if self._states is not None:
+            random.setstate(self._states[0])
+            np.random.set_state(self._states[1])
+            self._data.on_epoch_end()
+
+    def close(self):
+        for put_back in self._held.values():
+            put_back()
+
+
+def _reorders(data):
+    """Whether a data set does anything between epochs."""
+    return any(
+        getattr(type(data), name) is not getattr(keras.utils.PyDataset, name)
+        for name in ("on_epoch_begin", "on_epoch_end")
+    )
+
+
+def _hold(value, held):
+    """Notes how to put back what is in plain data.
+
+    In the objects themselves, as others may hold them too.
+
+    Args:
+        value: Anything; what is no plain data is left alone.
+        held: Functions that put objects back, by their identity.
+    """
+    if id(value) in held:
+        return
+    if isinstance(value, np.ndarray):
+        if value.flags.writeable and not isinstance(value, np.memmap):
+            put_back = functools.partial(np.copyto, value, value.copy())
+            held[id(value)] = put_back
+    elif isinstance(value, (list, dict)):
+        content = value.copy()
+        held[id(value)] = functools.partial(_refill, value, content)
+        for item in content.values() if isinstance(value, dict) else content:
+            _hold(item, held)
+    elif isinstance(value, tuple):
+        for item in value:
+            _hold(item, held)
+    elif isinstance(value, random.Random):
+        held[id(value)] = functools.partial(value.setstate, value.getstate())
+    elif isinstance(value, np.random.RandomState):
+        held[id(value)] = functools.partial(value.set_state, value.get_state())
+    elif isinstance(value, np.random.Generator):
+        bits = value.bit_generator
+        held[id(value)] = functools.partial(setattr, bits, "state", bits.state)
+
+
+def _refill(container, content):
+    container.clear()
+    add = container.update if isinstance(content, dict) else container.extend
+    add(content)

@@ -1,5 +1,6 @@
 """The training of one generation: fresh, seeded, guarded, resumable."""
 
+import contextlib
 import time
 
 import keras
@@ -13,6 +14,7 @@ from keras_ban.generations.guards import Seeded
 from keras_ban.generations.guards import Steady
 from keras_ban.lineage import Generation
 from keras_ban.runs import fingerprint
+from keras_ban.runs.backup import check_executions
 from keras_ban.state import seeds
 from keras_ban.state.callbacks import CallbackStates
 from keras_ban.state.variables import Variables
@@ -155,24 +157,36 @@ class Trainer:
             folder=f"generation-{watch.number - 1}",
             cluster=self._cluster,
         )
-        arguments = feed.generation(watch.number, watch.seed, epoch, views)
+        size = trained.steps_per_execution
         if saved:
+            check_executions(saved.meta, feed.train.course, size)
             Variables(trained).build(*trial.workshop.batch)
             if saved.meta["stopped"] and not saved.meta["step"]:
-                arguments["epochs"] = epoch
+                feed = feed.until(epoch)
+        arguments = feed.generation(
+            watch.number, watch.seed, epoch, views, size
+        )
+        needed = arguments.pop("callbacks") or []
         start = time.perf_counter() - (saved.meta["seconds"] if saved else 0)
         student = getattr(trained, "student", trained)
         callbacks = run.callbacks(
-            [*watch.callbacks, Steady(watch.name, student, trial.workshop)],
+            [
+                *needed,
+                *watch.callbacks,
+                Steady(watch.name, student, trial.workshop),
+            ],
             trained,
             watch.states,
             watch.number,
             saved,
+            reading=[*needed, watch.seeded],
             verbose=feed.verbose,
             epochs=arguments.get("epochs", 1),
             steps=feed.train.epoch_steps(),
         )
-        with clear_errors(watch.name):
+        with clear_errors(watch.name), contextlib.ExitStack() as stack:
+            for one in needed:
+                stack.callback(one.close)
             history = fit(callbacks=callbacks, **arguments)
         return history.history, time.perf_counter() - start
 
@@ -219,6 +233,7 @@ class Watch:
         name: As given.
         seed: The seed of the generation, an integer.
         given: As given.
+        seeded: What seeds each epoch.
         callbacks: All callbacks of its training.
         states: `CallbackStates` of these.
         remembered: `CallbackStates` of the user's.
@@ -229,8 +244,9 @@ class Watch:
         self.name = name
         self.seed = seeds.derive(run_seed, number)
         self.given = given
+        self.seeded = Seeded(run_seed, number)
         self.callbacks = [
-            Seeded(run_seed, number),
+            self.seeded,
             *given,
             Finite(name),
             keras.callbacks.History(),

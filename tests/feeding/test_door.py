@@ -15,6 +15,7 @@ import keras_ban
 from keras_ban.feeding.arrays import Arrays
 from keras_ban.feeding.datasets import Dataset
 from keras_ban.feeding.door import given
+from keras_ban.feeding.feed import feed
 from keras_ban.feeding.functions import Function
 from keras_ban.feeding.iterables import Iterable
 from keras_ban.feeding.iterables import Once
@@ -156,3 +157,37 @@ def test_later_epochs_of_a_function_are_checked_too():
         keras_ban.BornAgain(graph_fn).fit(
             data, generations=1, **{**FIT, "epochs": 2}
         )
+
+
+SHUFFLES = {
+    "arrays": ({"x": X}, "'batch'", ["foo", 10, -1, 0.5, [True]]),
+    "tf.data": (
+        {"x": data_set(X, size=8)},
+        "size of a buffer",
+        ["foo", "batch", -1, 0.5],
+    ),
+    "PyDataset": ({"x": Batches(X)}, "`True` or `False`", ["batch", 10, "no"]),
+    "function": (
+        {"x": lambda generation, epoch: data_set(X, size=8)},
+        "`True` or `False`",
+        ["batch", 10],
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", SHUFFLES)
+def test_what_shuffle_may_be(kind):
+    data, expected, refused = SHUFFLES[kind]
+    for shuffle in refused:
+        with pytest.raises(ValueError, match="argument `shuffle`") as error:
+            feed({**data, "shuffle": shuffle}, generation=0)
+        assert expected in str(error.value)
+        assert f"Received: {shuffle!r}" in str(error.value)
+    for shuffle in (None, True, False, np.True_):
+        feed({**data, "shuffle": shuffle}, generation=0)
+
+
+def test_a_buffer_may_be_an_integer_of_numpy():
+    found = feed({"x": data_set(X, size=8), "shuffle": np.int64(9)})
+    read = found.generation(0, 1, 0)["x"]
+    assert not np.array_equal(next(iter(read)), X[:8])

@@ -157,11 +157,13 @@ def unknown(generation=0, epoch=0):
     return data_set().filter(lambda x: True)
 
 
-@pytest.mark.parametrize("arguments", [{"x": unknown}, {"x": unknown()}])
+@pytest.mark.parametrize(
+    "arguments", [{"x": unknown}, {"x": unknown(), "shuffle": 9}]
+)
 def test_unknown_length(arguments):
     with pytest.raises(ValueError, match="batches in an epoch is unknown"):
-        begun(shuffle=9, **arguments)
-    found = begun(shuffle=9, steps_per_epoch=3, **arguments)["x"].take(3)
+        begun(**arguments)
+    found = begun(steps_per_epoch=3, **arguments)["x"].take(3)
     assert [len(b) for b in found] == [8] * 3
 
 
