@@ -204,6 +204,7 @@ class BornAgain:
         self._run.check(data, own)
         with self._cluster.watched():
             trial = self._tried(data, teacher)
+        data.train.check_steps()
         plan.check(data.train, self.objective, trial.shape[-1])
         trainer = Trainer(trial, data, plan, own, self._cluster)
         self.lineage = Lineage(from_logits=self._from_logits)
@@ -265,7 +266,7 @@ class BornAgain:
             generation = self._measured(generation, trainer.feed.validation)
             self.lineage.append(generation)
             run.record(generation, trainer.watches[number].remembered)
-            self.lineage.keep(run.keeps)
+            self.lineage.keep(set(filter(run.keeps, range(number + 1))))
             run.stop_if_asked()
         return len(finished) < count
 

@@ -106,9 +106,8 @@ class Distiller(StandIn):
             **kwargs: The other arguments of `keras.Model.compile`.
         """
         loss = self.student.loss if loss is None else loss
-        self._unfinished_compile = None
-        if loss is None:
-            self._unfinished_compile = {"optimizer": optimizer, **kwargs}
+        unfinished = {"optimizer": optimizer, **kwargs}
+        self._unfinished_compile = unfinished if loss is None else None
         self.student.compile(optimizer=optimizer, loss=loss, **kwargs)
         self._adopt_compilation()
 
@@ -126,9 +125,8 @@ class Distiller(StandIn):
         if reduction in (None, "none"):
             reduction = _DEFAULT
         self._labels.reduction = reduction
-        if self._own_reduction != _DEFAULT:
-            reduction = self._own_reduction
-        self.objective.reduction = reduction
+        own = self._own_reduction
+        self.objective.reduction = reduction if own == _DEFAULT else own
 
     def fit(
         self,
@@ -171,12 +169,17 @@ class Distiller(StandIn):
         arguments = signature.bind(self, *args, **kwargs).arguments
         del arguments["self"]
         plan = Plan(teacher_outputs, augment, views)
+        # Keras itself splits what passes through no views.
+        fraction = 0.0 if plan else arguments.pop("validation_split", 0.0)
         data = feed(arguments, viewed=bool(plan), once=True)
         self._check(data)
         if self._unfinished_compile and not data.train.reads_once:
             self._finish_compile(data)
         if not plan:
-            return self.fit_unchecked(**data.as_given())
+            return self.fit_unchecked(
+                **data.as_given(), validation_split=fraction
+            )
+        data.train.check_steps()
         plan.check(data.train, self.objective)
         # What orders itself draws from the same generator.
         seed = 0 if data.train.orders_itself else random.getrandbits(32)
@@ -197,6 +200,8 @@ class Distiller(StandIn):
 
     def _check(self, data):
         """Checks data and models, as far as reading changes no order."""
+        if data.train.reads_once:
+            return
         shape = None
         for examples, needs_labels in (
             (data.train, self.objective.needs_labels),
@@ -255,13 +260,11 @@ class Distiller(StandIn):
         x, y, _ = next(data.train.read(1))
         if y is None and data.validation:
             x, y, _ = next(data.validation.read(1))
-        if y is None:
-            return
-        shape = prediction(self.student, x, self._from_logits).shape
-        default = outputs.default_compilation(
-            self._gives_logits(), shape[1:], y.shape
-        )
-        self.compile(loss=default["loss"], **self._unfinished_compile)
+        if y is not None:
+            row = prediction(self.student, x, self._from_logits).shape[1:]
+            logits = self._gives_logits()
+            loss = outputs.default_compilation(logits, row, y.shape)["loss"]
+            self.compile(loss=loss, **self._unfinished_compile)
 
     def _gives_logits(self):
         return outputs.gives_logits(self.student, self._from_logits)
@@ -327,7 +330,7 @@ class Distiller(StandIn):
         """One step: teacher forward, student forward and back, update."""
         batch, counted = parts.opened(data)
         learns = self.objective.needs_teacher
-        if not learns and self.has_own("train_step", data):
+        if not learns and self._leaves_to_student("train_step", data):
             return self.student.train_step(batch)
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(batch)
         x, kept = x if isinstance(x, parts.Joined) else (x, None)
@@ -357,13 +360,10 @@ class Distiller(StandIn):
             logs |= self._terms.update(x, y, *logits, sample_weight)
         return logs
 
-    def _student_loss(self):
-        return next(m for m in self.student.metrics if m.name == "loss")
-
     def test_step(self, data):
         """The student's own evaluation: the teacher does not run."""
         batch, counted = parts.opened(data)
-        if self.has_own("test_step", data):
+        if self._leaves_to_student("test_step", data):
             return self.student.test_step(batch)
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(batch)
         y_pred = self.student(x, training=False)

@@ -70,15 +70,14 @@ class Lineage(collections.abc.Sequence):
         """Adds a finished generation."""
         self._generations.append(generation)
 
-    def keep(self, keeps):
-        """Lets go of the models of some generations.
+    def keep(self, numbers):
+        """Lets go of the models of all generations but these.
 
         Args:
-            keeps: Function from the number of a generation to whether its
-                model stays.
+            numbers: Numbers of generations.
         """
         self._generations = [
-            g if keeps(g.number) else dataclasses.replace(g, model=None)
+            g if g.number in numbers else dataclasses.replace(g, model=None)
             for g in self
         ]
 
@@ -171,17 +170,31 @@ class Lineage(collections.abc.Sequence):
         self._table = self._measure(self._generations, examples, title)
         return self._table
 
-    def measure(self, generation, examples):
+    def measure(
+        self,
+        generation,
+        x,
+        y=None,
+        sample_weight=None,
+        batch_size=None,
+        steps=None,
+    ):
         """Measures a generation that need not be part of the lineage.
 
         Args:
             generation: A `Generation` with a model.
-            examples: The data, as `evaluate` takes it as `x`.
+            x: As `evaluate` takes it.
+            y: As `evaluate` takes it. Defaults to `None`.
+            sample_weight: As `evaluate` takes it. Defaults to `None`.
+            batch_size: As `evaluate` takes it. Defaults to `None`.
+            steps: As `evaluate` takes it. Defaults to `None`.
 
         Returns:
             A dict of `accuracy`, `error`, `nll` and `ece`.
         """
-        row = self._measure([generation], given(examples), "")[0]
+        how = Reading(batch_size=batch_size, steps=steps)
+        examples = given(x, y, sample_weight, how, once=True)
+        row = self._measure([generation], examples, "")[0]
         return {k: row[k] for k in ("accuracy", "error", "nll", "ece")}
 
     def _measure(self, generations, examples, title):

@@ -29,7 +29,6 @@ class Images(NamedTuple):
         class_names: Names of the classes, a tuple.
         mean: Mean of the training images in each channel, from 0 to 255.
         std: Standard deviation of these.
-        shape: `(height, width, channels)` of the images.
     """
 
     train: Any
@@ -38,7 +37,13 @@ class Images(NamedTuple):
     class_names: tuple
     mean: np.ndarray
     std: np.ndarray
-    shape: tuple
+
+    @property
+    def shape(self):
+        """`(height, width, channels)` of the images."""
+        # A data set tells it of its elements.
+        images = getattr(self.train, "element_spec", self.train)[0]
+        return tuple(images.shape[1:])
 
 
 def load(
@@ -176,7 +181,6 @@ def from_arrays(train, test, class_names=None, validation=0.1, one_hot=False):
         class_names,
         mean,
         std,
-        train[0].shape[1:],
     )
 
 
@@ -210,7 +214,6 @@ def _streamed(source, validation, one_hot, batch_size):
         source.class_names,
         mean,
         std,
-        tuple(first.element_spec[0].shape[1:]),
     )
 
 

@@ -8,6 +8,7 @@ import keras
 import tensorflow as tf
 
 from keras_ban.feeding import passes
+from keras_ban.feeding.examples import UNSAID
 from keras_ban.feeding.examples import Examples
 from keras_ban.feeding.examples import numbered
 from keras_ban.feeding.examples import unpacked
@@ -93,7 +94,7 @@ class Arrays(Examples):
             size = math.ceil(rows / self.steps)
         count = math.ceil(rows / size)
         steps = self.steps or count
-        shuffle = True if self.how.shuffle is None else self.how.shuffle
+        shuffle = True if self.how.shuffle is UNSAID else self.how.shuffle
         order = _ordered(rows, size, shuffle, seed)
         data = passes.endless(order, first * steps, count)
         gather = _gathering(self._tensors)

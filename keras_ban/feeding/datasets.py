@@ -4,6 +4,7 @@ import keras
 import tensorflow as tf
 
 from keras_ban.feeding import passes
+from keras_ban.feeding.examples import UNSAID
 from keras_ban.feeding.examples import Examples
 
 
@@ -35,10 +36,9 @@ class Dataset(Examples):
             return float("inf")
         return None if count == tf.data.UNKNOWN_CARDINALITY else count
 
-    def check_size(self):
-        super().check_size()
+    def check_steps(self):
         if self._counts_steps:
-            check_steps(self)
+            check_known(self.epoch_steps())
 
     def epochs(self, generation, seed, first, views=None):
         steps, count = self.steps, self.size()
@@ -57,7 +57,7 @@ class Dataset(Examples):
         return passes.arguments(data.prefetch(tf.data.AUTOTUNE), steps)
 
     def as_given(self):
-        if self.how.shuffle is not None:
+        if self.how.shuffle is not UNSAID:
             return {"x": self._x}
         # Keras warns that its default, True, cannot shuffle a data set.
         return {"x": self._x, "shuffle": False}
@@ -71,13 +71,13 @@ class Dataset(Examples):
         }
 
 
-def check_steps(examples):
+def check_known(steps):
     """Checks that the number of batches in an epoch is known.
 
     Raises:
         ValueError: If it is not.
     """
-    if examples.epoch_steps() in (None, float("inf")):
+    if steps in (None, float("inf")):
         raise ValueError(
             "The number of batches in an epoch is unknown. Expected a "
             "data set with a cardinality, or `steps_per_epoch`. Pass "

@@ -12,6 +12,7 @@ from keras_ban.feeding.examples import Reading
 from keras_ban.feeding.functions import Function
 from keras_ban.feeding.iterables import Iterable
 from keras_ban.feeding.iterables import Once
+from keras_ban.feeding.passes import NO_DATASET
 from keras_ban.feeding.py_datasets import PyBatches
 
 
@@ -40,8 +41,8 @@ def given(x, y=None, sample_weight=None, how=None, generation=None, once=False):
         _check_arrays(y, sample_weight, how.role)
         found = Arrays(x, y, sample_weight, how)
     else:
-        _check_alone(y, sample_weight, how.role)
         found = _batches(x, how, generation, once)
+        _check_alone(y, sample_weight, how.role)
     found.check_size()
     return found
 
@@ -108,10 +109,9 @@ def _giving_datasets(function):
         if isinstance(found, tf.data.Dataset):
             return found
         raise ValueError(
-            "Invalid value for argument `x`. Expected a function from "
-            "generation and epoch to a `tf.data.Dataset`. Received: one that "
-            f"returns a {type(found).__name__}, x({generation}, {epoch}). "
-            "Build a data set in it, or give arrays."
+            f"{NO_DATASET} Received: one that returns a "
+            f"{type(found).__name__}, x({generation}, {epoch}). Build a data "
+            "set in it, or give arrays."
         )
 
     return data

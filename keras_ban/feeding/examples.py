@@ -34,6 +34,9 @@ TRAINING = Role("x", "y", "steps_per_epoch", trains=True)
 VALIDATION = Role("validation_data", "validation_data", "validation_steps")
 EVALUATION = Role()
 
+# As a value of `shuffle`: nothing was said.
+UNSAID = object()
+
 
 class Reading(NamedTuple):
     """How a data set is read, as `fit` or `evaluate` was told.
@@ -43,7 +46,7 @@ class Reading(NamedTuple):
         batch_size: Rows of a batch of arrays, or `None`.
         steps: Batches in an epoch, or `None` for a pass.
         epochs: How often it is read.
-        shuffle: As `fit` takes it; `None` if nothing was said.
+        shuffle: As `fit` takes it, or `UNSAID`.
         viewed: Whether its batches will pass through views.
     """
 
@@ -51,7 +54,7 @@ class Reading(NamedTuple):
     batch_size: int | None = None
     steps: int | None = None
     epochs: int = 1
-    shuffle: Any = None
+    shuffle: Any = UNSAID
     viewed: bool = False
 
 
@@ -159,6 +162,13 @@ class Examples:
                 f"Lower `{role.steps}`, leave it out, or add `.repeat()`."
             )
 
+    def check_steps(self):
+        """Checks that the length of an epoch is known, where it has to be.
+
+        Raises:
+            ValueError: If it is not.
+        """
+
     def check_epochs(self, size):
         """Checks that the last epoch does not end in the middle.
 
@@ -222,6 +232,10 @@ class Examples:
     def as_validation(self):
         """The data set as Keras takes `validation_data`."""
         return self._x
+
+    def __repr__(self):
+        """What the user gave, for the words of an error."""
+        return repr(getattr(self._x, "__wrapped__", self._x))
 
     def describe(self):
         """What of it a run must have in common with another, a dict."""

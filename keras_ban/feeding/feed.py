@@ -8,6 +8,7 @@ import keras
 from keras_ban import checks
 from keras_ban.feeding.door import given
 from keras_ban.feeding.examples import TRAINING
+from keras_ban.feeding.examples import UNSAID
 from keras_ban.feeding.examples import VALIDATION
 from keras_ban.feeding.examples import Examples
 from keras_ban.feeding.examples import Reading
@@ -99,7 +100,8 @@ def feed(arguments, viewed=False, generation=None, once=False):
         arguments: The arguments of `keras.Model.fit`, a dict.
         viewed: Whether batches will pass through views. Defaults to `False`.
         generation: As `door.given` takes it, for the training data.
-        once: As `door.given` takes it, for the training data.
+        once: As `door.given` takes it; validation data may be a generator
+            beside one alone.
 
     Raises:
         ValueError: If there is an argument that `keras.Model.fit` does not
@@ -117,7 +119,7 @@ def feed(arguments, viewed=False, generation=None, once=False):
         schedule.get("batch_size"),
         schedule.get("steps_per_epoch"),
         schedule.get("epochs", 1),
-        schedule.get("shuffle"),
+        schedule.get("shuffle", UNSAID),
         viewed,
     )
     train = given(x, y, sample_weight, how, generation, once)
@@ -128,7 +130,7 @@ def feed(arguments, viewed=False, generation=None, once=False):
     validation = None
     if held_out is not None:
         held_out = keras.utils.unpack_x_y_sample_weight(held_out)
-        validation = given(*held_out, how)
+        validation = given(*held_out, how, once=train.reads_once)
     elif fraction:
         train, validation = train.split(fraction, how)
     return Feed(train, validation, schedule)

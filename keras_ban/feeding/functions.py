@@ -4,7 +4,8 @@ import tensorflow as tf
 
 from keras_ban.feeding import passes
 from keras_ban.feeding.datasets import Dataset
-from keras_ban.feeding.datasets import check_steps
+from keras_ban.feeding.datasets import check_known
+from keras_ban.feeding.examples import UNSAID
 from keras_ban.feeding.examples import Examples
 
 
@@ -20,12 +21,12 @@ class Function(Examples):
 
     def __init__(self, function, how, generation):
         # Each epoch has a data set of its own.
-        super().__init__(function, how._replace(epochs=1, shuffle=None))
+        super().__init__(function, how._replace(epochs=1, shuffle=UNSAID))
         self._first = self._dataset(generation)
 
     @property
     def steps(self):
-        return self.how.steps or self.size()
+        return self.epoch_steps()
 
     def size(self):
         return self._first.size()
@@ -33,9 +34,8 @@ class Function(Examples):
     def read(self, limit=None):
         return self._first.read(limit)
 
-    def check_size(self):
-        super().check_size()
-        check_steps(self)
+    def check_steps(self):
+        check_known(self.steps)
 
     def epochs(self, generation, seed, first, views=None):
         make = _each(self._x, generation, self.steps)

@@ -17,6 +17,12 @@ DIFFERS = (
     "`fit(..., augment=function, views=K)`; or let the teacher run in each "
     "step, `teacher_outputs='online'`."
 )
+NO_DATASET = (
+    "Invalid value for argument `x`. Expected a function from generation and "
+    "epoch to a `tf.data.Dataset`."
+)
+# What is raised inside of a graph, up to the end of its line.
+_RAISED = re.compile(f"({re.escape(DIFFERS)}|{re.escape(NO_DATASET)})[^\n]*")
 _LENGTHS = re.compile("[^\n]*was expected to contain[^\n]*")
 
 
@@ -80,9 +86,10 @@ def clear_errors(name):
     try:
         yield
     except (tf.errors.InvalidArgumentError, tf.errors.UnknownError) as error:
-        if DIFFERS not in str(error):
+        raised = _RAISED.search(str(error))
+        if not raised:
             raise
-        raise ValueError(DIFFERS) from error
+        raise ValueError(raised[0]) from error
     except tf.errors.FailedPreconditionError as error:
         if "was expected to contain" not in str(error):
             raise

@@ -63,7 +63,7 @@ class Trial:
             shapes += found
             before = pair[0]
         if teacher is not None:
-            run.inspect(teacher, self._x)
+            run.check_model(teacher, self._x)
         self.shape = shapes[0]
         for shape in shapes:
             same_classes(shape, self.shape)
@@ -99,7 +99,8 @@ class Trial:
         apart(*pair, ("model of one call of `model_fn`", "next"))
         _check_optimizers(*pair)
         _check_seeds(*pair)
-        self.networks[function] = self._run.inspect(pair[0], self._x)
+        self._run.check_model(pair[0], self._x)
+        self.networks[function] = self._run.describe(pair[0])
         parent = pair[1] if self.teacher is None else self.teacher
         if self.objective.needs_teacher:
             self._tried.append(self._distiller(pair[0], parent))

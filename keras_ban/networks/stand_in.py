@@ -46,11 +46,11 @@ class StandIn(exact.Distributed):
         return self.student(inputs, training=training)
 
     def predict_step(self, data):
-        """The student's own prediction: the teacher does not run."""
+        """The student's own prediction."""
         batch, counted = parts.opened(data)
         return all_rows(counted(self.student.predict_step(batch))[0])
 
-    def has_own(self, step, data):
+    def _leaves_to_student(self, step, data):
         """Whether a step is left to the student, as Keras has it.
 
         Args:
@@ -59,6 +59,10 @@ class StandIn(exact.Distributed):
         """
         own = overridden(self.student, step, "compute_loss")
         return bool(own) or not isinstance(data, parts.Part)
+
+    def _student_loss(self):
+        """The metric that holds the student's loss."""
+        return next(m for m in self.student.metrics if m.name == "loss")
 
     @property
     def layers(self):

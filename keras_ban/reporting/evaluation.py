@@ -62,7 +62,7 @@ def evaluate(generations, stream, title, predictor, from_logits=None):
 
     Args:
         generations: A sequence of `Generation`s.
-        stream: Batches, as `batches.read` gives them.
+        stream: Batches, as `Examples.labelled` gives them.
         title: What the data is.
         predictor: The `Predictor` that runs the models.
         from_logits: As in `outputs.gives_logits`. Defaults to `None`.

@@ -126,20 +126,20 @@ class RunDirectory:
         self._overwrite = overwrite
         self._cluster = cluster or Cluster()
 
-    def inspect(self, model, x):
+    def check_model(self, model, x):
         """Checks that a model can be kept.
 
         Args:
             model: A built model.
             x: A batch of inputs.
 
-        Returns:
-            What `fingerprint.network` says of it.
-
         Raises:
             ValueError: If Keras does not restore what it saves of it.
         """
         saving.check_savable(model, x)
+
+    def describe(self, model):
+        """What a run must have in common with another of a fresh model."""
         return fingerprint.network(model)
 
     def check(self, feed, callbacks):

@@ -55,8 +55,7 @@ class Records:
         return self.finished[0]["from_logits"] if self.finished else None
 
     @property
-    def run_json(self):
-        """The path of `run.json`."""
+    def _run_json(self):
         return self.path / RUN_JSON
 
     def folder(self, number):
@@ -94,7 +93,7 @@ class Records:
         for record, checksum in zip(self.finished, known, strict=False):
             if record["fingerprint"] != checksum:
                 raise ValueError(
-                    f"{self.run_json} was damaged, and "
+                    f"{self._run_json} was damaged, and "
                     f"{self._history(record['number'])} is of another run: its "
                     f"fingerprint differs. {WAYS_OUT}"
                 )
@@ -117,7 +116,7 @@ class Records:
         numbers = keeps(self.finished)
         for older in self.finished:
             older["kept"] = older["kept"] and older["number"] in numbers
-        files.write_json(self.run_json, self._content)
+        files.write_json(self._run_json, self._content)
         self.prune()
 
     def prune(self):
@@ -131,7 +130,7 @@ class Records:
     def _read(self):
         held = self._histories()
         try:
-            self._content = files.read_json(self.run_json)
+            self._content = files.read_json(self._run_json)
         except (FileNotFoundError, ValueError) as error:
             if not generation_folders(self.path):
                 if isinstance(error, ValueError):
@@ -140,7 +139,7 @@ class Records:
             self._rebuild(held, error)
         if self._content["schema"] != SCHEMA:
             raise ValueError(
-                f"{self.run_json} has the schema {self._content['schema']}. "
+                f"{self._run_json} has the schema {self._content['schema']}. "
                 f"Expected {SCHEMA}, as keras_ban {__version__} writes it. "
                 f"{WAYS_OUT}"
             )
@@ -181,7 +180,7 @@ class Records:
                 f"and no sound history.json. {WAYS_OUT}"
             )
         self.repair(
-            f"{self.run_json} is missing or damaged. It is written again "
+            f"{self._run_json} is missing or damaged. It is written again "
             "from what the folders of the generations say."
         )
         self._content = {
@@ -212,7 +211,7 @@ class Records:
         }
         if content != self._content or self._is_repaired:
             self._content = content
-            files.write_json(self.run_json, content)
+            files.write_json(self._run_json, content)
             for record in self.finished:
                 self._write_history(record)
 

@@ -6,8 +6,11 @@ import contextlib
 class Unkept:
     """What `RunDirectory` and `OpenRun` are, where there is no directory."""
 
-    def inspect(self, model, x):
+    def check_model(self, model, x):
         """Any model will do."""
+
+    def describe(self, model):
+        """Nothing is compared."""
 
     def check(self, feed, callbacks):
         """Any run will do."""

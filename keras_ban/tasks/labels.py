@@ -94,8 +94,6 @@ def _bad_labels(name, received, expected):
 
 def classes(y, output_shape):
     """The classes among the labels of a batch, as a set."""
-    if y is None:
-        return set()
     if is_sparse(y.shape, _label_shape(y, output_shape)):
         return set(np.unique(y).tolist())
     if np.any(y.max(-1) < 1):

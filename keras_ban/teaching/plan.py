@@ -164,6 +164,6 @@ def _unknown_places(argument, examples):
     raise ValueError(
         f"`{argument}` needs to know each example by its place in the data. "
         "Expected arrays or a `tf.data.Dataset`. Received: "
-        f"{examples.as_validation()!r}. Give one of these, with `shuffle=` as "
+        f"{examples!r}. Give one of these, with `shuffle=` as "
         "an argument of `fit`."
     )

@@ -88,9 +88,62 @@ def test_evaluation_refuses_labels_beside_a_data_set(kind):
 
 
 @pytest.mark.parametrize("x", [None, 3, object()])
-def test_anything_else_is_named(x):
+@pytest.mark.parametrize("y", [None, Y])
+def test_anything_else_is_named(x, y):
     with pytest.raises(ValueError, match="Expected arrays, a `tf"):
-        keras_ban.BornAgain(graph_fn).fit(x, generations=1, **FIT)
+        keras_ban.BornAgain(graph_fn).fit(x, y, generations=1, **FIT)
+
+
+class Maker:
+    """A function of generation and epoch with a name of its own."""
+
+    def __call__(self, generation, epoch):
+        return batches()
+
+    def __repr__(self):
+        return "the maker"
+
+
+def test_an_error_names_what_was_given():
+    ban = keras_ban.BornAgain(graph_fn)
+    with pytest.raises(ValueError, match=r"Received: the maker\. Give"):
+        ban.fit(Maker(), generations=1, teacher_outputs="cached", **FIT)
+
+
+def fit(*args, **kwargs):
+    """Fits a `Distiller`: what passes through no views is Keras' matter."""
+    distiller = keras_ban.Distiller(graph_fn(), graph_fn(), "ban+l")
+    kwargs = {"verbose": 0, "epochs": 2, **kwargs}
+    return distiller.fit(*args, **kwargs).history
+
+
+@pytest.mark.filterwarnings("ignore:Your input ran out")
+def test_a_buffer_that_keras_ignores_needs_no_length():
+    data = tf.data.Dataset.from_generator(
+        lambda: iter(Loader()), output_signature=batches().element_spec
+    )
+    with pytest.warns(UserWarning, match="shuffle"):
+        assert len(fit(data, shuffle=100)["loss"]) == 2
+
+
+def test_generators_are_read_once_by_keras_alone():
+    def endless():
+        while True:
+            yield from Loader()
+
+    found = fit(
+        endless(),
+        shuffle=False,
+        steps_per_epoch=2,
+        validation_data=endless(),
+        validation_steps=2,
+    )
+    assert len(found["val_loss"]) == 2
+
+
+def test_a_split_of_one_class_is_still_checked_whole():
+    y = np.repeat([0, 1], [48, 16])
+    assert len(fit(X, y, validation_split=0.25)["val_loss"]) == 2
 
 
 def test_later_epochs_of_a_function_are_checked_too():
@@ -99,7 +152,7 @@ def test_later_epochs_of_a_function_are_checked_too():
     def data(generation, epoch):
         return batches() if epoch == 0 else [1, 2]
 
-    with pytest.raises(Exception, match=r"returns a list, x\(0, 1\)"):
+    with pytest.raises(ValueError, match=r"a list, x\(0, 1\)\. Build"):
         keras_ban.BornAgain(graph_fn).fit(
             data, generations=1, **{**FIT, "epochs": 2}
         )

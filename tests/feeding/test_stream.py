@@ -27,7 +27,9 @@ def epochs(arguments, count, seed=1, number=0, first=0):
 
 def begun(**arguments):
     """What Keras reads in generation 0 of a run whose seed is 1."""
-    return feed(arguments, generation=0).generation(0, 1, 0)
+    given = feed(arguments, generation=0)
+    given.train.check_steps()
+    return given.generation(0, 1, 0)
 
 
 def rows(batch):
@@ -101,8 +103,9 @@ def test_later_epochs_alone(name, first):
     assert epochs(STEPS[name], 5, first=first) == whole[first:]
 
 
-def test_unshuffled_arrays_in_their_order():
-    found = epochs({"x": ROWS, "batch_size": 8, "shuffle": False}, 2)
+@pytest.mark.parametrize("shuffle", [False, None, 0])
+def test_unshuffled_arrays_in_their_order(shuffle):
+    found = epochs({"x": ROWS, "batch_size": 8, "shuffle": shuffle}, 2)
     assert [flat(e) for e in found] == [ROWS.tolist()] * 2
     assert [len(b) for b in found[0]] == [8] * 6 + [2]
 

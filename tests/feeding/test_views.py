@@ -11,6 +11,7 @@ from pictures import CLASSES
 from pictures import DATA
 from pictures import NAMES
 from pictures import views
+from reference import FORMULAS
 from replicas import mirrored
 from weights import assert_close
 from weights import assert_same
@@ -78,15 +79,6 @@ def one_epoch_in_numpy(generation, names):
 
 def logits(generation, x):
     return np.asarray(generation.model(x, training=True), "float64")
-
-
-FORMULAS = {
-    "ban": reference.ban,
-    "ban+l": reference.ban_with_labels,
-    "cwtm": reference.cwtm,
-    "kd": functools.partial(reference.kd, alpha=0.5, temperature=2.0),
-    "logits": reference.logit_regression,
-}
 
 
 @pytest.mark.parametrize("objective", ["labels", *FORMULAS, "dkpp"])

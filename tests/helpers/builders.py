@@ -58,7 +58,15 @@ def noisy(x, seed):
 # --- Networks
 
 
-def mlp(units=8, *between, outputs=4, last=None, l2=0.0, scale=1.0):
+def mlp(
+    units=8,
+    *between,
+    outputs=4,
+    last=None,
+    hidden="tanh",
+    l2=0.0,
+    scale=1.0,
+):
     """A hidden layer, the layers `between`, and the outputs.
 
     Args:
@@ -66,6 +74,8 @@ def mlp(units=8, *between, outputs=4, last=None, l2=0.0, scale=1.0):
         *between: Layers between it and the outputs.
         outputs: How many.
         last: Their activation.
+        hidden: That of the hidden layer. The last bits of "tanh" depend on a
+            row's place in its batch, those of "relu" do not.
         l2: Factor of the penalty on both kernels.
         scale: Factor of all initial weights; large ones give sharp outputs.
     """
@@ -73,7 +83,7 @@ def mlp(units=8, *between, outputs=4, last=None, l2=0.0, scale=1.0):
     model = keras.Sequential(
         [
             keras.Input((6,)),
-            keras.layers.Dense(units, "tanh", kernel_regularizer=regularizer),
+            keras.layers.Dense(units, hidden, kernel_regularizer=regularizer),
             *between,
             keras.layers.Dense(outputs, last, kernel_regularizer=regularizer),
         ]

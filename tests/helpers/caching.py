@@ -32,7 +32,7 @@ def unknown_size():
 
 def student():
     keras.utils.set_random_seed(1)
-    model = mlp(8, keras.layers.Dropout(0.2))
+    model = mlp(8, keras.layers.Dropout(0.2), hidden="relu")
     return compiled(model, optimizer=keras.optimizers.Adam(0.02))
 
 

@@ -63,12 +63,15 @@ class Nursery:
 
 def train(job):
     import keras
-    from builders import learnable
+    import numpy as np
 
     import keras_ban
 
     keras.config.set_dtype_policy("mixed_float16")
-    x, y = learnable(80)
+    # Data of which no training stops early: all its steps are counted.
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(80, 6)).astype("float32")
+    y = (x @ rng.normal(size=(6, 4))).argmax(-1)
     log = open(pathlib.Path(job["folder"], "steps.txt"), "a")
     attempt = job.get("attempt", 0)
     fault = job.get("fault") or {}
@@ -226,7 +229,6 @@ def child(job):
 
 
 def main():
-    import builders  # noqa: F401
     import keras  # noqa: F401
 
     import keras_ban  # noqa: F401

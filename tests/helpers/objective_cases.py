@@ -41,6 +41,14 @@ ALL = [
 ]
 
 
+NEED_LABELS = [
+    objectives.Labels,
+    objectives.BANWithLabels,
+    objectives.CWTM,
+    objectives.KD,
+]
+
+
 each_objective = pytest.mark.parametrize("objective, formula", PLAIN)
 
 

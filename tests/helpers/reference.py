@@ -6,6 +6,7 @@ shape `(b,)`, and the gradient of their mean with respect to `z`, shape
 `(b, n)`.
 """
 
+import functools
 import itertools
 
 import numpy as np
@@ -93,6 +94,16 @@ def logit_regression(y, z, t):
     difference = z - t
     gradient = 2 * difference / z.shape[-1] / len(z)
     return (difference**2).mean(axis=-1), gradient
+
+
+# By name, as they are by default.
+FORMULAS = {
+    "ban": ban,
+    "ban+l": ban_with_labels,
+    "cwtm": cwtm,
+    "kd": functools.partial(kd, alpha=0.5, temperature=2.0),
+    "logits": logit_regression,
+}
 
 
 def expected_calibration_error(y, p, bins=15):

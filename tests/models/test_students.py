@@ -3,6 +3,8 @@
 import keras
 import numpy as np
 import pytest
+from builders import compiled
+from weights import assert_same
 
 import keras_ban
 from keras_ban import models
@@ -13,21 +15,17 @@ X = RNG.normal(size=(48, *SHAPE)).astype("float32")
 Y = RNG.integers(0, 3, 48)
 
 
-def compiled(model):
-    model.compile(
-        keras.optimizers.SGD(0.05, momentum=0.9),
-        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        metrics=["accuracy"],
-    )
-    return model
+def trainable(model):
+    optimizer = keras.optimizers.SGD(0.05, momentum=0.9)
+    return compiled(model, eager=False, optimizer=optimizer)
 
 
 def dense_fn():
-    return compiled(models.densenet(10, 4, 3, input_shape=SHAPE))
+    return trainable(models.densenet(10, 4, 3, input_shape=SHAPE))
 
 
 def residual_fn(teacher):
-    return compiled(models.ban_wide_resnet(1, 0.5, teacher))
+    return trainable(models.ban_wide_resnet(1, 0.5, teacher))
 
 
 def ends(model):
@@ -66,7 +64,7 @@ def teacher():
     ],
 )
 def test_every_stage_has_the_shape_of_the_teachers(make, ratio, share, teacher):
-    before = [w.copy() for w in teacher.get_weights()]
+    before = teacher.get_weights()
     student = make(1, ratio, teacher, share=share)
     assert models.hidden_shapes(student) == models.hidden_shapes(teacher)
     assert student.output_shape == teacher.output_shape
@@ -80,8 +78,7 @@ def test_every_stage_has_the_shape_of_the_teachers(make, ratio, share, teacher):
         assert all(same) == share
         assert ours.trainable != share
         assert theirs.trainable
-    for a, b in zip(teacher.get_weights(), before, strict=True):
-        np.testing.assert_array_equal(a, b)
+    assert_same(teacher, before)
 
 
 @pytest.mark.parametrize("objective", ["ban", "labels"])
@@ -94,10 +91,7 @@ def test_shared_layers_stay_the_teachers_through_a_run(objective, tmp_path):
     for model in (one, two):
         for ours, theirs in zip(ends(model), ends(first), strict=True):
             assert not ours.trainable
-            for a, b in zip(
-                ours.get_weights(), theirs.get_weights(), strict=True
-            ):
-                np.testing.assert_array_equal(a, b)
+            assert_same(ours, theirs)
     middle = [m.trainable_weights[4].numpy() for m in (one, two)]
     assert not np.array_equal(*middle)
     loaded = keras_ban.load(tmp_path)
@@ -164,10 +158,7 @@ def test_a_sequential_model_is_a_teacher_too(ratio):
         student = make(1, ratio, teacher)
         assert models.hidden_shapes(student) == models.hidden_shapes(teacher)
         for ours, theirs in zip(ends(student), ends(teacher), strict=True):
-            for a, b in zip(
-                ours.get_weights(), theirs.get_weights(), strict=True
-            ):
-                np.testing.assert_array_equal(a, b)
+            assert_same(ours, theirs)
 
 
 def test_ends_of_other_shapes_are_not_shared(teacher):

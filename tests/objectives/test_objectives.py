@@ -7,6 +7,7 @@ import pytest
 import reference
 import tensorflow as tf
 from objective_cases import ALL
+from objective_cases import NEED_LABELS
 from objective_cases import PLAIN
 from objective_cases import B
 from objective_cases import N
@@ -234,13 +235,7 @@ def test_labels_not_needed(objective):
 
 @pytest.mark.parametrize(
     "objective",
-    [
-        objectives.Labels,
-        objectives.BANWithLabels,
-        objectives.CWTM,
-        objectives.KD,
-        functools.partial(objectives.KD, alpha=0.1),
-    ],
+    [*NEED_LABELS, functools.partial(objectives.KD, alpha=0.1)],
 )
 def test_labels_needed(objective):
     assert objective().needs_labels

@@ -6,6 +6,7 @@ import warnings
 
 import keras
 import pytest
+from interruptions import Interrupted
 from lineages import VALIDATION
 from lineages import X
 from lineages import Y
@@ -23,10 +24,6 @@ FILES = [
     "generation-2/backup.h5",
 ]
 EPOCHS = 3
-
-
-class Interrupted(RuntimeError):
-    pass
 
 
 class Interrupt(keras.callbacks.Callback):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import reference
+from objective_cases import NEED_LABELS
 from objective_cases import PLAIN
 from objective_cases import B
 from objective_cases import N
@@ -103,15 +104,7 @@ def test_probability_of_class_1():
     assert_close(objectives.Labels()(y[:, 1], s, t), expected)
 
 
-@pytest.mark.parametrize(
-    "objective",
-    [
-        objectives.Labels,
-        objectives.BANWithLabels,
-        objectives.CWTM,
-        objectives.KD,
-    ],
-)
+@pytest.mark.parametrize("objective", NEED_LABELS)
 @pytest.mark.parametrize(
     "labels, logits",
     [
