@@ -69,8 +69,6 @@ def prediction(model, x, from_logits=None, trained=False):
     except Exception as error:
         _check_batch(model, error)
         raise
-    if trained:
-        _check_trained(model)
     if not hasattr(result, "shape") or len(result.shape) < 2:
         raise ValueError(
             f"The model {model.name!r} must have one output of shape (batch, "
@@ -78,6 +76,8 @@ def prediction(model, x, from_logits=None, trained=False):
             f"{keras.tree.map_structure(np.shape, result)}. Wrap the model in "
             "one that returns the classifier's output alone."
         )
+    if trained:
+        _check_trained(model)
     values = np.asarray(keras.ops.convert_to_numpy(result), "float64")
     is_logits = outputs.gives_logits(model, from_logits)
     one_column = values.shape[-1] == 1

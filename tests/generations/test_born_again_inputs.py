@@ -167,7 +167,9 @@ def test_model_instance_is_cloned(build):
 def test_trained_instance_gives_fresh_models(simple):
     original = model_fn()
     original.fit(X, Y, **FIT)
-    assert same(run(original)[1].model, simple[1].model)
+    with pytest.warns(UserWarning, match="drawn anew"):
+        lineage = run(original)
+    assert same(lineage[1].model, simple[1].model)
 
 
 def test_subclass_instance_cannot_be_cloned():
