@@ -43,7 +43,10 @@ def steps_taken(model):
         model: A `keras.Model`, compiled or not.
     """
     optimizer = getattr(model, "optimizer", None)
-    return int(getattr(optimizer, "iterations", 0))
+    if optimizer is None:
+        return 0
+    # On several replicas it is no number by itself.
+    return int(keras.ops.convert_to_numpy(optimizer.iterations))
 
 
 def is_untouched(model):

@@ -26,17 +26,8 @@ _LIBRARIES = frozenset(
     "ml_dtypes numbers numpy operator re tensorflow types typing".split()
 )
 # Plain values, whose type and text say all.
-_PLAIN = (
-    bool,
-    bytes,
-    complex,
-    float,
-    int,
-    str,
-    type(None),
-    type(Ellipsis),
-    type(NotImplemented),
-)
+_PLAIN = (bool, bytes, complex, float, int, str, type(None))
+_PLAIN += type(Ellipsis), type(NotImplemented)
 # What a function could read by these, its code does not say.
 _UNSEEN = frozenset(
     "__import__ breakpoint eval exec globals id input locals next open "
