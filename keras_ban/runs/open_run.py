@@ -14,6 +14,8 @@ from keras_ban.runs import saving
 from keras_ban.runs.backup import Backup
 from keras_ban.runs.records import WAYS_OUT
 from keras_ban.state import file
+from keras_ban.state.callbacks import from_lists
+from keras_ban.state.callbacks import to_lists
 from keras_ban.version import __version__
 
 
@@ -58,6 +60,8 @@ class OpenRun:
         self._signals = signals
         self._writer = writer
         self._writing = None
+        # Callbacks without a state, and states without a callback.
+        self._unmatched = [], []
         self._from_logits = fingerprint["run"]["from_logits"]
         self._fingerprints = records.compare(fingerprint)
         self._is_announced = records.is_new
@@ -72,20 +76,29 @@ class OpenRun:
         return generations(self._records, teacher)
 
     def remind(self, states):
-        """Gives callbacks back what they knew after the last generation.
+        """Gives callbacks back what they knew after each generation.
 
         Args:
-            states: `CallbackStates` of them.
+            states: `CallbackStates` of each finished generation, a list.
         """
-        states.set(self._records.finished[-1]["callbacks"])
+        for one, record in zip(states, self._records.finished, strict=False):
+            held = [
+                held
+                for held in record["callbacks"]
+                # Once they were recorded too; they begin anew.
+                if not hasattr(keras.callbacks, held["class"])
+            ]
+            one.set(held, from_lists(record.get("arrays")))
+            self._unmatched = one.unmatched(held)
 
-    def resumption(self, saved):
+    def resumption(self, saved, states):
         """What to say where a run is resumed, or `None` if nothing.
 
         It is said once, before the first training.
 
         Args:
             saved: What `saved` returned for that training.
+            states: `CallbackStates` of that training.
         """
         if self._is_announced:
             return None
@@ -95,8 +108,16 @@ class OpenRun:
         now = self._cluster.replicas
         before = last.get("replicas", now)
         step = saved and saved.meta["step"]
-        return (f", after step {step}" if step else "") + (
-            f", with {now} replicas where {before} began" * (before != now)
+        new, left = self._unmatched
+        if saved:
+            new, left = states.unmatched(saved.meta["callbacks"])
+        return "".join(
+            [
+                f", after step {step}" * bool(step),
+                f", with {now} replicas where {before} began" * (before != now),
+                f"; nothing was saved of {', '.join(new)}" * bool(new),
+                f"; what was saved of {', '.join(left)} is left" * bool(left),
+            ]
         )
 
     def saved(self, number):
@@ -191,12 +212,14 @@ class OpenRun:
         path = folder / "model.keras"
         files.write(path, generation.model.save)
         fields = dataclasses.asdict(dataclasses.replace(generation, model=None))
+        held, arrays = states.get()
         record = {
             **fields,
             "model": files.digest(path),
             "fingerprint": self._fingerprints[generation.number],
             "from_logits": self._from_logits,
-            "callbacks": states.get()[0],
+            "callbacks": held,
+            "arrays": to_lists(arrays),
             "replicas": self._cluster.replicas,
             "versions": _versions(),
             "kept": True,

@@ -24,7 +24,7 @@ class Unkept:
     def remind(self, states):
         """There is no generation before."""
 
-    def resumption(self, saved):
+    def resumption(self, saved, states):
         """Nothing is resumed."""
 
     def saved(self, number):
