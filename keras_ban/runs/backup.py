@@ -4,7 +4,10 @@ import math
 import time
 
 import keras
+import numpy as np
 
+from keras_ban.state.plain import decode
+from keras_ban.state.plain import encode
 from keras_ban.state.variables import Variables
 
 
@@ -42,11 +45,15 @@ class Backup(keras.callbacks.CallbackList):
         self._saved, self._arrays = saved or (None, None)
         self._epoch = self._step = self._skipped = 0
         self._total = self._saved["total"] if saved else 0
-        self._logs = {}
+        self._logs = self._saved_logs = {}
         self._validation_cut = False
         self._start = time.perf_counter()
         if saved:
             self._start -= self._saved["seconds"]
+            held = self._arrays[self._saved["variables"] :]
+            self._saved_logs = {
+                k: decode(v, held) for k, v in self._saved["logs"].items()
+            }
         super().__init__(
             callbacks,
             add_progbar=params["verbose"] != 0,
@@ -101,9 +108,9 @@ class Backup(keras.callbacks.CallbackList):
             self._save()
         if self._saved:
             # If all steps were skipped, nothing else knows their metrics.
-            logs = {**self._saved["logs"], **logs}
+            logs = {**self._saved_logs, **logs}
             if self._step == self._saved["step"]:
-                logs |= self._saved["logs"]
+                logs |= self._saved_logs
             self._saved = None
         super().on_epoch_end(epoch, logs)
         self._epoch, self._step, self._logs = epoch + 1, 0, {}
@@ -112,13 +119,14 @@ class Backup(keras.callbacks.CallbackList):
 
     def _save(self):
         states, arrays = self._states.get()
+        logs = self._logs or {}
         values = self._variables.values(metrics=self._step > 0)
         meta = {
             "epoch": self._epoch,
             "step": self._step,
             "total": self._total,
             "stopped": bool(self.model.stop_training),
-            "logs": {k: float(v) for k, v in self._logs.items()},
+            "logs": {k: encode(_metric(v), arrays) for k, v in logs.items()},
             "seconds": time.perf_counter() - self._start,
             "callbacks": states,
             "variables": len(values),
@@ -138,7 +146,7 @@ class Backup(keras.callbacks.CallbackList):
     def _skip(self):
         """Reads past the batches that the saved steps have trained on."""
         model, size = self.model, self.model.steps_per_execution
-        train, logs = model.train_function, self._saved["logs"]
+        train, logs = model.train_function, self._saved_logs
         stopped = self._saved["stopped"]
         left = math.ceil(self._step / size)
         self._skipped = self._step
@@ -154,6 +162,12 @@ class Backup(keras.callbacks.CallbackList):
             return logs
 
         model.train_function = read
+
+
+def _metric(value):
+    """The value of a metric: a number, or an array if it has several."""
+    found = np.asarray(keras.ops.convert_to_numpy(value))
+    return found if found.ndim else float(found)
 
 
 def check_callbacks(given):

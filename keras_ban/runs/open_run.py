@@ -14,8 +14,8 @@ from keras_ban.runs import saving
 from keras_ban.runs.backup import Backup
 from keras_ban.runs.records import WAYS_OUT
 from keras_ban.state import file
-from keras_ban.state.callbacks import from_lists
-from keras_ban.state.callbacks import to_lists
+from keras_ban.state.plain import from_lists
+from keras_ban.state.plain import to_lists
 from keras_ban.version import __version__
 
 
@@ -260,7 +260,23 @@ def generations(records, teacher=None):
 def _generation(record, model=None):
     names = {f.name for f in dataclasses.fields(Generation)}
     fields = {k: v for k, v in record.items() if k in names}
+    fields["history"] = {
+        name: [_metric(value) for value in values]
+        for name, values in record["history"].items()
+    }
     return Generation(**{**fields, "model": model})
+
+
+def _metric(value):
+    """The value of a metric, an array if it has several, as in Keras."""
+    if type(value) is not list:
+        return value
+    found = np.array(value)
+    single = found.astype("float32")
+    is_single = found.dtype.kind == "f" and np.array_equal(
+        found, single, equal_nan=True
+    )
+    return single if is_single else found
 
 
 def _load(record, folder):

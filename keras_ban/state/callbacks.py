@@ -4,11 +4,9 @@ import dis
 import inspect
 import json
 
-import numpy as np
-import tensorflow as tf
-
-# So many numbers in arrays go into a record; a backup holds any number.
-_LISTED = 2**16
+from keras_ban.state.plain import decode
+from keras_ban.state.plain import encode
+from keras_ban.state.plain import holds_array
 
 
 class CallbackStates:
@@ -105,7 +103,7 @@ class _Memory:
         # as it was found.
         for name in [name for name, *_ in self._attributes()]:
             if name in self._initial and name in self._of_keras:
-                setattr(self._callback, name, _decode(*self._initial[name]))
+                setattr(self._callback, name, decode(*self._initial[name]))
             elif name in self._of_keras:
                 delattr(self._callback, name)
         self._changed -= self._of_keras
@@ -128,10 +126,10 @@ class _Memory:
                 continue
             self._changed.add(name)
             if arrays is not None:
-                held = _decode(value, arrays[start:])
+                held = decode(value, arrays[start:])
                 setattr(self._callback, name, held)
-            elif not _holds_array(value):
-                setattr(self._callback, name, _decode(value, []))
+            elif not holds_array(value):
+                setattr(self._callback, name, decode(value, []))
 
     def _attributes(self):
         """Yields name, content for JSON and arrays of what is plain data."""
@@ -139,7 +137,7 @@ class _Memory:
             arrays = []
             if self._is_state(name, value):
                 try:
-                    yield name, _encode(value, arrays), arrays
+                    yield name, encode(value, arrays), arrays
                 except TypeError:
                     pass  # a model, a file, a function
 
@@ -174,60 +172,3 @@ def _assigned_by_keras(callback):
         for step in dis.get_instructions(method)
         if step.opname == "STORE_ATTR"
     }
-
-
-def _encode(value, arrays):
-    if value is None or type(value) in (bool, int, float, str):
-        return value
-    if isinstance(value, (np.ndarray, np.generic)):
-        if value.dtype.kind not in "biuf" and value.dtype.name != "bfloat16":
-            raise TypeError
-        if isinstance(value, np.generic):
-            return {"scalar": [value.dtype.name, value.item()]}
-        arrays.append(np.array(value))
-        return {"array": len(arrays) - 1}
-    if type(value) in (list, tuple):
-        return {type(value).__name__: [_encode(v, arrays) for v in value]}
-    if type(value) is dict:
-        pairs = [[k, v] for k, v in value.items()]
-        return {"dict": [[_encode(x, arrays) for x in p] for p in pairs]}
-    raise TypeError
-
-
-def _decode(held, arrays):
-    if not isinstance(held, dict):
-        return held
-    ((kind, content),) = held.items()
-    if kind == "array":
-        return np.array(arrays[content])
-    if kind == "scalar":
-        name, value = content
-        return tf.as_dtype(name).as_numpy_dtype(value)
-    if kind == "dict":
-        return {_decode(k, arrays): _decode(v, arrays) for k, v in content}
-    values = [_decode(v, arrays) for v in content]
-    return tuple(values) if kind == "tuple" else values
-
-
-def _holds_array(held):
-    if isinstance(held, dict):
-        ((kind, content),) = held.items()
-        return kind == "array" or _holds_array(content)
-    return isinstance(held, list) and any(map(_holds_array, held))
-
-
-def to_lists(arrays):
-    """Arrays as JSON holds them, or `None` where they are too large for it."""
-    if sum(array.size for array in arrays) > _LISTED:
-        return None
-    return [[array.dtype.name, array.tolist()] for array in arrays]
-
-
-def from_lists(held):
-    """What `to_lists` was given, or `None`."""
-    if held is None:
-        return None
-    return [
-        np.array(values, tf.as_dtype(name).as_numpy_dtype)
-        for name, values in held
-    ]
