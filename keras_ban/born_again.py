@@ -215,7 +215,7 @@ class BornAgain:
         with (
             self._cluster.watched(),
             quiet_retracing(),
-            self._run.open(trainer.identity) as run,
+            self._run.open(trainer.identity, data) as run,
         ):
             has_trained = self._train(trainer, run)
         if (

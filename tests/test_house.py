@@ -49,6 +49,7 @@ QUESTIONS = {
 }
 # Who asks the same of something else than data, and of what.
 OTHERS = {
+    "feeding/datasets.py/_pipeline": "what a data set reads from",
     "feeding/views.py/check_augment": "`augment`",
     "generations/blueprints.py/_functions": "`model_fn`",
     "generations/training.py/given_callbacks": "`callbacks`",

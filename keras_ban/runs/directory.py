@@ -184,12 +184,13 @@ class RunDirectory:
             )
 
     @contextlib.contextmanager
-    def open(self, describe):
+    def open(self, describe, feed):
         """Locks the directory and reads it; holds signals back meanwhile.
 
         Args:
             describe: Function without arguments that gives what
                 `fingerprint.run` gives of the run that is to be trained.
+            feed: The `Feed`, scanned.
 
         Yields:
             An `OpenRun`.
@@ -213,6 +214,7 @@ class RunDirectory:
             yield OpenRun(
                 records,
                 describe(),
+                feed,
                 self._keep,
                 self._save_every,
                 self._cluster,

@@ -37,6 +37,7 @@ class OpenRun:
     Args:
         records: The `Records` of the directory.
         fingerprint: What `fingerprint.run` gives of the run to be trained.
+        feed: The `Feed`.
         keep: As `RunDirectory` takes it.
         save_every: As `RunDirectory` takes it.
         cluster: The `Cluster` of workers.
@@ -51,7 +52,15 @@ class OpenRun:
     """
 
     def __init__(
-        self, records, fingerprint, keep, save_every, cluster, signals, writer
+        self,
+        records,
+        fingerprint,
+        feed,
+        keep,
+        save_every,
+        cluster,
+        signals,
+        writer,
     ):
         self.save_every = save_every
         self._records = records
@@ -63,7 +72,7 @@ class OpenRun:
         # Callbacks without a state, and states without a callback.
         self._unmatched = [], []
         self._from_logits = fingerprint["run"]["from_logits"]
-        self._fingerprints = records.compare(fingerprint)
+        self._fingerprints = records.compare(fingerprint, feed)
         self._is_announced = records.is_new
         records.prune()
 

@@ -73,11 +73,12 @@ class Records:
         self._is_repaired = True
         checks.warn(what)
 
-    def compare(self, received):
+    def compare(self, received, feed):
         """Compares the run on disk with the one that is to be trained.
 
         Args:
             received: What `fingerprint.run` gives.
+            feed: The `Feed`.
 
         Returns:
             The checksum of what each generation depends on, a list.
@@ -108,6 +109,7 @@ class Records:
                     f"{self._history(record['number'])} is of another run: its "
                     f"fingerprint differs. {WAYS_OUT}"
                 )
+        samples = self._compared(feed)
         if self._later:
             names = ", ".join(record["name"] for record in self._later)
             self.repair(
@@ -116,7 +118,7 @@ class Records:
             )
         if recorded is None or count > len(self.finished):
             recorded = fingerprint.trimmed(received)
-        self._update(recorded)
+        self._update(recorded, samples)
         return known
 
     def add(self, record, keeps):
@@ -244,18 +246,39 @@ class Records:
             fingerprint.generation(received, number),
         )
         if found:
-            path, one, other = found
-            raise ValueError(
-                f"{self.path} holds another run: `{path}` differs. Recorded: "
-                f"{_short(one)}. Received: {_short(other)}. Go back to what "
-                "was recorded, pass `overwrite=True` to remove that run, or "
-                "choose another directory."
-            )
+            raise self._another(*found)
 
-    def _update(self, recorded):
+    def _another(self, path, one, other):
+        return ValueError(
+            f"{self.path} holds another run: `{path}` differs. Recorded: "
+            f"{_short(one)}. Received: {_short(other)}. Go back to what "
+            "was recorded, pass `overwrite=True` to remove that run, or "
+            "choose another directory."
+        )
+
+    def _compared(self, feed):
+        """The samples of the data, unless they differ from those on disk."""
+        # Runs of earlier versions have none: their data is trusted, once.
+        recorded, received = self._content.get("samples") or {}, feed.samples()
+        for name, other in received.items():
+            one = recorded.get(name)
+            if None in (one, other) or one == other:
+                continue
+            if feed.sample_anew(name) != other:
+                # Random, so that another sample means nothing.
+                received[name] = None
+                continue
+            path = next(k for k in one | other if one.get(k) != other.get(k))
+            raise self._another(
+                f"values of {name}.{path}", one.get(path), other.get(path)
+            )
+        return received
+
+    def _update(self, recorded, samples):
         content = {
             "schema": SCHEMA,
             "fingerprint": recorded,
+            "samples": samples,
             "generations": self.finished,
         }
         if content != self._content or self._is_repaired:

@@ -13,7 +13,7 @@ class Unkept:
         """Any run will do."""
 
     @contextlib.contextmanager
-    def open(self, describe):
+    def open(self, describe, feed):
         """Yields itself."""
         yield self
 
