@@ -91,12 +91,11 @@ class OpenRun:
             states: `CallbackStates` of each finished generation, a list.
         """
         for one, record in zip(states, self._records.finished, strict=False):
-            held = [
-                held
-                for held in record["callbacks"]
-                # Once they were recorded too; they begin anew.
-                if not hasattr(keras.callbacks, held["class"])
-            ]
+            held = record["callbacks"]
+            if "arrays" not in record:
+                # Earlier versions recorded those too that begin anew.
+                known = vars(keras.callbacks)
+                held = [state for state in held if state["class"] not in known]
             one.set(held, from_lists(record.get("arrays")))
             self._unmatched = one.unmatched(held)
 

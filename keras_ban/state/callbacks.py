@@ -1,6 +1,7 @@
 """What callbacks remember, read off their attributes."""
 
 import dis
+import functools
 import inspect
 import json
 
@@ -94,7 +95,8 @@ class _Memory:
         self.name = type(callback).__name__
         self._callback = callback
         self._left_out = {"params", "_model", *keras_arguments(callback)}
-        self._of_keras = _assigned_by_keras(callback) - self._left_out
+        assigned = _assigned_by_keras(type(callback))
+        self._of_keras = assigned - self._left_out
         self._initial = {name: held for name, *held in self._attributes()}
         self._changed = set()
 
@@ -161,11 +163,12 @@ def keras_arguments(callback):
     return names - {"self", "args", "kwargs"}
 
 
-def _assigned_by_keras(callback):
+@functools.cache
+def _assigned_by_keras(kind):
     """Names of attributes that Keras' own classes among its bases assign."""
     return {
         step.argval
-        for base in type(callback).__mro__
+        for base in kind.__mro__
         if is_of_keras(base)
         for method in vars(base).values()
         if hasattr(method, "__code__")
