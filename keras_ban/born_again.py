@@ -9,6 +9,7 @@ from keras_ban.distribution import strategies
 from keras_ban.distribution.cluster import Cluster
 from keras_ban.feeding.feed import feed
 from keras_ban.generations.blueprints import Blueprints
+from keras_ban.generations.places import check_places
 from keras_ban.generations.training import Trainer
 from keras_ban.generations.training import given_callbacks
 from keras_ban.generations.trial import Trial
@@ -146,7 +147,9 @@ class BornAgain:
                 `None`: generation 0 is trained on the labels.
             callbacks: A list of Keras callbacks, shared by the generations,
                 or a function from the generation's number to such a list.
-                In generation 0 `self.model` is the model, then a `Distiller`,
+                Keras' own begin anew in each generation, and one of them that
+                writes needs a file or folder of its own for each. In
+                generation 0 `self.model` is the model, then a `Distiller`,
                 with the model as its `student`; on several replicas always.
                 Defaults to `None`.
             validation_data: As in Keras. Every trained generation is measured
@@ -189,6 +192,8 @@ class BornAgain:
         generations = checks.integer("generations", generations, 1)
         own = [given_callbacks(callbacks, k) for k in range(generations + 1)]
         teacher = self._given_teacher(teacher)
+        first = int(teacher is not None)
+        check_places(dict(enumerate(own[first:], first)))
         self._blueprints.check_count(generations + (teacher is None))
         plan = Plan(teacher_outputs, augment, views)
         data = feed(
@@ -201,7 +206,7 @@ class BornAgain:
                 "validation_split": validation_split,
             },
             viewed=bool(plan),
-            generation=int(teacher is not None),
+            generation=first,
             epoch_seed=functools.partial(seeds.derive, self.seed),
         )
         data.check_initial_epoch()
@@ -215,7 +220,7 @@ class BornAgain:
         with (
             self._cluster.watched(),
             quiet_retracing(),
-            self._run.open(trainer.identity) as run,
+            self._run.open(trainer.identity, data) as run,
         ):
             has_trained = self._train(trainer, run)
         if (
@@ -264,7 +269,7 @@ class BornAgain:
         self.lineage = Lineage(finished, self._from_logits)
         if 0 < len(finished) < count:
             # Callbacks that generations share go on from there.
-            run.remind(trainer.watches[len(finished) - 1].remembered)
+            run.remind([w.remembered for w in trainer.watches[: len(finished)]])
         for number in range(len(finished), count):
             generation = trainer.generation(number, self.lineage, run)
             generation = self._measured(generation, trainer.feed.validation)

@@ -12,6 +12,7 @@ from keras_ban.feeding.examples import UNSAID
 from keras_ban.feeding.examples import Examples
 from keras_ban.feeding.examples import numbered
 from keras_ban.feeding.examples import unpacked
+from keras_ban.feeding.samples import sample
 from keras_ban.feeding.scan import Scan
 from keras_ban.rows import count_rows
 from keras_ban.rows import map_arrays
@@ -129,6 +130,9 @@ class Arrays(Examples):
             "rows": count_rows(self._x),
             **{k: _shapes(v) for k, v in parts if v is not None},
         }
+
+    def sample(self, anew=False):
+        return sample(*self._data)
 
     def _batches(self):
         return slice_rows(self._data, self._batch_size)

@@ -1,6 +1,7 @@
 """`tf.data`: read as it is, or shuffled and shown here."""
 
 import numbers
+import re
 
 import keras
 import tensorflow as tf
@@ -9,6 +10,9 @@ from keras_ban.feeding import passes
 from keras_ban.feeding.examples import UNSAID
 from keras_ban.feeding.examples import Examples
 from keras_ban.feeding.passes import from_pass
+
+# Those whose names begin with `Stateless` follow from their seed.
+_RANDOM = re.compile("Random|Truncated|Parameterized|Multinomial|Stateful")
 
 
 class Dataset(Examples):
@@ -80,6 +84,39 @@ class Dataset(Examples):
                 str(s) for s in keras.tree.flatten(self._x.element_spec)
             ],
         }
+
+    def sample(self, anew=False):
+        is_ordered = self._x.options().deterministic is not False
+        if not is_ordered or any(map(_shuffles, _pipeline(self._x))):
+            return None
+        return None if self.is_random() else super().sample(anew)
+
+    def is_random(self):
+        """Whether something is drawn anew in each reading."""
+        return any(map(_draws, _pipeline(self._x)))
+
+
+def _pipeline(data):
+    """Yields a data set, and all that it reads from."""
+    yield data
+    for held in keras.tree.flatten(list(vars(data).values())):
+        if isinstance(held, tf.data.Dataset):
+            yield from _pipeline(held)
+
+
+def _shuffles(data):
+    return "Shuffle" in type(data).__name__
+
+
+def _draws(data):
+    """Whether a function that it maps draws at random, its seed its own."""
+    functions = [getattr(f, "function", None) for f in vars(data).values()]
+    graphs = [f.graph for f in functions if hasattr(f, "graph")]
+    return any(
+        _RANDOM.match(operation.type)
+        for graph in graphs
+        for operation in graph.get_operations()
+    )
 
 
 def check_known(steps):

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from keras_ban.feeding.passes import Course
 from keras_ban.feeding.passes import from_pass
+from keras_ban.feeding.samples import sample
 from keras_ban.feeding.scan import SCANNED_BATCHES
 from keras_ban.feeding.scan import Scan
 from keras_ban.feeding.scan import empty
@@ -98,6 +99,7 @@ class Examples:
     def __init__(self, x, how):
         self.how = how
         self._x = x
+        self._scanned = None
 
     @property
     def steps(self):
@@ -151,7 +153,9 @@ class Examples:
 
     def scan(self):
         """Begins a `Scan`: reads the first batch."""
-        return Scan(self, self.read(SCANNED_BATCHES), SCANNED_BATCHES)
+        found = Scan(self, self.read(SCANNED_BATCHES), SCANNED_BATCHES)
+        self._scanned = found.first
+        return found
 
     def check_size(self):
         """Checks that there is something to read, and that it has an end.
@@ -295,6 +299,19 @@ class Examples:
     def describe(self):
         """What of it a run must have in common with another, a dict."""
         return {"kind": type(self._x).__name__, "batches": self.size()}
+
+    def sample(self, anew=False):
+        """What tells its values from those of another data set.
+
+        Args:
+            anew: Whether to read the first batch again, rather than to take
+                the one that was scanned. Defaults to `False`.
+
+        Returns:
+            What `samples.sample` gives, or `None` where each reading is known
+            to give another order.
+        """
+        return sample(*(next(self.read(1)) if anew else self._scanned))
 
     def _batches(self):
         return iter(self._x)

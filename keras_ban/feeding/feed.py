@@ -124,6 +124,20 @@ class Feed:
             "schedule": schedule | {"steps_per_epoch": self.train.steps},
         }
 
+    def samples(self):
+        """What tells its values from those of other data, a dict."""
+        return {
+            name: examples and examples.sample()
+            for name, examples in self._named().items()
+        }
+
+    def sample_anew(self, name):
+        """What a second reading gives in place of one of `samples`."""
+        return self._named()[name].sample(anew=True)
+
+    def _named(self):
+        return {"data": self.train, "validation data": self.validation}
+
 
 def feed(arguments, viewed=False, generation=None, once=False, epoch_seed=None):
     """The `Feed` of a call of `fit`.

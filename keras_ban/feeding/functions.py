@@ -23,6 +23,7 @@ class Function(Examples):
     def __init__(self, function, how, generation):
         # Each epoch has a data set of its own.
         super().__init__(function, how._replace(epochs=1, initial_epoch=0))
+        self._generation = generation
         self._first = self._dataset(generation)
 
     @property
@@ -52,6 +53,12 @@ class Function(Examples):
     def describe(self):
         # Generation 0 may be a teacher that was given.
         return self._dataset(1).describe()
+
+    def sample(self, anew=False):
+        # Its shuffling may follow from the numbers; a second call shows it.
+        if anew:
+            self._scanned = next(self._dataset(self._generation).read(1))
+        return None if self._first.is_random() else super().sample()
 
     def _dataset(self, generation):
         how = self.how._replace(shuffle=UNSAID)

@@ -38,6 +38,13 @@ class PyBatches(Examples):
         )
         return found | {"x": _Ordered(data, order), "callbacks": [order]}
 
+    def sample(self, anew=False):
+        kind, own = type(self._x), keras.utils.PyDataset
+        hooks = ("on_epoch_begin", "on_epoch_end")
+        if any(getattr(kind, k) is not getattr(own, k) for k in hooks):
+            return None
+        return super().sample(anew)
+
     def _batches(self):
         count = self._x.num_batches
         indices = itertools.count() if count is None else range(len(self._x))

@@ -17,6 +17,7 @@ from keras_ban.runs import fingerprint
 from keras_ban.runs.backup import check_executions
 from keras_ban.state import seeds
 from keras_ban.state.callbacks import CallbackStates
+from keras_ban.state.callbacks import is_of_keras
 from keras_ban.state.variables import Variables
 from keras_ban.tasks.checks import apart
 
@@ -41,8 +42,9 @@ class Trainer:
         self.trial = trial
         self.feed = feed
         # What changes is told from how all callbacks are now.
+        seen = {}
         self.watches = [
-            Watch(trial.seed, number, self._name(number), own)
+            Watch(trial.seed, number, self._name(number), own, seen)
             for number, own in enumerate(callbacks)
         ]
         self._plan = plan
@@ -149,7 +151,10 @@ class Trainer:
         trial, feed = self.trial, self.feed
         saved = run.saved(watch.number)
         epoch = saved.meta["epoch"] if saved else feed.initial_epoch
-        self._announce(watch, teacher, epoch, run.resumption(saved))
+        self._announce(
+            watch, teacher, epoch, run.resumption(saved, watch.states)
+        )
+        watch.states.begin()
         views = self._plan.views(
             feed.train,
             watch.seed,
@@ -227,6 +232,7 @@ class Watch:
         number: The number of the generation.
         name: Its name.
         given: The user's callbacks, a list.
+        seen: The dict that `CallbackStates` of all generations share.
 
     Attributes:
         number: As given.
@@ -236,23 +242,27 @@ class Watch:
         seeded: What seeds each epoch.
         callbacks: All callbacks of its training.
         states: `CallbackStates` of these.
-        remembered: `CallbackStates` of the user's.
+        remembered: `CallbackStates` of those that go on to the next
+            generation: what is Keras' own begins anew.
     """
 
-    def __init__(self, run_seed, number, name, given):
+    def __init__(self, run_seed, number, name, given, seen):
         self.number = number
         self.name = name
         self.seed = seeds.derive(run_seed, number)
         self.given = given
         self.seeded = Seeded(run_seed, number)
-        self.callbacks = [
+        first, *last = (
             self.seeded,
-            *given,
             Finite(name),
             keras.callbacks.History(),
-        ]
-        self.states = CallbackStates(self.callbacks)
-        self.remembered = CallbackStates(given)
+        )
+        self.callbacks = [first, *given, *last]
+        # The history that counts takes its state before one of the user's.
+        self.states = CallbackStates([first, *last, *given], seen)
+        self.remembered = CallbackStates(
+            [c for c in given if not is_of_keras(type(c))], seen
+        )
 
 
 def given_callbacks(given, number):

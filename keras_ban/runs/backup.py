@@ -4,7 +4,10 @@ import math
 import time
 
 import keras
+import numpy as np
 
+from keras_ban.state.plain import decode
+from keras_ban.state.plain import encode
 from keras_ban.state.variables import Variables
 
 
@@ -48,11 +51,15 @@ class Backup(keras.callbacks.CallbackList):
         self._saved, self._arrays = saved or (None, None)
         self._epoch = self._step = self._skipped = 0
         self._total = self._saved["total"] if saved else 0
-        self._logs = {}
+        self._logs = self._saved_logs = {}
         self._validation_cut = False
         self._start = time.perf_counter()
         if saved:
             self._start -= self._saved["seconds"]
+            held = self._arrays[self._saved["variables"] :]
+            self._saved_logs = {
+                k: decode(v, held) for k, v in self._saved["logs"].items()
+            }
         super().__init__(
             callbacks,
             add_progbar=params["verbose"] != 0,
@@ -138,9 +145,9 @@ class Backup(keras.callbacks.CallbackList):
             self._save()
         if self._saved:
             # If all steps were skipped, nothing else knows their metrics.
-            logs = {**self._saved["logs"], **logs}
+            logs = {**self._saved_logs, **logs}
             if self._step == self._saved["step"]:
-                logs |= self._saved["logs"]
+                logs |= self._saved_logs
             self._saved = None
         super().on_epoch_end(epoch, logs)
         self._epoch, self._step, self._logs = epoch + 1, 0, {}
@@ -149,13 +156,14 @@ class Backup(keras.callbacks.CallbackList):
 
     def _save(self):
         states, arrays = self._states.get()
+        logs = self._logs or {}
         values = self._variables.values(metrics=self._step > 0)
         meta = {
             "epoch": self._epoch,
             "step": self._step,
             "total": self._total,
             "stopped": bool(self.model.stop_training),
-            "logs": {k: float(v) for k, v in self._logs.items()},
+            "logs": {k: encode(_metric(v), arrays) for k, v in logs.items()},
             "seconds": time.perf_counter() - self._start,
             "steps_per_execution": self.model.steps_per_execution,
             "callbacks": states,
@@ -180,7 +188,7 @@ class Backup(keras.callbacks.CallbackList):
             steps: How many of them, of whole executions.
         """
         model, size = self.model, self.model.steps_per_execution
-        logs, stopped = self._saved["logs"], self._saved["stopped"]
+        logs, stopped = self._saved_logs, self._saved["stopped"]
         left = steps / size
         self._skipped, self._train = steps, model.train_function
 
@@ -230,6 +238,12 @@ def check_executions(saved, course, size):
             "Compile with the former one, or pass `overwrite=True` to begin "
             "anew."
         )
+
+
+def _metric(value):
+    """The value of a metric: a number, or an array if it has several."""
+    found = np.asarray(keras.ops.convert_to_numpy(value))
+    return found if found.ndim else float(found)
 
 
 def check_callbacks(given):

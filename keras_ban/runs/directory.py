@@ -24,6 +24,10 @@ from keras_ban.runs.records import generation_folders
 from keras_ban.runs.signals import Signals
 from keras_ban.runs.unkept import Unkept
 
+# What is read beside a training, whose `keep` removes older models, may be gone
+# by then: so often is it read again, while run.json says something new.
+_READINGS = 100
+
 
 def load(directory, custom_objects=None):
     """Loads the finished generations of a run, without training.
@@ -48,6 +52,25 @@ def load(directory, custom_objects=None):
     >>> print(lineage.evaluate(test_ds))
     """
     path = checks.folder("directory", directory)
+    for _ in range(_READINGS):
+        before = _version(path)
+        try:
+            return _loaded(path, custom_objects)
+        except ValueError as error:
+            failure = error
+        if _version(path) == before:
+            break
+    raise failure
+
+
+def _version(path):
+    """What tells run.json from the one that takes its place, or `None`."""
+    with contextlib.suppress(OSError):
+        found = (path / RUN_JSON).stat()
+        return found.st_ino, found.st_mtime_ns
+
+
+def _loaded(path, custom_objects):
     records = Records(path)
     if not records.finished:
         raise ValueError(
@@ -161,12 +184,13 @@ class RunDirectory:
             )
 
     @contextlib.contextmanager
-    def open(self, describe):
+    def open(self, describe, feed):
         """Locks the directory and reads it; holds signals back meanwhile.
 
         Args:
             describe: Function without arguments that gives what
                 `fingerprint.run` gives of the run that is to be trained.
+            feed: The `Feed`, scanned.
 
         Yields:
             An `OpenRun`.
@@ -190,6 +214,7 @@ class RunDirectory:
             yield OpenRun(
                 records,
                 describe(),
+                feed,
                 self._keep,
                 self._save_every,
                 self._cluster,

@@ -14,6 +14,8 @@ from keras_ban.runs import saving
 from keras_ban.runs.backup import Backup
 from keras_ban.runs.records import WAYS_OUT
 from keras_ban.state import file
+from keras_ban.state.plain import from_lists
+from keras_ban.state.plain import to_lists
 from keras_ban.version import __version__
 
 
@@ -35,6 +37,7 @@ class OpenRun:
     Args:
         records: The `Records` of the directory.
         fingerprint: What `fingerprint.run` gives of the run to be trained.
+        feed: The `Feed`.
         keep: As `RunDirectory` takes it.
         save_every: As `RunDirectory` takes it.
         cluster: The `Cluster` of workers.
@@ -49,7 +52,15 @@ class OpenRun:
     """
 
     def __init__(
-        self, records, fingerprint, keep, save_every, cluster, signals, writer
+        self,
+        records,
+        fingerprint,
+        feed,
+        keep,
+        save_every,
+        cluster,
+        signals,
+        writer,
     ):
         self.save_every = save_every
         self._records = records
@@ -58,8 +69,10 @@ class OpenRun:
         self._signals = signals
         self._writer = writer
         self._writing = None
+        # Callbacks without a state, and states without a callback.
+        self._unmatched = [], []
         self._from_logits = fingerprint["run"]["from_logits"]
-        self._fingerprints = records.compare(fingerprint)
+        self._fingerprints = records.compare(fingerprint, feed)
         self._is_announced = records.is_new
         records.prune()
 
@@ -72,20 +85,28 @@ class OpenRun:
         return generations(self._records, teacher)
 
     def remind(self, states):
-        """Gives callbacks back what they knew after the last generation.
+        """Gives callbacks back what they knew after each generation.
 
         Args:
-            states: `CallbackStates` of them.
+            states: `CallbackStates` of each finished generation, a list.
         """
-        states.set(self._records.finished[-1]["callbacks"])
+        for one, record in zip(states, self._records.finished, strict=False):
+            held = record["callbacks"]
+            if "arrays" not in record:
+                # Earlier versions recorded those too that begin anew.
+                known = vars(keras.callbacks)
+                held = [state for state in held if state["class"] not in known]
+            one.set(held, from_lists(record.get("arrays")))
+            self._unmatched = one.unmatched(held)
 
-    def resumption(self, saved):
+    def resumption(self, saved, states):
         """What to say where a run is resumed, or `None` if nothing.
 
         It is said once, before the first training.
 
         Args:
             saved: What `saved` returned for that training.
+            states: `CallbackStates` of that training.
         """
         if self._is_announced:
             return None
@@ -95,8 +116,16 @@ class OpenRun:
         now = self._cluster.replicas
         before = last.get("replicas", now)
         step = saved and saved.meta["step"]
-        return (f", after step {step}" if step else "") + (
-            f", with {now} replicas where {before} began" * (before != now)
+        new, left = self._unmatched
+        if saved:
+            new, left = states.unmatched(saved.meta["callbacks"])
+        return "".join(
+            [
+                f", after step {step}" * bool(step),
+                f", with {now} replicas where {before} began" * (before != now),
+                f"; nothing was saved of {', '.join(new)}" * bool(new),
+                f"; what was saved of {', '.join(left)} is left" * bool(left),
+            ]
         )
 
     def saved(self, number):
@@ -191,12 +220,14 @@ class OpenRun:
         path = folder / "model.keras"
         files.write(path, generation.model.save)
         fields = dataclasses.asdict(dataclasses.replace(generation, model=None))
+        held, arrays = states.get()
         record = {
             **fields,
             "model": files.digest(path),
             "fingerprint": self._fingerprints[generation.number],
             "from_logits": self._from_logits,
-            "callbacks": states.get()[0],
+            "callbacks": held,
+            "arrays": to_lists(arrays),
             "replicas": self._cluster.replicas,
             "versions": _versions(),
             "kept": True,
@@ -237,7 +268,23 @@ def generations(records, teacher=None):
 def _generation(record, model=None):
     names = {f.name for f in dataclasses.fields(Generation)}
     fields = {k: v for k, v in record.items() if k in names}
+    fields["history"] = {
+        name: [_metric(value) for value in values]
+        for name, values in record["history"].items()
+    }
     return Generation(**{**fields, "model": model})
+
+
+def _metric(value):
+    """The value of a metric, an array if it has several, as in Keras."""
+    if type(value) is not list:
+        return value
+    found = np.array(value)
+    single = found.astype("float32")
+    is_single = found.dtype.kind == "f" and np.array_equal(
+        found, single, equal_nan=True
+    )
+    return single if is_single else found
 
 
 def _load(record, folder):

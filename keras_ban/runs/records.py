@@ -7,8 +7,10 @@
       history.json      what run.json says of this generation
       backup.h5         the state of the running training, until it is done
 
-A generation is finished once `run.json` lists it. Every file is there whole
-or not at all, and checked before it is used. Nothing in them is code.
+A generation is finished once `run.json` lists it, or if its own files are
+sound and of this run: `run.json` may be a copy from before it was finished.
+Every file is there whole or not at all, and checked before it is used. Nothing
+in them is code.
 """
 
 import contextlib
@@ -16,6 +18,7 @@ import contextlib
 from keras_ban import checks
 from keras_ban import files
 from keras_ban.runs import fingerprint
+from keras_ban.runs.later import later_records
 from keras_ban.version import __version__
 
 SCHEMA = 1
@@ -47,6 +50,8 @@ class Records:
         self.is_new = True
         self._content = {}
         self._is_repaired = False
+        self._held = {}
+        self._later = []
         self._read()
 
     @property
@@ -67,11 +72,12 @@ class Records:
         self._is_repaired = True
         checks.warn(what)
 
-    def compare(self, received):
+    def compare(self, received, feed):
         """Compares the run on disk with the one that is to be trained.
 
         Args:
             received: What `fingerprint.run` gives.
+            feed: The `Feed`.
 
         Returns:
             The checksum of what each generation depends on, a list.
@@ -86,10 +92,15 @@ class Records:
             for k in range(count)
         ]
         recorded = self._content.get("fingerprint")
+        # What was planned after the copy was made may be told here alone.
+        listed = len(self.finished)
+        self._take_up(dict(enumerate(known)))
+        taken_up = range(listed, len(self.finished))
         if recorded is not None:
             # What is still to come may differ from what was planned.
             for number in range(min(len(self.finished) + 1, count)):
-                self._same(recorded, received, number)
+                if number not in taken_up:
+                    self._same(recorded, received, number)
         for record, checksum in zip(self.finished, known, strict=False):
             if record["fingerprint"] != checksum:
                 raise ValueError(
@@ -97,9 +108,16 @@ class Records:
                     f"{self._history(record['number'])} is of another run: its "
                     f"fingerprint differs. {WAYS_OUT}"
                 )
+        samples = self._compared(feed)
+        if self._later:
+            names = ", ".join(record["name"] for record in self._later)
+            self.repair(
+                f"{self._run_json} is older than the files of {names}. They are "
+                "finished, and are listed again."
+            )
         if recorded is None or count > len(self.finished):
             recorded = fingerprint.trimmed(received)
-        self._update(recorded)
+        self._update(recorded, samples)
         return known
 
     def add(self, record, keeps):
@@ -128,15 +146,19 @@ class Records:
                 files.remove(folder / "model.keras")
 
     def _read(self):
-        held = self._histories()
+        damage = None
         try:
             self._content = files.read_json(self._run_json)
         except (FileNotFoundError, ValueError) as error:
+            damage = error
+        # Of a run that goes on, whatever run.json lists is in the folders.
+        self._held = held = self._histories()
+        if damage:
             if not generation_folders(self.path):
-                if isinstance(error, ValueError):
-                    self.repair(f"{error} No generation was saved yet.")
+                if isinstance(damage, ValueError):
+                    self.repair(f"{damage} No generation was saved yet.")
                 return
-            self._rebuild(held, error)
+            self._rebuild(held, damage)
         if self._content["schema"] != SCHEMA:
             raise ValueError(
                 f"{self._run_json} has the schema {self._content['schema']}. "
@@ -151,6 +173,34 @@ class Records:
                     f"{self._history(number)} is missing or damaged. It is "
                     "written again from run.json."
                 )
+        planned = self._content["fingerprint"]
+        if planned:
+            self._take_up(
+                {
+                    number: files.checksum(
+                        fingerprint.generation(planned, number)
+                    )
+                    for number in held
+                    if type(number) is int and number >= len(self.finished)
+                }
+            )
+
+    def _take_up(self, known):
+        """Adds finished generations that an older run.json does not list.
+
+        Args:
+            known: The checksum of what generations depend on, by number.
+        """
+        found = later_records(
+            self._held, len(self.finished), known, self._model
+        )
+        if found:
+            # The copy does not know either what `keep` has removed since.
+            for record in self.finished:
+                exists = self._model(record["number"]).exists()
+                record["kept"] = record["kept"] and exists
+            self.finished += found
+            self._later += found
 
     def _histories(self):
         """The records that the folders of the generations hold."""
@@ -166,7 +216,7 @@ class Records:
         """Makes up for a damaged run.json from the folders' own records."""
         records = []
         while (number := len(records)) in held:
-            kept = (self.folder(number) / "model.keras").exists()
+            kept = self._model(number).exists()
             records.append({**held[number], "kept": kept})
         lost = [
             f
@@ -195,18 +245,39 @@ class Records:
             fingerprint.generation(received, number),
         )
         if found:
-            path, one, other = found
-            raise ValueError(
-                f"{self.path} holds another run: `{path}` differs. Recorded: "
-                f"{_short(one)}. Received: {_short(other)}. Go back to what "
-                "was recorded, pass `overwrite=True` to remove that run, or "
-                "choose another directory."
-            )
+            raise self._another(*found)
 
-    def _update(self, recorded):
+    def _another(self, path, one, other):
+        return ValueError(
+            f"{self.path} holds another run: `{path}` differs. Recorded: "
+            f"{_short(one)}. Received: {_short(other)}. Go back to what "
+            "was recorded, pass `overwrite=True` to remove that run, or "
+            "choose another directory."
+        )
+
+    def _compared(self, feed):
+        """The samples of the data, unless they differ from those on disk."""
+        # Runs of earlier versions have none: their data is trusted, once.
+        recorded, received = self._content.get("samples") or {}, feed.samples()
+        for name, other in received.items():
+            one = recorded.get(name)
+            if None in (one, other) or one == other:
+                continue
+            if feed.sample_anew(name) != other:
+                # Random, so that another sample means nothing.
+                received[name] = None
+                continue
+            path = next(k for k in one | other if one.get(k) != other.get(k))
+            raise self._another(
+                f"values of {name}.{path}", one.get(path), other.get(path)
+            )
+        return received
+
+    def _update(self, recorded, samples):
         content = {
             "schema": SCHEMA,
             "fingerprint": recorded,
+            "samples": samples,
             "generations": self.finished,
         }
         if content != self._content or self._is_repaired:
@@ -218,6 +289,9 @@ class Records:
     def _write_history(self, record):
         path = self._history(record["number"])
         files.write_json(path, _without_kept(record))
+
+    def _model(self, number):
+        return self.folder(number) / "model.keras"
 
     def _history(self, number):
         return self.folder(number) / "history.json"

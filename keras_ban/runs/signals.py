@@ -51,7 +51,14 @@ class Signals:
         self._give_back()
         if self.received:
             name = signal.Signals(self.received).name
-            print(f"{name}: the state is saved; run again to go on.")
+            if kind in (None, Stopped):
+                print(f"{name}: the state is saved; run again to go on.")
+            else:
+                # The signal is about to hide why it could not be.
+                print(
+                    f"{name}, after {kind.__name__}: {error}. What was saved "
+                    "before is intact; run again to go on from there."
+                )
             sys.stdout.flush()
             sys.stderr.flush()
             signal.raise_signal(self.received)

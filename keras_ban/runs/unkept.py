@@ -16,7 +16,7 @@ class Unkept:
         """Any run will do."""
 
     @contextlib.contextmanager
-    def open(self, describe):
+    def open(self, describe, feed):
         """Yields itself."""
         yield self
 
@@ -27,7 +27,7 @@ class Unkept:
     def remind(self, states):
         """There is no generation before."""
 
-    def resumption(self, saved):
+    def resumption(self, saved, states):
         """Nothing is resumed."""
 
     def saved(self, number):

@@ -10,6 +10,8 @@ from interruptions import run
 from lineages import VALIDATION
 from weights import same
 
+from keras_ban.state import file
+
 
 class Memory(keras.callbacks.Callback):
     """Acts on what it remembers, in a list, an array and a dict."""
@@ -92,17 +94,19 @@ def test_callbacks(tmp_path, name, save_every):
 
 
 class Counts(keras.callbacks.Callback):
-    """Acts on what it remembers of all generations, a list and a scalar."""
+    """Acts on what it remembers of all generations: list, scalar, array."""
 
     def __init__(self):
         super().__init__()
         self.losses = []
         self.total = np.float32(0)
+        self.each = np.zeros(3)
 
     def on_epoch_end(self, epoch, logs=None):
         self.losses.append(logs["loss"])
         self.total += np.float32(logs["loss"])
-        self.model.optimizer.learning_rate = 0.1 / self.total
+        self.each = 0.5 * self.each + logs["loss"]
+        self.model.optimizer.learning_rate = 0.1 / (self.total + self.each[0])
 
 
 def test_shared_memory_goes_from_generation_to_generation(tmp_path):
@@ -145,3 +149,99 @@ def test_a_training_that_had_stopped_stays_stopped(tmp_path):
     assert [g.history for g in actual] == [g.history for g in expected]
     assert same(actual[0].model, expected[0].model)
     assert same(actual[1].model, expected[1].model)
+
+
+class Log(keras.callbacks.Callback):
+    pass
+
+
+def lists_in_turn(*makers):
+    """Another list in each attempt, and what the last one holds."""
+    makers = iter(makers)
+    return lambda: next(makers)()
+
+
+def whole_lists():
+    made = Counts()
+    return lambda number: [made, stopping()]
+
+
+def other_lists():
+    made, stop = Counts(), stopping()
+    history = keras.callbacks.History()
+    return lambda number: [Log(), history, stop, made]
+
+
+@pytest.mark.parametrize("save_every", [None, 3])
+def test_another_list_of_callbacks(tmp_path, capsys, save_every):
+    """In another order, with more of them, shared or not."""
+    kwargs = {
+        "epochs": 4,
+        "validation_data": VALIDATION,
+        "model": optimized(),
+    }
+    expected, _ = run(callbacks=whole_lists, **kwargs)
+    capsys.readouterr()
+    actual, count = run(
+        tmp_path,
+        [(1, 1, 1)],
+        {"save_every": save_every},
+        callbacks=lists_in_turn(whole_lists, other_lists),
+        **kwargs,
+    )
+    assert count == 1
+    assert [len(g.history["loss"]) for g in expected] == [2, 2]
+    for one, other in zip(actual, expected, strict=True):
+        assert one.history == other.history
+        assert same(one.model, other.model)
+    said = capsys.readouterr().out
+    assert said.startswith("resuming BAN-1 at epoch ")
+    assert said.endswith("; nothing was saved of Log, History\n")
+
+
+def test_callbacks_that_are_gone_are_told(tmp_path, capsys):
+    def none():
+        return lambda number: []
+
+    for lists in (separate(Counts), shared(Counts)):
+        directory = tmp_path / str(lists)[-5:-1]
+        run(directory, [(1, 1, 2)], callbacks=lists_in_turn(lists, none))
+        said = capsys.readouterr().out
+        assert said.endswith("; what was saved of Counts is left\n")
+
+
+def test_a_generation_begins_with_another_list(tmp_path, capsys):
+    """Nothing of it was saved yet: what its callbacks know is of the last."""
+    lists = lists_in_turn(whole_lists, other_lists)
+    kwargs = {"epochs": 4, "validation_data": VALIDATION}
+    expected, _ = run(callbacks=whole_lists, **kwargs)
+    capsys.readouterr()
+    actual, _ = run(tmp_path, [(1, 0, 1)], callbacks=lists, **kwargs)
+    assert all(map(same, *([g.model for g in n] for n in (actual, expected))))
+    said = capsys.readouterr().out
+    assert said == "resuming BAN-1 at epoch 1 of 4; nothing was saved of Log\n"
+
+
+def test_states_of_an_earlier_version(tmp_path):
+    """Its backups hold the user's callbacks between the package's own."""
+    kwargs = {"epochs": 3, "validation_data": VALIDATION}
+    expected, _ = run(callbacks=whole_lists, **kwargs)
+
+    def earlier():
+        for path in tmp_path.glob("generation-*/backup.h5"):
+            meta, arrays = file.unpack(path.read_bytes())
+            first, finite, history, *given = meta["callbacks"]
+            meta["callbacks"] = [first, *given, finite, history]
+            path.write_bytes(file.pack(meta, arrays))
+        return whole_lists()
+
+    actual, count = run(
+        tmp_path,
+        [(1, 1, 1)],
+        callbacks=lists_in_turn(whole_lists, earlier),
+        **kwargs,
+    )
+    assert count == 1
+    for one, other in zip(actual, expected, strict=True):
+        assert one.history == other.history
+        assert same(one.model, other.model)

@@ -107,12 +107,68 @@ def test_what_cannot_be_kept_is_left_alone():
     assert arrays == []
 
 
-def test_another_callback_in_its_place_is_left_alone():
-    class Other(Callback):
-        pass
+class Other(Callback):
+    pass
 
-    callback, other = Callback(), Other(count=7)
-    states = CallbackStates([callback])
-    callback.count = 1
-    CallbackStates([other]).set(*states.get())
-    assert other.count == 7
+
+def counted(*callbacks):
+    """What is remembered of callbacks that have counted 1, 2, ..."""
+    states = CallbackStates(callbacks)
+    for number, callback in enumerate(callbacks, 1):
+        callback.count = number
+        callback.weights = [np.full(2, number)]
+    return states.get()
+
+
+def test_states_are_matched_by_class_and_occurrence():
+    held = counted(Callback(), Other(), Callback(), Other())
+    # One more, one less, in another order.
+    now = [Other(), Callback(), Callback(), Callback(count=0)]
+    states = CallbackStates(now)
+    states.set(*held)
+    assert [c.count for c in now] == [2, 1, 3, 0]
+    assert [c.weights[0][0] for c in now[:3]] == [2, 1, 3]
+    assert states.unmatched(held[0]) == (["Callback"], ["Other"])
+
+
+def test_nothing_is_told_of_a_state_with_nothing_in_it():
+    held, _ = CallbackStates([Callback(), Other()]).get()
+    assert CallbackStates([Callback()]).unmatched(held) == ([], [])
+
+
+def test_what_has_changed_back_is_remembered_too():
+    """Else it would be as an earlier state, of another generation, has it."""
+    callback, seen = Callback(wait=0), {}
+    callback.wait = 3
+    first = CallbackStates([callback], seen)
+    callback.wait = 5
+    earlier, _ = first.get()
+    callback.wait = 3
+    later, _ = CallbackStates([callback], seen).get()
+    other = Callback(wait=3)
+    states = CallbackStates([other])
+    states.set(earlier)
+    states.set(later)
+    assert other.wait == 3
+
+
+def test_places_are_the_scripts_own(tmp_path):
+    """No path from a file is where a callback of Keras writes."""
+    import keras
+
+    board = keras.callbacks.TensorBoard(tmp_path / "mine")
+    backup = keras.callbacks.BackupAndRestore(tmp_path / "mine")
+    states = CallbackStates([board, backup])
+    before = [dict(vars(c)) for c in (board, backup)]
+    names = (
+        ("log_dir", "_log_write_dir", "_train_dir", "_val_dir"),
+        ("backup_dir", "_weights_path", "_training_metadata_path"),
+    )
+    hostile = [
+        {"class": kind, "state": {k: ["/elsewhere", 0] for k in held}}
+        for kind, held in zip(
+            ("TensorBoard", "BackupAndRestore"), names, strict=True
+        )
+    ]
+    states.set(hostile, [])
+    assert [vars(c) for c in (board, backup)] == before
