@@ -42,8 +42,8 @@ def steps_taken(model):
     Args:
         model: A `keras.Model`, compiled or not.
     """
-    optimizer = getattr(model, "optimizer", None)
-    return int(getattr(optimizer, "iterations", 0))
+    steps = getattr(getattr(model, "optimizer", None), "iterations", None)
+    return 0 if steps is None else int(steps.value.read_value())
 
 
 def is_untouched(model):
