@@ -37,7 +37,8 @@ class BornAgain:
         model_fn: A function without arguments that returns a fresh
             `keras.Model` each time, or one of the model of the generation
             before, whose shapes or layers it takes over; or a `keras.Model`,
-            which is cloned with all weights fresh, pretrained ones too; or a
+            which is cloned: what is trained is drawn anew, pretrained weights
+            too, and what is frozen, at any depth, is kept; or a
             sequence of these, one for each network that is trained, the last
             one repeated.
         objective: What students are trained on: "ban", "ban+l", "cwtm",

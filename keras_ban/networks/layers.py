@@ -42,11 +42,8 @@ def steps_taken(model):
     Args:
         model: A `keras.Model`, compiled or not.
     """
-    optimizer = getattr(model, "optimizer", None)
-    if optimizer is None:
-        return 0
-    # On several replicas it is no number by itself.
-    return int(keras.ops.convert_to_numpy(optimizer.iterations))
+    steps = getattr(getattr(model, "optimizer", None), "iterations", None)
+    return 0 if steps is None else int(steps.value.read_value())
 
 
 def is_untouched(model):

@@ -9,7 +9,6 @@ not. What it leaves out is what no trace reads, and said to be so below.
 """
 
 import builtins
-import dis
 import functools
 import hashlib
 import re
@@ -19,6 +18,8 @@ import types
 import keras
 import numpy as np
 import tensorflow as tf
+
+from keras_ban.networks.code import names
 
 # Their code does not change, and what it reads are its arguments.
 _LIBRARIES = frozenset(
@@ -275,9 +276,9 @@ class Walk:
 
     def _globals(self, function):
         """What a function names that is neither an argument nor its own."""
-        read, imported, attributes = _names(function.__code__)
-        if "random" in attributes | read | imported:
-            raise Unknown("random numbers")
+        read, imported, attributes, changed = names(function.__code__)
+        if changed or "random" in attributes | imported:
+            raise Unknown("random numbers, or what is global is changed")
         scope = function.__globals__
         found = {name: scope[name] for name in read if name in scope}
         found |= {name: sys.modules.get(name) for name in imported}
@@ -370,24 +371,3 @@ def _is_at_its_name(function):
     for name in function.__qualname__.split("."):
         found = getattr(found, name, None)
     return found is function
-
-
-@functools.lru_cache(maxsize=10_000)
-def _names(code):
-    """Names that a function reads globally, imports, and all attributes."""
-    read, imported = set(), set()
-    for step in dis.get_instructions(code):
-        if step.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
-            read.add(step.argval)
-        elif step.opname.startswith("IMPORT"):
-            imported.add(step.argval)
-        elif step.opname in ("STORE_GLOBAL", "DELETE_GLOBAL"):
-            raise Unknown("a function that changes what is global")
-    attributes = set(code.co_names)
-    for inner in code.co_consts:
-        if isinstance(inner, types.CodeType):
-            for mine, own in zip(
-                (read, imported, attributes), _names(inner), strict=True
-            ):
-                mine |= own
-    return read, imported, attributes
