@@ -138,8 +138,9 @@ class _Order(Needed):
         self._epoch_seed = epoch_seed
         self._earlier = earlier
         self._epoch = self._states = None
+        self._attributes = vars(data).copy()
         self._held = {}
-        _hold(vars(data), self._held)
+        _hold(tuple(self._attributes.values()), self._held)
 
     def on_train_begin(self, logs=None):
         with seeds.undisturbed():
@@ -171,6 +172,8 @@ class _Order(Needed):
             self._data.on_epoch_end()
 
     def close(self):
+        vars(self._data).clear()
+        vars(self._data).update(self._attributes)
         for put_back in self._held.values():
             put_back()
 
@@ -216,6 +219,16 @@ def _hold(value, held):
 
 
 def _refill(container, content):
+    """Puts a list or dict back, unless it has only grown, as records do."""
+    if _pairs(content).items() <= _pairs(container).items():
+        return
     container.clear()
     add = container.update if isinstance(content, dict) else container.extend
     add(content)
+
+
+def _pairs(container):
+    """What a list or dict holds where, by the identity of the objects."""
+    is_dict = isinstance(container, dict)
+    items = container.items() if is_dict else enumerate(container)
+    return {key: id(value) for key, value in items}
