@@ -55,6 +55,7 @@ OTHERS = {
     "networks/likeness.py/_of_keras": "a configuration",
     "objectives/names.py/get": "`objective`",
     "runs/fingerprint.py/_named": "a configuration",
+    "state/attributes.py/_hold": "what an object keeps",
     "state/callbacks.py/_encode": "what a callback remembers",
     "tasks/checks.py/prediction": "the output of a model",
     "trees/": "rows of scikit-learn, for which it has its own door",
