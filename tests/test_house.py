@@ -50,12 +50,12 @@ QUESTIONS = {
 # Who asks the same of something else than data, and of what.
 OTHERS = {
     "feeding/datasets.py/_pipeline": "what a data set reads from",
-    "feeding/py_datasets.py/_hold": "what a data set of the user's remembers",
     "feeding/views.py/check_augment": "`augment`",
     "generations/blueprints.py/_functions": "`model_fn`",
     "generations/training.py/given_callbacks": "`callbacks`",
     "objectives/names.py/get": "`objective`",
     "runs/fingerprint.py/_named": "a configuration",
+    "state/attributes.py/_hold": "what an object keeps",
     "state/plain.py/encode": "what a callback remembers",
     "tasks/checks.py/prediction": "the output of a model",
     "trees/": "rows of scikit-learn, for which it has its own door",

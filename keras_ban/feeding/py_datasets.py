@@ -12,6 +12,7 @@ from keras_ban.feeding.passes import Needed
 from keras_ban.feeding.passes import from_pass
 from keras_ban.rows import count_rows
 from keras_ban.state import seeds
+from keras_ban.state.attributes import Attributes
 
 
 class PyBatches(Examples):
@@ -145,9 +146,7 @@ class _Order(Needed):
         self._epoch_seed = epoch_seed
         self._earlier = earlier
         self._epoch = self._states = None
-        self._attributes = vars(data).copy()
-        self._held = {}
-        _hold(tuple(self._attributes.values()), self._held)
+        self._given = Attributes(data)
 
     def on_train_begin(self, logs=None):
         with seeds.undisturbed():
@@ -179,10 +178,7 @@ class _Order(Needed):
             self._data.on_epoch_end()
 
     def close(self):
-        vars(self._data).clear()
-        vars(self._data).update(self._attributes)
-        for put_back in self._held.values():
-            put_back()
+        self._given.put_back()
 
 
 def _reorders(data):
@@ -191,51 +187,3 @@ def _reorders(data):
         getattr(type(data), name) is not getattr(keras.utils.PyDataset, name)
         for name in ("on_epoch_begin", "on_epoch_end")
     )
-
-
-def _hold(value, held):
-    """Notes how to put back what is in plain data.
-
-    In the objects themselves, as others may hold them too.
-
-    Args:
-        value: Anything; what is no plain data is left alone.
-        held: Functions that put objects back, by their identity.
-    """
-    if id(value) in held:
-        return
-    if isinstance(value, np.ndarray):
-        if value.flags.writeable and not isinstance(value, np.memmap):
-            put_back = functools.partial(np.copyto, value, value.copy())
-            held[id(value)] = put_back
-    elif isinstance(value, (list, dict)):
-        content = value.copy()
-        held[id(value)] = functools.partial(_refill, value, content)
-        for item in content.values() if isinstance(value, dict) else content:
-            _hold(item, held)
-    elif isinstance(value, tuple):
-        for item in value:
-            _hold(item, held)
-    elif isinstance(value, random.Random):
-        held[id(value)] = functools.partial(value.setstate, value.getstate())
-    elif isinstance(value, np.random.RandomState):
-        held[id(value)] = functools.partial(value.set_state, value.get_state())
-    elif isinstance(value, np.random.Generator):
-        bits = value.bit_generator
-        held[id(value)] = functools.partial(setattr, bits, "state", bits.state)
-
-
-def _refill(container, content):
-    """Puts a list or dict back, unless it has only grown, as records do."""
-    if _pairs(content).items() <= _pairs(container).items():
-        return
-    container.clear()
-    add = container.update if isinstance(content, dict) else container.extend
-    add(content)
-
-
-def _pairs(container):
-    """What a list or dict holds where, by the identity of the objects."""
-    is_dict = isinstance(container, dict)
-    items = container.items() if is_dict else enumerate(container)
-    return {key: id(value) for key, value in items}

@@ -112,8 +112,8 @@ class Records:
         if self._later:
             names = ", ".join(record["name"] for record in self._later)
             self.repair(
-                f"{self._run_json} is older than the files of {names}. They are "
-                "finished, and are listed again."
+                f"{self._run_json} is older than the files of {names}. They "
+                "are finished, and are listed again."
             )
         if recorded is None or count > len(self.finished):
             recorded = fingerprint.trimmed(received)
