@@ -1,6 +1,7 @@
 """Files that are there whole or not at all, and a lock on a folder."""
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -14,6 +15,7 @@ except ImportError:  # Windows
     fcntl = None
 
 TEMPORARY = "tmp"
+_BLOCK = 4096
 
 
 def write(path, save):
@@ -89,6 +91,42 @@ def dumps(content, **kwargs):
 
 def _plain(value):
     return value.tolist() if hasattr(value, "tolist") else repr(value)
+
+
+def check_room(folder, sizes, ways_out):
+    """Checks that a disk has room for files, instead of those of these names.
+
+    Args:
+        folder: The `pathlib.Path` of the folder, which is there.
+        sizes: The bytes of each file by its name, a dict.
+        ways_out: What can be done, words for the error.
+
+    Raises:
+        OSError: If it has not.
+    """
+    needed = sum(-(-size // _BLOCK) + 1 for size in sizes.values()) * _BLOCK
+    free = shutil.disk_usage(folder).free
+    for name in sizes:
+        with contextlib.suppress(OSError):
+            free += (folder / name).stat().st_blocks * 512
+    if needed > free:
+        raise OSError(
+            errno.ENOSPC,
+            f"{os.strerror(errno.ENOSPC)} for files in {folder}. Expected "
+            f"{needed} free bytes. Received: {free}. {ways_out}",
+        )
+
+
+def allocate(path):
+    """Takes room on the disk for the whole of a file that has gaps.
+
+    Raises:
+        OSError: If there is none, as on a full disk.
+    """
+    # macOS has no such call.
+    if hasattr(os, "posix_fallocate"):
+        with open(path, "r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
 
 
 def make_folder(path):

@@ -1,6 +1,8 @@
 """Rows of arrays, in memory or in files."""
 
 import contextlib
+import itertools
+import math
 import pathlib
 import tempfile
 
@@ -9,6 +11,11 @@ import numpy as np
 from keras_ban import files
 
 SHARD_BYTES = 2**28
+_WAYS_OUT = (
+    "Free space, choose another folder, keep less by "
+    "`keras_ban.TeacherCache(folder, dtype='float16')` or its `top_k`, or pass "
+    "`teacher_outputs='online'`."
+)
 
 
 class Store:
@@ -78,14 +85,18 @@ class Store:
         ]
 
     def create(self, encoded, rows, views):
-        """Makes room for `rows` like those of `encoded`, in each view."""
-        self._arrays = []
+        """Makes room for `rows` like those of `encoded`, in each view.
+
+        Raises:
+            OSError: If the disk has not enough.
+        """
+        planned = []
         for number, part in enumerate(encoded):
             row = part[0].nbytes * views
             size = max(1, SHARD_BYTES // row) if self._directory else rows
-            self._arrays.append(
+            planned.append(
                 [
-                    self._room(
+                    (
                         f"{number}-{start // size:05d}.npy",
                         (views, min(size, rows - start), *part.shape[1:]),
                         part.dtype,
@@ -93,12 +104,28 @@ class Store:
                     for start in range(0, rows, size)
                 ]
             )
+        make = _empty
+        if self._directory:
+            files.check_room(
+                self._directory, _sizes(itertools.chain(*planned)), _WAYS_OUT
+            )
+            make = self._room
+        self._arrays = [[make(*one) for one in parts] for parts in planned]
 
     def _room(self, name, shape, dtype):
-        if self._directory is None:
-            return np.empty(shape, dtype)
         path = self._directory / name
-        return np.lib.format.open_memmap(path, "w+", dtype, shape)
+        try:
+            array = np.lib.format.open_memmap(path, "w+", dtype, shape)
+            # A mapped file without it would end the process, where the disk
+            # turns out to be full.
+            files.allocate(path)
+        except OSError as error:
+            raise OSError(
+                error.errno,
+                f"Cannot keep the teacher's outputs in {path}: "
+                f"{error.strerror or error}. {_WAYS_OUT}",
+            ) from error
+        return array
 
     def write(self, view, numbers, encoded):
         """Writes the rows of all arrays that have these numbers."""
@@ -150,6 +177,17 @@ class Store:
     @property
     def _json(self):
         return self._directory / "cache.json"
+
+
+def _empty(name, shape, dtype):
+    return np.empty(shape, dtype)
+
+
+def _sizes(planned):
+    """The name of each file that is planned, and its bytes."""
+    return {
+        name: math.prod(shape) * dtype.itemsize for name, shape, dtype in planned
+    }
 
 
 def _shards(parts, numbers):
