@@ -300,7 +300,7 @@ class Distiller(StandIn):
             y: Labels of the batch, or `None`.
             y_pred: Output of the student.
             sample_weight: Weights of the samples, or `None`.
-            training: Not used.
+            training: Whether it is a step of training. Defaults to `True`.
             teacher_logits: What `self.teacher(x)` gives. Defaults to `None`:
                 the teacher is run.
 
@@ -313,15 +313,7 @@ class Distiller(StandIn):
         loss = self.objective(
             y, *self._logits(y_pred, teacher_logits), sample_weight
         )
-        return self._with_added(loss)
-
-    def _with_added(self, loss):
-        """A loss with the student's regularisers and added losses."""
-        if self.losses:
-            # Without a loss of its own, Keras' sums up the others, scaled
-            # for the number of replicas.
-            loss = loss + ops.cast(super().compute_loss(), loss.dtype)
-        return loss
+        return self.with_added(loss, x, training)
 
     def train_step(self, data):
         """One step: teacher forward, student forward and back, update."""
@@ -370,7 +362,8 @@ class Distiller(StandIn):
         x, y, y_pred, sample_weight = counted(x, y, y_pred, sample_weight)
         logits, _ = self._logits(y_pred)
         loss = self._labels(y, logits, sample_weight=sample_weight)
-        track(self._student_loss(), self._with_added(loss), x)
+        loss = self.with_added(loss, x, training=False)
+        track(self._student_loss(), loss, x)
         return self.student.compute_metrics(x, y, y_pred, sample_weight)
 
     @property

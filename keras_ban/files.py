@@ -93,22 +93,21 @@ def _plain(value):
     return value.tolist() if hasattr(value, "tolist") else repr(value)
 
 
-def check_room(folder, sizes, ways_out):
-    """Checks that a disk has room for files, instead of those of these names.
+def check_room(folder, size, kept, ways_out):
+    """Checks that a disk has room for new files.
 
     Args:
-        folder: The `pathlib.Path` of the folder, which is there.
-        sizes: The bytes of each file by its name, a dict.
+        folder: The `pathlib.Path` of their folder, which is there.
+        size: The bytes of all of them.
+        kept: The bytes of the files that they replace.
         ways_out: What can be done, words for the error.
 
     Raises:
         OSError: If it has not.
     """
-    needed = sum(-(-size // _BLOCK) + 1 for size in sizes.values()) * _BLOCK
-    free = shutil.disk_usage(folder).free
-    for name in sizes:
-        with contextlib.suppress(OSError):
-            free += (folder / name).stat().st_blocks * 512
+    free = shutil.disk_usage(folder).free + kept
+    # What says whose files they are needs some room too.
+    needed = size + 2 * _BLOCK
     if needed > free:
         raise OSError(
             errno.ENOSPC,
@@ -117,16 +116,28 @@ def check_room(folder, sizes, ways_out):
         )
 
 
-def allocate(path):
+def allocate(path, ways_out):
     """Takes room on the disk for the whole of a file that has gaps.
+
+    Args:
+        path: The `pathlib.Path` of the file.
+        ways_out: What can be done, words for the error.
 
     Raises:
         OSError: If there is none, as on a full disk.
     """
-    # macOS has no such call.
-    if hasattr(os, "posix_fallocate"):
+    if not hasattr(os, "posix_fallocate"):  # macOS
+        return
+    size = path.stat().st_size
+    try:
         with open(path, "r+b") as file:
-            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+            os.posix_fallocate(file.fileno(), 0, size)
+    except OSError as error:
+        raise OSError(
+            error.errno,
+            f"Cannot make room for {size} bytes in {path}: {error.strerror}. "
+            f"{ways_out}",
+        ) from error
 
 
 def make_folder(path):

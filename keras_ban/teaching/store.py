@@ -1,8 +1,6 @@
 """Rows of arrays, in memory or in files."""
 
 import contextlib
-import itertools
-import math
 import pathlib
 import tempfile
 
@@ -11,6 +9,7 @@ import numpy as np
 from keras_ban import files
 
 SHARD_BYTES = 2**28
+_BLOCK = 512
 _WAYS_OUT = (
     "Free space, choose another folder, keep less by "
     "`keras_ban.TeacherCache(folder, dtype='float16')` or its `top_k`, or pass "
@@ -90,13 +89,20 @@ class Store:
         Raises:
             OSError: If the disk has not enough.
         """
-        planned = []
+        if self._directory:
+            size = sum(rows * views * part[0].nbytes for part in encoded)
+            kept = sum(
+                path.lstat().st_blocks * _BLOCK
+                for path in self._directory.glob("*-*.npy")
+            )
+            files.check_room(self._directory, size, kept, _WAYS_OUT)
+        self._arrays = []
         for number, part in enumerate(encoded):
             row = part[0].nbytes * views
             size = max(1, SHARD_BYTES // row) if self._directory else rows
-            planned.append(
+            self._arrays.append(
                 [
-                    (
+                    self._room(
                         f"{number}-{start // size:05d}.npy",
                         (views, min(size, rows - start), *part.shape[1:]),
                         part.dtype,
@@ -104,27 +110,15 @@ class Store:
                     for start in range(0, rows, size)
                 ]
             )
-        make = _empty
-        if self._directory:
-            files.check_room(
-                self._directory, _sizes(itertools.chain(*planned)), _WAYS_OUT
-            )
-            make = self._room
-        self._arrays = [[make(*one) for one in parts] for parts in planned]
 
     def _room(self, name, shape, dtype):
+        if self._directory is None:
+            return np.empty(shape, dtype)
         path = self._directory / name
-        try:
-            array = np.lib.format.open_memmap(path, "w+", dtype, shape)
-            # A mapped file without it would end the process, where the disk
-            # turns out to be full.
-            files.allocate(path)
-        except OSError as error:
-            raise OSError(
-                error.errno,
-                f"Cannot keep the teacher's outputs in {path}: "
-                f"{error.strerror or error}. {_WAYS_OUT}",
-            ) from error
+        array = np.lib.format.open_memmap(path, "w+", dtype, shape)
+        # A mapped file without it would end the process, where the disk turns
+        # out to be full.
+        files.allocate(path, _WAYS_OUT)
         return array
 
     def write(self, view, numbers, encoded):
@@ -177,17 +171,6 @@ class Store:
     @property
     def _json(self):
         return self._directory / "cache.json"
-
-
-def _empty(name, shape, dtype):
-    return np.empty(shape, dtype)
-
-
-def _sizes(planned):
-    """The name of each file that is planned, and its bytes."""
-    return {
-        name: math.prod(shape) * dtype.itemsize for name, shape, dtype in planned
-    }
 
 
 def _shards(parts, numbers):
