@@ -39,7 +39,8 @@ class AddedLosses:
             x: Inputs of a batch.
 
         Raises:
-            ValueError: If one is neither a sum nor a mean over the rows.
+            ValueError: If one is neither a sum nor a mean over the rows, or
+                if a layer is synchronized between replicas.
         """
         if self._kinds:
             return
@@ -55,6 +56,20 @@ class AddedLosses:
             if not own:
                 found[training] = self._kinds_in(parts, training)
         self._kinds = found
+        if any(found.values()):
+            self._check_synchronized()
+
+    def _check_synchronized(self):
+        for layer in self._model._flatten_layers():
+            if getattr(layer, "synchronized", False):
+                raise ValueError(
+                    f"In the model {self._model.name!r} layers add losses, and "
+                    f"{layer.name!r} waits for the other replicas meanwhile, "
+                    "whose losses Keras then takes for this one's. Expected "
+                    "one of these on several replicas. Pass "
+                    "`synchronized=False` to that layer, or train on one "
+                    "device with `strategy=None`."
+                )
 
     def _kinds_in(self, parts, training):
         """The kind of each loss that is no regulariser of weights."""
@@ -91,6 +106,8 @@ class AddedLosses:
             weights = [
                 ops.cast(rng.normal(size=w.shape), w.dtype) for w in weights
             ]
+        # Keras knows them by `id`, those of earlier calls too.
+        model._clear_losses()
         _, _, losses = model.stateless_call(
             weights,
             [v.value for v in model.non_trainable_variables],
@@ -138,6 +155,7 @@ class AddedLosses:
         }
         kinds = kinds + ["weights"] * (len(losses) - len(kinds))
         total = 0.0
+        # Keras has those of weights last, and scales them so.
         for loss, kind in zip(losses, kinds, strict=True):
             loss = ops.sum(ops.cast(loss, "float32"))
             if kind == "zero":

@@ -57,21 +57,26 @@ class Distributed(keras.Model):
         with strategy.scope():
             self._added.learn(x)
 
-    def with_added(self, loss, x, training):
+    def with_added(self, loss, x, training, added=None):
         """A loss with the student's regularisers and added losses.
 
         Args:
             loss: A scalar.
             x: Inputs of the batch.
             training: Whether it is a step of training.
+            added: What `student.losses` was right after the forward pass: where
+                replicas wait for each other, the next one's take their place.
+                Defaults to `None`: what it is.
         """
-        if self.losses:
-            added = self._added.total(self.losses, x, training)
-            if added is None:
+        # In the order of the student: Keras has them in another one here.
+        added = self.student.losses if added is None else added
+        if added:
+            total = self._added.total(added, x, training)
+            if total is None:
                 # Without a loss of its own, Keras' sums up the others, scaled
                 # for the number of replicas.
-                added = super().compute_loss()
-            loss = loss + keras.ops.cast(added, loss.dtype)
+                total = super().compute_loss()
+            loss = loss + keras.ops.cast(total, loss.dtype)
         return loss
 
 
