@@ -33,8 +33,9 @@ def main(arguments=None):
     Each worker is given a `TF_CONFIG` with addresses on 127.0.0.1, and its
     lines are printed with its number before them. When one fails, or this
     process is told to end, all are told so at once, and those that still run
-    10 seconds later, or at a second signal, are killed. What a worker has started, and left running,
-    is not waited for. Workers read nothing from the terminal.
+    10 seconds later, or at a second signal, are killed. What a worker has
+    started, and left running, is not waited for. Workers read nothing from
+    the terminal.
 
     Args:
         arguments: Those of the command line. Defaults to `sys.argv[1:]`.
