@@ -171,24 +171,31 @@ class Lineage(collections.abc.Sequence):
         self._table = self._measure(self._generations, examples, title)
         return self._table
 
-    def measure(self, generation, examples):
+    def measure(self, generation, examples, watch=lambda: None):
         """Measures a generation that need not be part of the lineage.
 
         Args:
             generation: A `Generation` with a model.
             examples: The data, as `evaluate` takes it as `x`.
+            watch: Called before each batch; what it raises ends it. Defaults
+                to a function that does nothing.
 
         Returns:
             A dict of `accuracy`, `error`, `nll` and `ece`.
         """
-        row = self._measure([generation], given(examples), "")[0]
+        row = self._measure([generation], given(examples), "", watch)[0]
         return {k: row[k] for k in ("accuracy", "error", "nll", "ece")}
 
-    def _measure(self, generations, examples, title):
+    def _measure(self, generations, examples, title, watch=lambda: None):
+        def watched():
+            for batch in examples.labelled():
+                watch()
+                yield batch
+
         with evaluation.quiet_retracing():
             return evaluation.evaluate(
                 generations,
-                examples.labelled(),
+                watched(),
                 title,
                 self._predictor,
                 self._from_logits,

@@ -152,6 +152,7 @@ class Trainer:
             teacher and trained.teacher,
             folder=f"generation-{watch.number - 1}",
             cluster=self._cluster,
+            watch=run.stop_now_if_asked,
         )
         arguments = feed.generation(watch.number, watch.seed, epoch, views)
         if saved:

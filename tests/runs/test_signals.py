@@ -6,14 +6,20 @@ import signal
 import threading
 import time
 
+import keras
 import pytest
 from builders import Batches
+from lineages import FIT
+from lineages import VALIDATION
 from lineages import X
 from lineages import Y
 from lineages import model_fn
+from weights import same
 
 import keras_ban
+from keras_ban.reporting import evaluation
 from keras_ban.runs.signals import Signals
+from keras_ban.teaching.store import Store
 
 
 def forked(content):
@@ -114,6 +120,62 @@ def test_in_a_second_thread_signals_do_what_they_did(number):
         assert seen == [number]
     finally:
         signal.signal(number, before)
+
+
+STOPS = {
+    "cache": (Store, "write"),
+    "validation": (evaluation, "probabilities"),
+}
+
+
+@pytest.mark.parametrize("where", STOPS)
+def test_what_is_not_training_ends_at_once(where, tmp_path, monkeypatch):
+    """The first call is interrupted; what was trained before is kept."""
+
+    def fit(**born):
+        return keras_ban.BornAgain(model_fn, **born).fit(
+            X,
+            Y,
+            generations=1,
+            teacher_outputs="cached",
+            validation_data=VALIDATION,
+            **FIT,
+        )
+
+    calls, own = [], getattr(*STOPS[where])
+
+    def interrupted(*args):
+        calls.append(args)
+        signal.raise_signal(signal.SIGTERM)
+        return own(*args)
+
+    before = signal.signal(signal.SIGTERM, lambda *_: None)
+    try:
+        with monkeypatch.context() as patched:
+            patched.setattr(*STOPS[where], interrupted)
+            with pytest.raises(SystemExit) as ended:
+                fit(directory=tmp_path)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert ended.value.code == 128 + signal.SIGTERM
+    assert len(calls) == 1
+    steps = []
+    monkeypatch.setattr(
+        keras.Model, "train_step", counted(keras.Model.train_step, steps)
+    )
+    for one, other in zip(fit(directory=tmp_path), fit(), strict=True):
+        assert same(one.model, other.model)
+        assert one.metrics == other.metrics
+    # Generation 0 is trained for the second of them alone.
+    assert len(steps) == 2 * FIT["epochs"]
+
+
+def counted(function, calls):
+    def call(*args):
+        calls.append(args)
+        return function(*args)
+
+    return call
 
 
 def test_data_that_is_read_by_processes_leaves_none_behind(tmp_path):
