@@ -273,16 +273,18 @@ class BornAgain:
             run.remind([w.remembered for w in trainer.watches[: len(finished)]])
         for number in range(len(finished), count):
             generation = trainer.generation(number, self.lineage, run)
-            generation = self._measured(generation, trainer.feed.validation)
+            generation = self._measured(
+                generation, trainer.feed.validation, run.stop_now_if_asked
+            )
             self.lineage.append(generation)
             run.record(generation, trainer.watches[number].remembered)
             self.lineage.keep(set(filter(run.keeps, range(number + 1))))
             run.stop_if_asked()
         return len(finished) < count
 
-    def _measured(self, generation, validation):
+    def _measured(self, generation, validation, watch):
         """The generation with its metrics on the validation data, if any."""
         if validation is None:
             return generation
-        metrics = self.lineage.measure(generation, validation)
+        metrics = self.lineage.measure(generation, validation, watch=watch)
         return dataclasses.replace(generation, metrics=metrics)

@@ -296,6 +296,7 @@ class Distiller(StandIn):
         sample_weight=None,
         training=True,
         teacher_logits=None,
+        added=None,
     ):
         """The objective, plus the student's regularisers and added losses.
 
@@ -304,9 +305,11 @@ class Distiller(StandIn):
             y: Labels of the batch, or `None`.
             y_pred: Output of the student.
             sample_weight: Weights of the samples, or `None`.
-            training: Not used.
+            training: Whether it is a step of training. Defaults to `True`.
             teacher_logits: What `self.teacher(x)` gives. Defaults to `None`:
                 the teacher is run.
+            added: What `student.losses` was right after the forward pass.
+                Defaults to `None`: what it is.
 
         Returns:
             A scalar.
@@ -317,15 +320,7 @@ class Distiller(StandIn):
         loss = self.objective(
             y, *self._logits(y_pred, teacher_logits), sample_weight
         )
-        return self._with_added(loss)
-
-    def _with_added(self, loss):
-        """A loss with the student's regularisers and added losses."""
-        if self.losses:
-            # Without a loss of its own, Keras' sums up the others, scaled
-            # for the number of replicas.
-            loss = loss + ops.cast(super().compute_loss(), loss.dtype)
-        return loss
+        return self.with_added(loss, x, training, added)
 
     def train_step(self, data):
         """One step: teacher forward, student forward and back, update."""
@@ -338,13 +333,14 @@ class Distiller(StandIn):
         teacher_logits = self.teacher(x) if learns and kept is None else None
         with tf.GradientTape() as tape:
             y_pred = self.student(x, training=True)
+            added = self.student.losses
             if kept is not None:
                 teacher_logits = topk.decode(kept, y_pred.shape[-1])
             x, y, y_pred, sample_weight, teacher_logits = counted(
                 x, y, y_pred, sample_weight, teacher_logits
             )
             loss = self.compute_loss(
-                x, y, y_pred, sample_weight, True, teacher_logits
+                x, y, y_pred, sample_weight, True, teacher_logits, added
             )
             scaled = self.optimizer.scale_loss(loss)
         variables = self.student.trainable_weights
@@ -368,10 +364,12 @@ class Distiller(StandIn):
             return self.student.test_step(batch)
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(batch)
         y_pred = self.student(x, training=False)
+        added = self.student.losses
         x, y, y_pred, sample_weight = counted(x, y, y_pred, sample_weight)
         logits, _ = self._logits(y_pred)
         loss = self._labels(y, logits, sample_weight=sample_weight)
-        track(self._student_loss(), self._with_added(loss), x)
+        loss = self.with_added(loss, x, False, added)
+        track(self._student_loss(), loss, x)
         return self.student.compute_metrics(x, y, y_pred, sample_weight)
 
     @property

@@ -1,6 +1,7 @@
 """Files that are there whole or not at all, and a lock on a folder."""
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -14,6 +15,7 @@ except ImportError:  # Windows
     fcntl = None
 
 TEMPORARY = "tmp"
+_BLOCK = 4096
 
 
 def write(path, save):
@@ -89,6 +91,53 @@ def dumps(content, **kwargs):
 
 def _plain(value):
     return value.tolist() if hasattr(value, "tolist") else repr(value)
+
+
+def check_room(folder, size, kept, ways_out):
+    """Checks that a disk has room for new files.
+
+    Args:
+        folder: The `pathlib.Path` of their folder, which is there.
+        size: The bytes of all of them.
+        kept: The bytes of the files that they replace.
+        ways_out: What can be done, words for the error.
+
+    Raises:
+        OSError: If it has not.
+    """
+    free = shutil.disk_usage(folder).free + kept
+    # What says whose files they are needs some room too.
+    needed = size + 2 * _BLOCK
+    if needed > free:
+        raise OSError(
+            errno.ENOSPC,
+            f"{os.strerror(errno.ENOSPC)} for files in {folder}. Expected "
+            f"{needed} free bytes. Received: {free}. {ways_out}",
+        )
+
+
+def allocate(path, ways_out):
+    """Takes room on the disk for the whole of a file that has gaps.
+
+    Args:
+        path: The `pathlib.Path` of the file.
+        ways_out: What can be done, words for the error.
+
+    Raises:
+        OSError: If there is none, as on a full disk.
+    """
+    if not hasattr(os, "posix_fallocate"):  # macOS
+        return
+    size = path.stat().st_size
+    try:
+        with open(path, "r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, size)
+    except OSError as error:
+        raise OSError(
+            error.errno,
+            f"Cannot make room for {size} bytes in {path}: {error.strerror}. "
+            f"{ways_out}",
+        ) from error
 
 
 def make_folder(path):

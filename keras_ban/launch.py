@@ -12,8 +12,19 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 
+_TOLD_BY = [
+    getattr(signal, name)
+    for name in ("SIGINT", "SIGTERM", "SIGHUP")
+    if hasattr(signal, name)
+]
+_HAS_GROUPS = hasattr(os, "killpg")
+_UNREAD = getattr(signal, "SIGPIPE", signal.SIGTERM)
+# Seconds: until workers are killed, for their last lines, between two looks.
 _GRACE = 10
+_LAST_LINES = 1
+_PAUSE = 0.1
 
 
 def main(arguments=None):
@@ -21,14 +32,18 @@ def main(arguments=None):
 
     Each worker is given a `TF_CONFIG` with addresses on 127.0.0.1, and its
     lines are printed with its number before them. When one fails, or this
-    process is told to end, all end.
+    process is told to end, all are told so at once, and those that still run
+    10 seconds later, or at a second signal, are killed. What a worker has
+    started, and left running, is not waited for. Workers read nothing from
+    the terminal.
 
     Args:
         arguments: Those of the command line. Defaults to `sys.argv[1:]`.
 
     Returns:
         0, or the status of the first worker that failed: as in a shell, 128
-        and the number of the signal that ended it.
+        and the number of the signal that ended it; or so of the signal that
+        told this process to end.
     """
     parser = argparse.ArgumentParser(
         prog="python -m keras_ban.launch", description=__doc__.split("\n")[0]
@@ -73,81 +88,114 @@ class _Workers:
     """Processes that live and end together."""
 
     def __init__(self, command, count):
-        self._changed = threading.Condition()
-        self._status = {}
+        self._command = command
+        self._count = count
+        self._lock = threading.Lock()
         self._told = None
-        self._processes = [
-            subprocess.Popen(
-                command,
-                env=environment,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                errors="replace",
-            )
-            for environment in environments(count)
-        ]
-        self._threads = [
-            threading.Thread(target=self._forward, args=(k, process))
-            for k, process in enumerate(self._processes)
-        ]
+        self._is_urgent = False
+        self._is_over = False
+        self._processes = []
+        self._threads = []
 
     def __enter__(self):
         self._before = {
-            number: signal.signal(number, self._tell)
-            for number in (signal.SIGINT, signal.SIGTERM)
+            number: signal.signal(number, self._tell) for number in _TOLD_BY
         }
-        for thread in self._threads:
-            thread.start()
+        try:
+            for number, environment in enumerate(environments(self._count)):
+                self._start(number, environment)
+        except BaseException:
+            self.__exit__()
+            raise
         return self
+
+    def _start(self, number, environment):
+        process = subprocess.Popen(
+            self._command,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            # A terminal's Ctrl-C comes once, from here: a second one would
+            # end a worker before its state is saved.
+            process_group=0 if _HAS_GROUPS else None,
+        )
+        self._processes.append(process)
+        # What a worker started may hold its output open for ever.
+        thread = threading.Thread(
+            target=self._forward, args=(number, process.stdout), daemon=True
+        )
+        self._threads.append(thread)
+        thread.start()
 
     def __exit__(self, *error):
         self._end()
+        end = time.monotonic() + _LAST_LINES
         for thread in self._threads:
-            thread.join()
+            thread.join(max(0, end - time.monotonic()))
+        with self._lock:
+            self._is_over = True
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
     def wait(self):
         """Waits for all, or for the first that fails; returns the status."""
-        count = len(self._processes)
-        while len(self._status) < count and not any(self._status.values()):
-            if self._told:
-                return 128 + self._told
-            with self._changed:
-                # Signals are seen in between.
-                self._changed.wait(0.2)
-        for number, status in list(self._status.items()):
-            if status:
-                self._say(number, f"ended with status {status}")
-                return status
-        return 0
+        while not self._told:
+            found = [process.poll() for process in self._processes]
+            for number, status in enumerate(found):
+                if status:
+                    status = 128 - status if status < 0 else status
+                    self._threads[number].join(_LAST_LINES)
+                    self._say(number, f"ended with status {status}")
+                    return status
+            if None not in found:
+                return 0
+            time.sleep(_PAUSE)
+        return 128 + self._told
 
     def _tell(self, number, frame):
+        self._is_urgent = bool(self._told)
         self._told = number
 
-    def _forward(self, number, process):
-        with process.stdout as lines:
+    def _forward(self, number, output):
+        with output as lines:
             for line in lines:
                 self._say(number, line.rstrip("\n"))
-        status = process.wait()
-        with self._changed:
-            self._status[number] = 128 - status if status < 0 else status
-            self._changed.notify_all()
 
     def _say(self, number, line):
-        with self._changed:
-            print(f"[worker {number}] {line}", flush=True)
+        with self._lock:
+            if self._is_over:
+                return
+            try:
+                print(f"[worker {number}] {line}", flush=True)
+            except OSError:
+                # Nobody reads any more. A worker whose lines nobody takes
+                # would wait for ever.
+                self._told = self._told or _UNREAD
 
     def _end(self):
+        """Ends all at once, and kills together those that do not."""
+        told = self._told if self._told in _TOLD_BY else signal.SIGTERM
         for process in self._processes:
-            if process.poll() is None:
-                process.send_signal(self._told or signal.SIGTERM)
-        for process in self._processes:
-            try:
-                process.wait(_GRACE)
-            except subprocess.TimeoutExpired:
+            process.send_signal(told)
+        end = time.monotonic() + _GRACE
+        while self._alive() and time.monotonic() < end:
+            if self._is_urgent:
+                break
+            time.sleep(_PAUSE)
+        for process in self._alive():
+            if _HAS_GROUPS:
+                # With what it has started, which would outlive it.
+                os.killpg(process.pid, signal.SIGKILL)
+            else:
                 process.kill()
+        for process in self._processes:
+            process.wait()
+
+    def _alive(self):
+        return [p for p in self._processes if p.poll() is None]
 
 
 if __name__ == "__main__":

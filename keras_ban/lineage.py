@@ -178,6 +178,7 @@ class Lineage(collections.abc.Sequence):
         sample_weight=None,
         batch_size=None,
         steps=None,
+        watch=lambda: None,
     ):
         """Measures a generation that need not be part of the lineage.
 
@@ -188,20 +189,27 @@ class Lineage(collections.abc.Sequence):
             sample_weight: As `evaluate` takes it. Defaults to `None`.
             batch_size: As `evaluate` takes it. Defaults to `None`.
             steps: As `evaluate` takes it. Defaults to `None`.
+            watch: Called before each batch; what it raises ends it. Defaults
+                to a function that does nothing.
 
         Returns:
             A dict of `accuracy`, `error`, `nll` and `ece`.
         """
         how = Reading(batch_size=batch_size, steps=steps)
         examples = given(x, y, sample_weight, how, once=True)
-        row = self._measure([generation], examples, "")[0]
+        row = self._measure([generation], examples, "", watch)[0]
         return {k: row[k] for k in ("accuracy", "error", "nll", "ece")}
 
-    def _measure(self, generations, examples, title):
+    def _measure(self, generations, examples, title, watch=lambda: None):
+        def watched():
+            for batch in examples.labelled():
+                watch()
+                yield batch
+
         with evaluation.quiet_retracing():
             return evaluation.evaluate(
                 generations,
-                examples.labelled(),
+                watched(),
                 title,
                 self._predictor,
                 self._from_logits,

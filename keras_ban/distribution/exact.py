@@ -8,6 +8,7 @@ averaged over a batch is so over the global one.
 import keras
 import tensorflow as tf
 
+from keras_ban.distribution.added import AddedLosses
 from keras_ban.distribution.parts import Joined
 from keras_ban.distribution.parts import Part
 
@@ -15,9 +16,20 @@ from keras_ban.distribution.parts import Part
 class Distributed(keras.Model):
     """A model whose training on several replicas is that on one device.
 
-    A subclass has a `student`, and its steps are given `Part`s where there
-    are several replicas.
+    Its steps are given `Part`s where there are several replicas.
+
+    Args:
+        student: The `keras.Model` that is trained.
+        **kwargs: As in `keras.Model`.
+
+    Attributes:
+        student: As given.
     """
+
+    def __init__(self, student, **kwargs):
+        super().__init__(**kwargs)
+        self.student = student
+        self._added = AddedLosses(student)
 
     @property
     def distribute_strategy(self):
@@ -40,7 +52,32 @@ class Distributed(keras.Model):
                 next(batches).batch,
             )
         x, y, _ = keras.utils.unpack_x_y_sample_weight(data_batch)
-        build(self.student, x.inputs if isinstance(x, Joined) else x, y)
+        x = x.inputs if isinstance(x, Joined) else x
+        build(self.student, x, y)
+        with strategy.scope():
+            self._added.learn(x)
+
+    def with_added(self, loss, x, training, added=None):
+        """A loss with the student's regularisers and added losses.
+
+        Args:
+            loss: A scalar.
+            x: Inputs of the batch.
+            training: Whether it is a step of training.
+            added: What `student.losses` was right after the forward pass: where
+                replicas wait for each other, the next one's take their place.
+                Defaults to `None`: what it is.
+        """
+        # In the order of the student: Keras has them in another one here.
+        added = self.student.losses if added is None else added
+        if added:
+            total = self._added.total(added, x, training)
+            if total is None:
+                # Without a loss of its own, Keras' sums up the others, scaled
+                # for the number of replicas.
+                total = super().compute_loss()
+            loss = loss + keras.ops.cast(total, loss.dtype)
+        return loss
 
 
 def build(model, x, y):

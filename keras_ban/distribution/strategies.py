@@ -8,6 +8,7 @@ import shutil
 import tensorflow as tf
 
 from keras_ban.distribution import cluster
+from keras_ban.distribution import environment
 from keras_ban.distribution import rendezvous
 
 
@@ -18,7 +19,8 @@ def get(identifier):
         identifier: "auto", a `tf.distribute.Strategy`, or `None`.
 
     Raises:
-        ValueError: If it is none of these.
+        ValueError: If it is none of these, or if the environment tells of a
+            cluster in a way that is malformed.
     """
     if isinstance(identifier, tf.distribute.Strategy) or identifier is None:
         return identifier
@@ -30,6 +32,7 @@ def get(identifier):
         )
     if tf.distribute.has_strategy():
         return tf.distribute.get_strategy()
+    environment.check()
     resolver = _cluster()
     if resolver is not None:
         return _workers(resolver)
@@ -58,6 +61,25 @@ def _cluster():
 
 
 def _slurm():
+    try:
+        return _slurm_resolver()
+    except Exception as error:
+        # TensorFlow finds by one error or another that they do not fit.
+        names = ("PROCID", "NODELIST", "NUM_TASKS", "TASKS_PER_NODE")
+        known = {
+            name: value
+            for name, value in sorted(os.environ.items())
+            if name.startswith("SLURM_") and name.endswith(names)
+        }
+        raise ValueError(
+            "The environment variables of Slurm tell of no cluster: "
+            f"{error!r}. Expected those that `srun` sets. Received: {known}. "
+            "Start the script by `srun`, or take SLURM_STEP_NUM_TASKS out of "
+            "the environment to train in this process alone."
+        ) from error
+
+
+def _slurm_resolver():
     resolvers = tf.distribute.cluster_resolver
     if shutil.which("nvidia-smi"):
         return resolvers.SlurmClusterResolver()

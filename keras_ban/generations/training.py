@@ -161,6 +161,7 @@ class Trainer:
             teacher and trained.teacher,
             folder=f"generation-{watch.number - 1}",
             cluster=self._cluster,
+            watch=run.stop_now_if_asked,
         )
         size = trained.steps_per_execution
         if saved:

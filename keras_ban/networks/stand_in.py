@@ -30,14 +30,13 @@ class StandIn(exact.Distributed):
         return super().__new__(cls, *args, **kwargs)
 
     def __init__(self, student, name):
-        super().__init__(name=name)
         if not isinstance(student, keras.Model):
             raise ValueError(
                 "Invalid value for argument `student`. Expected a "
                 f"`keras.Model`. Received: {student!r}"
             )
         check_own_methods(student)
-        self.student = student
+        super().__init__(student, name=name)
 
     def call(self, inputs, training=None):
         """The student's output."""

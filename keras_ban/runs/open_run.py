@@ -207,6 +207,18 @@ class OpenRun:
             self._cluster.leave()
             self._signals.stop(asked)
 
+    def stop_now_if_asked(self):
+        """Ends the run in the midst of something that is not training.
+
+        Where it is not known whether the other workers are asked too, it goes
+        on to where all can agree.
+
+        Raises:
+            Stopped: If a signal came.
+        """
+        if self.stops_now:
+            self.stop_if_asked()
+
     def record(self, generation, states):
         """Writes down a finished generation; from then on it is finished.
 

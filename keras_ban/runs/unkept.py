@@ -44,5 +44,8 @@ class Unkept:
         """All models stay."""
         return True
 
+    def stop_now_if_asked(self):
+        """Signals end the process as ever."""
+
     def stop_if_asked(self):
         """Signals end the process as ever."""

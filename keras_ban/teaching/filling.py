@@ -15,7 +15,7 @@ from keras_ban.teaching.outputs import Outputs
 from keras_ban.teaching.store import Store
 
 
-def fill(cache, teacher, examples, views, folder, cluster):
+def fill(cache, teacher, examples, views, folder, cluster, watch):
     """The outputs of a teacher for all examples, and all their views.
 
     Several workers compute their shares side by side. The chief has them in
@@ -28,6 +28,7 @@ def fill(cache, teacher, examples, views, folder, cluster):
         views: The `Views` that the teacher is shown.
         folder: Where in the cache's directory they are kept.
         cluster: The `Cluster` of workers.
+        watch: Called after each batch; what it raises ends it.
 
     Returns:
         `Outputs`.
@@ -67,6 +68,7 @@ def fill(cache, teacher, examples, views, folder, cluster):
             store.create(first[2], len(rows), views.count)
             for view, numbers, encoded in itertools.chain([first], computed):
                 store.write(view, numbers, encoded)
+                watch()
             store.close()
     return outputs
 

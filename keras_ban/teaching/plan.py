@@ -92,7 +92,15 @@ class Plan:
             _, *rows = next(examples.numbered())
             check_augment(self._augment, *first_rows(rows))
 
-    def views(self, examples, seed=0, teacher=None, folder=".", cluster=None):
+    def views(
+        self,
+        examples,
+        seed=0,
+        teacher=None,
+        folder=".",
+        cluster=None,
+        watch=lambda: None,
+    ):
         """What each batch of a training passes through.
 
         Args:
@@ -103,6 +111,8 @@ class Plan:
                 to `"."`.
             cluster: The `Cluster` of workers. Defaults to `None`: there is
                 one.
+            watch: Called between the batches that the teacher is shown, what
+                it raises ends it. Defaults to a function that does nothing.
 
         Returns:
             A function of inputs, labels, numbers of the examples and epoch,
@@ -111,9 +121,10 @@ class Plan:
         views = Views(self._augment, self._count, seed)
         if self._cache and teacher:
             cluster = cluster or Cluster()
+            cache = self._cache
             return Joining(
                 views,
-                fill(self._cache, teacher, examples, views, folder, cluster),
+                fill(cache, teacher, examples, views, folder, cluster, watch),
             )
         return views if self._augment else None
 

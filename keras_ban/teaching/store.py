@@ -9,6 +9,12 @@ import numpy as np
 from keras_ban import files
 
 SHARD_BYTES = 2**28
+_BLOCK = 512
+_WAYS_OUT = (
+    "Free space, choose another folder, keep less by "
+    "`keras_ban.TeacherCache(folder, dtype='float16')` or its `top_k`, or pass "
+    "`teacher_outputs='online'`."
+)
 
 
 class Store:
@@ -78,7 +84,18 @@ class Store:
         ]
 
     def create(self, encoded, rows, views):
-        """Makes room for `rows` like those of `encoded`, in each view."""
+        """Makes room for `rows` like those of `encoded`, in each view.
+
+        Raises:
+            OSError: If the disk has not enough.
+        """
+        if self._directory:
+            size = sum(rows * views * part[0].nbytes for part in encoded)
+            kept = sum(
+                path.lstat().st_blocks * _BLOCK
+                for path in self._directory.glob("*-*.npy")
+            )
+            files.check_room(self._directory, size, kept, _WAYS_OUT)
         self._arrays = []
         for number, part in enumerate(encoded):
             row = part[0].nbytes * views
@@ -98,7 +115,11 @@ class Store:
         if self._directory is None:
             return np.empty(shape, dtype)
         path = self._directory / name
-        return np.lib.format.open_memmap(path, "w+", dtype, shape)
+        array = np.lib.format.open_memmap(path, "w+", dtype, shape)
+        # A mapped file without it would end the process, where the disk turns
+        # out to be full.
+        files.allocate(path, _WAYS_OUT)
+        return array
 
     def write(self, view, numbers, encoded):
         """Writes the rows of all arrays that have these numbers."""

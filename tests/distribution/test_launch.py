@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -96,6 +97,90 @@ time.sleep(100)
     assert process.returncode == 128 + number
     for worker in (0, 1):
         assert f"[worker {worker}] got {int(number)}" in out
+
+
+STUBBORN = """
+import signal, time
+for number in (signal.SIGINT, signal.SIGTERM):
+    signal.signal(number, signal.SIG_IGN)
+print("ready", flush=True)
+time.sleep(100)
+"""
+
+
+def test_workers_that_ignore_signals_are_killed_together(
+    tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setattr(launch, "_GRACE", 2)
+    content = f"""
+import json, os, sys, time
+if json.loads(os.environ["TF_CONFIG"])["task"]["index"] == 3:
+    time.sleep(2)
+    sys.exit(5)
+{STUBBORN}"""
+    begin = time.monotonic()
+    status, _ = run(tmp_path, capsys, content, workers=4)
+    assert status == 5
+    assert time.monotonic() - begin < 8
+
+
+def test_a_second_signal_kills(tmp_path, capsys):
+    timers = [
+        threading.Timer(s, os.kill, (os.getpid(), signal.SIGTERM))
+        for s in (1.5, 2)
+    ]
+    for timer in timers:
+        timer.start()
+    begin = time.monotonic()
+    status, _ = run(tmp_path, capsys, STUBBORN)
+    for timer in timers:
+        timer.join()
+    assert status == 128 + signal.SIGTERM
+    assert time.monotonic() - begin < launch._GRACE / 2
+
+
+@pytest.mark.parametrize("status", [0, 3])
+def test_what_a_worker_leaves_behind_is_not_waited_for(
+    status, tmp_path, capsys
+):
+    # It holds the worker's output open. The other worker lives on, if it may.
+    content = f"""
+import json, os, subprocess, sys, time
+if json.loads(os.environ["TF_CONFIG"])["task"]["index"] == 0:
+    left = subprocess.Popen(["sleep", "100"])
+    print(left.pid, flush=True)
+    sys.exit({status})
+time.sleep(1 if {status} == 0 else 100)
+print("done", flush=True)
+"""
+    begin = time.monotonic()
+    found, out = run(tmp_path, capsys, content)
+    seconds = time.monotonic() - begin
+    os.kill(int(out.split("[worker 0] ")[1].split()[0]), signal.SIGKILL)
+    assert found == status
+    assert ("[worker 1] done" in out) == (status == 0)
+    assert seconds < 10
+
+
+def test_workers_end_when_nobody_reads_what_they_say(
+    tmp_path, capsys, monkeypatch
+):
+    def broken(*args, **kwargs):
+        raise BrokenPipeError
+
+    monkeypatch.setattr(launch, "print", broken, raising=False)
+    content = "import time; print(1, flush=True); time.sleep(100)"
+    begin = time.monotonic()
+    assert run(tmp_path, capsys, content)[0] == 128 + signal.SIGPIPE
+    assert time.monotonic() - begin < 10
+
+
+def test_a_signal_of_the_terminal_reaches_workers_once(tmp_path, capsys):
+    # It goes to all of a group: not to the workers, to which it is sent on.
+    content = "import os; print('group', os.getpgrp())"
+    _, out = run(tmp_path, capsys, content)
+    assert out.count("group") == 2
+    assert f"group {os.getpgrp()}\n" not in out
 
 
 @pytest.mark.parametrize("workers", ["0", "-1", "two"])
