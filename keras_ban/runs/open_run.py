@@ -11,8 +11,9 @@ from keras_ban import files
 from keras_ban.lineage import Generation
 from keras_ban.lineage import Lineage
 from keras_ban.runs import saving
+from keras_ban.runs import schema
 from keras_ban.runs.backup import Backup
-from keras_ban.runs.records import WAYS_OUT
+from keras_ban.runs.folders import WAYS_OUT
 from keras_ban.state import file
 from keras_ban.version import __version__
 
@@ -59,6 +60,7 @@ class OpenRun:
         self._writer = writer
         self._writing = None
         self._from_logits = fingerprint["run"]["from_logits"]
+        self._epochs = fingerprint["run"]["schedule"]["epochs"] or 1
         self._fingerprints = records.compare(fingerprint)
         self._is_announced = records.is_new
         records.prune()
@@ -105,11 +107,14 @@ class OpenRun:
         A state that is damaged, or not of this generation, is left aside with
         a warning.
         """
-        path = self._records.folder(number) / "backup.h5"
+        path = self._state_path(number)
         if not path.exists():
             return None
         try:
-            found = Saved(*file.unpack(path.read_bytes()))
+            found = Saved(*file.unpack(files.read(path)))
+            schema.state(*found)
+            if found.meta["epoch"] > self._epochs:
+                raise ValueError(f"it is of epoch {found.meta['epoch'] + 1}")
             if found.meta["number"] != number:
                 raise ValueError(f"it is of generation {found.meta['number']}")
             if found.meta["fingerprint"] != self._fingerprints[number]:
@@ -121,8 +126,25 @@ class OpenRun:
             return None
         return found
 
+    def _state_path(self, number):
+        return self._records.folder(number) / "backup.h5"
+
     def callbacks(self, given, trained, states, number, saved, **params):
-        """The callbacks of a training, that also save its state."""
+        """The callbacks of a training, that also save its state.
+
+        Raises:
+            ValueError: If the saved step is none of an epoch.
+        """
+        steps = params.get("steps")
+        if saved and steps:
+            size = trained.steps_per_execution
+            last = -(-steps // size) * size
+            if saved.meta["step"] > last:
+                raise ValueError(
+                    f"{self._state_path(number)} is damaged: `step` is "
+                    f"{saved.meta['step']}. Expected at most {last}. "
+                    f"{WAYS_OUT}"
+                )
         return Backup(given, trained, states, number, self, saved, **params)
 
     def save(self, number, meta, arrays):
@@ -145,7 +167,8 @@ class OpenRun:
             if not folder.is_dir():
                 files.make_folder(folder)
             content = file.pack({**meta, **known}, arrays)
-            files.write(folder / "backup.h5", lambda p: p.write_bytes(content))
+            path = self._state_path(number)
+            files.write(path, lambda p: p.write_bytes(content))
 
         self._writing = self._writer.submit(write)
 

@@ -16,14 +16,12 @@ import contextlib
 from keras_ban import checks
 from keras_ban import files
 from keras_ban.runs import fingerprint
+from keras_ban.runs import schema
+from keras_ban.runs.folders import RUN_JSON
+from keras_ban.runs.folders import WAYS_OUT
+from keras_ban.runs.folders import generation_folders
+from keras_ban.runs.schema import SCHEMA
 from keras_ban.version import __version__
-
-SCHEMA = 1
-RUN_JSON = "run.json"
-WAYS_OUT = (
-    "Restore the file from a copy, train anew with `overwrite=True`, or choose "
-    "another directory."
-)
 
 
 class Records:
@@ -131,7 +129,7 @@ class Records:
     def _read(self):
         held = self._histories()
         try:
-            self._content = files.read_json(self.run_json)
+            self._content = files.read_json(self.run_json, schema.run)
         except (FileNotFoundError, ValueError) as error:
             if not generation_folders(self.path):
                 if isinstance(error, ValueError):
@@ -158,7 +156,8 @@ class Records:
         found = {}
         for folder in generation_folders(self.path):
             with contextlib.suppress(FileNotFoundError, ValueError):
-                record = files.read_json(folder / "history.json")
+                path = folder / "history.json"
+                record = files.read_json(path, schema.generation)
                 if folder == self.folder(record["number"]):
                     found[record["number"]] = record
         return found
@@ -222,15 +221,6 @@ class Records:
 
     def _history(self, number):
         return self.folder(number) / "history.json"
-
-
-def generation_folders(path):
-    """The folders of all generations of a run, finished or not."""
-    return [
-        f
-        for f in sorted(path.glob("generation-*"))
-        if f.name.removeprefix("generation-").isdigit()
-    ]
 
 
 def _without_kept(record):

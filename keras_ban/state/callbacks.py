@@ -6,6 +6,8 @@ import json
 import numpy as np
 import tensorflow as tf
 
+from keras_ban.state import remembered
+
 
 class CallbackStates:
     """What the callbacks of a training remember.
@@ -47,16 +49,18 @@ class CallbackStates:
             states: The list of dicts.
             arrays: The list of arrays. Defaults to `None`: what holds arrays
                 is left as it is.
+
+        What `get` would not have returned is left aside with a warning.
         """
         pairs = zip(self._callbacks, states, strict=False)
-        for (callback, _), held in pairs:
+        for (callback, left_out), held in pairs:
             if held["class"] != type(callback).__name__:
                 continue
             for name, (value, start) in held["state"].items():
-                if arrays is not None:
-                    setattr(callback, name, _decode(value, arrays[start:]))
-                elif not _holds_array(value):
-                    setattr(callback, name, _decode(value, []))
+                if arrays is None and _holds_array(value):
+                    continue
+                found = _decode(value, arrays and arrays[start:])
+                remembered.restore(callback, name, found, left_out)
 
 
 def keras_arguments(callback):
@@ -72,7 +76,7 @@ def _attributes(callback, left_out):
     """Yields name, content for JSON and arrays of what is plain data."""
     for name, value in list(vars(callback).items()):
         arrays = []
-        if name not in left_out:
+        if remembered.is_own(callback, name, value, left_out):
             try:
                 yield name, _encode(value, arrays), arrays
             except TypeError:

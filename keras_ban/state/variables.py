@@ -148,8 +148,8 @@ class Variables:
             for held, shape in zip(values, shapes, strict=False)
         ]:
             raise ValueError(
-                f"The saved state has {len(values)} variables, the training "
-                f"{len(found)}, or they have other shapes. Expected the same "
+                f"The state in backup.h5 has {len(values)} variables, the "
+                f"training {len(found)}, or they have other shapes. Expected the same "
                 "network, optimizer and metrics. Pass `overwrite=True`, or "
                 "choose another directory."
             )
