@@ -160,7 +160,7 @@ def _check_own(own, name):
     bases = {base.__name__ for base in getattr(own, "__mro__", ())}
     for base in bases & _RUNNING:
         raise ValueError(
-            f"its {ascii(name)}, a {base}, runs code that comes with a file."
+            f"its {name!a}, a {base}, runs code that comes with a file."
         )
 
 
@@ -197,8 +197,16 @@ def _check_weights(content, size):
                     raise ValueError(f"its weights {path} are no numbers.")
                 left -= (item.size or 0) * item.dtype.itemsize
                 if left < 0:
-                    raise ValueError("its weights would fill more than a model.")
-    except (AttributeError, KeyError, OSError, RuntimeError, TypeError) as error:
+                    raise ValueError(
+                        "its weights would fill more than a model."
+                    )
+    except (
+        AttributeError,
+        KeyError,
+        OSError,
+        RuntimeError,
+        TypeError,
+    ) as error:
         raise ValueError(f"its weights are damaged: {error}.") from error
 
 
