@@ -124,9 +124,9 @@ def _fits(now, value):
 
 
 def _is_of_class(cls, name):
-    """Whether it is a method or a property, which are the class' own."""
+    """Whether it is a method, say, or a property, which are the class' own."""
     held = getattr(cls, name, None)
-    return callable(held) or hasattr(held, "__get__")
+    return not isinstance(held, (type(None), str, *_NUMBERS, *_GROUPS))
 
 
 def _is_place(text, left_out):

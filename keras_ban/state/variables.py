@@ -150,8 +150,8 @@ class Variables:
             raise ValueError(
                 f"The state in backup.h5 has {len(values)} variables, the "
                 f"training {len(found)}, or they have other shapes. Expected "
-                "the same network, optimizer and metrics. Pass `overwrite=True`, or "
-                "choose another directory."
+                "the same network, optimizer and metrics. Pass "
+                "`overwrite=True`, or choose another directory."
             )
         for variable, value in zip(found, values, strict=True):
             self._assign(variable, value)
