@@ -134,11 +134,14 @@ def read(path, limit=math.inf):
         ValueError: If it has more bytes.
     """
     with open_file(path) as file:
-        limit = min(limit, _memory())
-        size = os.fstat(file.fileno()).st_size
-        if size > limit:
-            raise ValueError(f"it has {size} bytes, of {limit} at most")
+        _check_size(file, min(limit, memory()))
         return file.read()
+
+
+def _check_size(file, limit):
+    size = os.fstat(file.fileno()).st_size
+    if size > limit:
+        raise ValueError(f"it has {size} bytes, of {limit} at most")
 
 
 def open_file(path):
@@ -204,7 +207,7 @@ def _in_the_way(path, expected, found):
     )
 
 
-def _memory():
+def memory():
     """The bytes of memory of this machine."""
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
@@ -218,9 +221,18 @@ def checksum(content):
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def digest(path):
-    """SHA-256 of a file, as 64 hexadecimal digits."""
+def digest(path, limit=math.inf):
+    """SHA-256 of a file, as 64 hexadecimal digits.
+
+    Args:
+        path: The `pathlib.Path`.
+        limit: How many bytes there may be. Defaults to any number.
+
+    Raises:
+        As `read`.
+    """
     with open_file(path) as file:
+        _check_size(file, limit)
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

@@ -206,7 +206,10 @@ class RunDirectory:
             # A second `fit` is to extend what the first one trains.
             self._overwrite = False
         folders.sweep(self._path)
-        return [str(p.relative_to(self._path)) for p in folders.own(self._path)]
+        found = folders.generation_files(self._path)
+        if (self._path / folders.RUN_JSON).is_file():
+            found.append(self._path / folders.RUN_JSON)
+        return [str(p.relative_to(self._path)) for p in found]
 
 
 def _check_keep(keep):

@@ -29,11 +29,9 @@ def generation_folders(path):
     return [entry for entry in _named(path) if entry.is_dir()]
 
 
-def own(path):
-    """The files of a run that are there."""
-    found = [path / RUN_JSON]
-    for folder in generation_folders(path):
-        found += [folder / name for name in _OWN]
+def generation_files(path):
+    """The files of all generations of a run that are there."""
+    found = [f / name for f in generation_folders(path) for name in _OWN]
     return [one for one in found if one.is_file()]
 
 

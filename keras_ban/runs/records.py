@@ -19,6 +19,7 @@ from keras_ban.runs import fingerprint
 from keras_ban.runs import schema
 from keras_ban.runs.folders import RUN_JSON
 from keras_ban.runs.folders import WAYS_OUT
+from keras_ban.runs.folders import generation_files
 from keras_ban.runs.folders import generation_folders
 from keras_ban.runs.schema import SCHEMA
 from keras_ban.version import __version__
@@ -131,7 +132,7 @@ class Records:
         try:
             self._content = files.read_json(self.run_json, schema.run)
         except (FileNotFoundError, ValueError) as error:
-            if not generation_folders(self.path):
+            if not generation_files(self.path):
                 if isinstance(error, ValueError):
                     self.repair(f"{error} No generation was saved yet.")
                 return

@@ -35,12 +35,25 @@ def pack(meta, arrays):
     index = [[a.dtype.name, list(a.shape)] for a in arrays]
     text = files.dumps({"meta": meta, "arrays": index}).encode()
     content = b"".join([text, *(a.tobytes() for a in arrays)])
+    return packed(content, len(text))
+
+
+def packed(content, length):
+    """The content of a state file.
+
+    Args:
+        content: A JSON text, and the bytes of all arrays.
+        length: The length of the text.
+
+    Returns:
+        Bytes.
+    """
     # A memory image: one writing to the disk, of a file that is complete.
     with h5py.File("memory", "w", driver="core", backing_store=False) as file:
         file["state"] = np.frombuffer(content, "uint8")
         file.flush()
         image = file.id.get_file_image()
-    known = {"json": len(text), "sha256": hashlib.sha256(image).hexdigest()}
+    known = {"json": length, "sha256": hashlib.sha256(image).hexdigest()}
     return json.dumps(known).encode().ljust(HEADER) + image
 
 
@@ -116,7 +129,10 @@ def _arrays(index, held, start):
         if count * dtype.itemsize > len(held) - start:
             raise ValueError(f"it has no array of shape {shape}")
         array = np.frombuffer(held, dtype, count, start)
-        arrays.append(array.reshape(shape))
+        try:
+            arrays.append(array.reshape(shape))
+        except ValueError as error:
+            raise ValueError(f"it has no array of shape {shape}") from error
         start += array.nbytes
     if start != len(held):
         raise ValueError("it holds more than its arrays")

@@ -170,9 +170,12 @@ class Store:
     def _mapped(self, name, digest):
         path = self._directory / name
         try:
-            if files.digest(path) == digest:
-                found = np.lib.format.open_memmap(path, mode="r")
-                if found.ndim > 2:
+            files.check_file(path)
+            found = np.lib.format.open_memmap(path, mode="r")
+            size = found.offset + found.nbytes
+            # A file that is longer is not read to its end.
+            if found.ndim > 2 and path.stat().st_size == size:
+                if files.digest(path) == digest:
                     return found
         except (FileNotFoundError, ValueError) as error:
             raise self._damaged(path) from error
