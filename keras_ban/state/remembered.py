@@ -58,6 +58,8 @@ def _check_value(held, arrays, is_key=False):
     if held is None or type(held) in (bool, int, float, str):
         return
     ((kind, content),) = held.items()
+    if kind != "array" and not isinstance(content, list):
+        raise TypeError
     if kind == "array" and not is_key:
         last = float("inf") if arrays is None else arrays - 1
         if type(content) is not int or not 0 <= content <= last:
