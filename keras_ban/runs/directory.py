@@ -40,7 +40,9 @@ def load(directory, custom_objects=None):
 
     Raises:
         ValueError: If there is no finished generation, or if a file is
-            damaged or cannot be loaded in Keras' safe mode.
+            damaged, or a model cannot be loaded in Keras' safe mode, or
+            would read another file.
+        OSError: If what has the name of a file is none, or cannot be read.
 
     Example:
     >>> lineage = keras_ban.load("runs/digits")
@@ -171,7 +173,9 @@ class RunDirectory:
             An `OpenRun`.
 
         Raises:
-            ValueError: If it holds another run, or a damaged file.
+            ValueError: If it holds another run, a damaged file, or a
+                generation's folder that is not the run's.
+            OSError: If something else has the name of one of its files.
             BlockingIOError: If another process has locked it.
         """
         with contextlib.ExitStack() as stack:

@@ -89,6 +89,8 @@ def copy(kept, tmp_path):
 def unbuilt(monkeypatch):
     """Keras builds nothing: what is refused is refused before."""
     monkeypatch.setattr(saving, "load_model", lambda path: path)
+    # To wait for the disk would take most of the time.
+    monkeypatch.setattr(files, "_flush", lambda path: None)
 
 
 @pytest.fixture(scope="module")
