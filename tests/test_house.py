@@ -54,8 +54,10 @@ OTHERS = {
     "generations/training.py/given_callbacks": "`callbacks`",
     "networks/likeness.py/_of_keras": "a configuration",
     "objectives/names.py/get": "`objective`",
+    "runs/archive.py/_check_weights": "what an HDF5 file holds",
     "runs/fingerprint.py/_named": "a configuration",
     "state/callbacks.py/_encode": "what a callback remembers",
+    "state/file.py/_held": "what an HDF5 file holds",
     "tasks/checks.py/prediction": "the output of a model",
     "trees/": "rows of scikit-learn, for which it has its own door",
 }

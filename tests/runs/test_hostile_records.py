@@ -37,7 +37,6 @@ from keras_ban.state import file as state_file
 HISTORY = "generation-1/history.json"
 STATE = "generation-2/backup.h5"
 MODEL = "generation-1/model.keras"
-ANOTHER = "holds another run"
 NAMES = {"run.json", "lock", *(f"generation-{k}" for k in range(3))}
 
 
@@ -124,33 +123,23 @@ def cases(content, count):
 
 
 def check_records(works, copy, name, count):
+    """Tries the cases; each work has its turn, or all where all are tried."""
     content = files.read_json(copy / name)
     outside = snapshot(copy.parent / "victim")
-    seen = set()
-    for path, value in cases(content, count):
-        files.write_json(copy / name, changed(content, path, VALUES[value]))
+    seen, named = set(), (name, "run.json", STATE, "holds another run")
+    for index, (path, value) in enumerate(cases(content, count)):
         shown = path, value
-        for work in works:
-            how, found = outcome(
-                lambda w=work: w(copy),
-                name,
-                "run.json",
-                STATE,
-                ANOTHER,
-                "holds another run",
-            )
+        turn = works[index % 2 :][:1] if count < 1000 else works
+        for work in turn:
+            files.write_json(copy / name, changed(content, path, VALUES[value]))
+            how, found = outcome(functools.partial(work, copy), *named)
             seen.add(how)
             if how != "refused" and work is keras_ban.load:
                 names = [generation.name for generation in found]
                 assert names == ["Teacher", "BAN-1"][: len(names)], shown
                 assert len(names) == 2 or value == "list", shown
         assert snapshot(copy.parent / "victim") == outside, shown
-        kinds = {p.name for p in copy.iterdir()}
-        assert kinds <= {
-            "run.json",
-            "lock",
-            *(f"generation-{k}" for k in range(3)),
-        }
+        assert {p.name for p in copy.iterdir()} <= NAMES, shown
     return seen
 
 
