@@ -4,6 +4,7 @@ The checksums are made right again, as somebody would who means harm.
 """
 
 import contextlib
+import functools
 import json
 import random
 import shutil
