@@ -183,8 +183,9 @@ class BornAgain:
                 or the teacher do not fit each other, or if the directory
                 holds another run or a damaged file.
             BlockingIOError: If another process trains in the directory.
-            OSError: If the directory cannot be written, as on a full disk.
-                What was saved before is intact.
+            OSError: If the directory cannot be written, as on a full disk:
+                what was saved before is intact. Or if something else has the
+                name of one of its files or folders: a link, say, or a pipe.
             RuntimeError: If there are several workers, and another one is
                 gone or fails at the directory.
             FloatingPointError: If a loss turns NaN or infinite. The

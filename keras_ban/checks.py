@@ -64,6 +64,11 @@ def folder(name, path):
             f"Invalid value for argument `{name}`. Expected the path of a "
             f"folder. Received: {path!r}"
         )
+    if "\0" in str(path):
+        raise ValueError(
+            f"Invalid value for argument `{name}`. Expected the path of a "
+            f"folder, without the character NUL. Received: {path!r}"
+        )
     if os.path.exists(path) and not os.path.isdir(path):
         raise ValueError(
             f"`{name}` is a file: {path}. Expected a folder, or the path of "

@@ -4,9 +4,11 @@ import contextlib
 import errno
 import hashlib
 import json
+import math
 import os
 import pathlib
 import shutil
+import stat
 import tempfile
 
 try:
@@ -16,6 +18,17 @@ except ImportError:  # Windows
 
 TEMPORARY = "tmp"
 _BLOCK = 4096
+# Waits for nobody at a pipe, and makes no file where a link leads.
+_LOCK = (
+    os.O_RDWR
+    | os.O_CREAT
+    | getattr(os, "O_NONBLOCK", 0)
+    | getattr(os, "O_NOFOLLOW", 0)
+)
+# More than any run says of itself, and read in seconds.
+_JSON_BYTES = 2**28
+# Models in models in models have some thirty.
+_LEVELS = 200
 
 
 def write(path, save):
@@ -34,6 +47,9 @@ def write(path, save):
     """
     temporary = path.with_name(f"{TEMPORARY}-{path.name}")
     try:
+        if os.path.lexists(temporary):
+            # A link there would have something else written to.
+            temporary.unlink()
         save(temporary)
         _flush(temporary)
         os.replace(temporary, path)
@@ -55,21 +71,149 @@ def write_json(path, content):
     write(path, lambda p: p.write_text(text + "\n", encoding="utf-8"))
 
 
-def read_json(path):
+def read_json(path, check=lambda content: None):
     """Reads what `write_json` wrote.
+
+    Args:
+        path: The `pathlib.Path` to read.
+        check: Function of the dict that raises a `ValueError` if it is not
+            what it should be. Defaults to one that does nothing.
 
     Raises:
         FileNotFoundError: If there is no such file.
+        OSError: If it is no file, or cannot be read.
         ValueError: If it is damaged.
     """
     try:
-        content = json.loads(path.read_bytes())
-        found = content.pop("sha256")
-    except (ValueError, KeyError, AttributeError, TypeError) as error:
-        raise ValueError(f"{path} is damaged: {error!r}.") from error
-    if found != checksum(content):
-        raise ValueError(f"{path} is damaged: its checksum differs.")
+        content = parsed(read(path, _JSON_BYTES))
+        if not isinstance(content, dict) or "sha256" not in content:
+            raise ValueError("it has no checksum")
+        if content.pop("sha256") != checksum(content):
+            raise ValueError("its checksum differs")
+        check(content)
+    except ValueError as error:
+        raise ValueError(f"{path} is damaged: {error}.") from error
     return content
+
+
+def parsed(text):
+    """What a JSON text says that somebody else may have written.
+
+    Raises:
+        ValueError: If it is none, or is nested more than 200 levels deep.
+    """
+    try:
+        content = json.loads(text)
+    except RecursionError as error:
+        raise ValueError("it is nested too deep") from error
+    level = [content]
+    for _ in range(_LEVELS):
+        level = [inner for outer in level for inner in _held(outer)]
+        if not level:
+            return content
+    raise ValueError(f"it is nested more than {_LEVELS} levels deep")
+
+
+def _held(node):
+    """What a node of a JSON tree holds."""
+    if isinstance(node, dict):
+        return list(node.values())
+    return node if isinstance(node, list) else []
+
+
+def read(path, limit=math.inf):
+    """The bytes of a file.
+
+    Args:
+        path: The `pathlib.Path`.
+        limit: How many there may be. Defaults to any number that this
+            machine's memory holds.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        OSError: If it is no file, or cannot be read.
+        ValueError: If it has more bytes.
+    """
+    with open_file(path) as file:
+        _check_size(file, min(limit, memory()))
+        return file.read()
+
+
+def _check_size(file, limit):
+    size = os.fstat(file.fileno()).st_size
+    if size > limit:
+        raise ValueError(f"it has {size} bytes, of {limit} at most")
+
+
+def open_file(path):
+    """Opens a file to read its bytes; what is no file is never waited for.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        OSError: If it is no file, or cannot be read.
+    """
+    try:
+        check_file(path)
+        return open(path, "rb")
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        if error.filename is None:
+            raise
+        raise OSError(
+            error.errno, f"Cannot read {path}: {error.strerror or error}."
+        ) from error
+
+
+def check_file(path):
+    """Checks that what has the name of a file is one, or a link to one.
+
+    Raises:
+        FileNotFoundError: If there is nothing.
+        OSError: If it is a folder, a pipe, a device or a socket.
+    """
+    mode = os.stat(path).st_mode
+    if not stat.S_ISREG(mode):
+        raise _in_the_way(path, "a file", _kind(mode))
+
+
+def check_folder(path):
+    """Checks that what has the name of a folder is one, and no link to one.
+
+    Raises:
+        FileNotFoundError: If there is nothing.
+        OSError: If it is something else. What a link leads to is not ours.
+    """
+    mode = os.lstat(path).st_mode
+    if not stat.S_ISDIR(mode):
+        raise _in_the_way(path, "a folder", _kind(mode))
+
+
+def _kind(mode):
+    kinds = {
+        stat.S_IFREG: "a file",
+        stat.S_IFDIR: "a folder",
+        stat.S_IFLNK: "a link",
+        stat.S_IFIFO: "a named pipe",
+        stat.S_IFSOCK: "a socket",
+    }
+    return kinds.get(stat.S_IFMT(mode), "a device")
+
+
+def _in_the_way(path, expected, found):
+    return OSError(
+        errno.EEXIST,
+        f"{path} is in the way. Expected {expected}. Received: {found}. Move "
+        "it away, or choose another directory.",
+    )
+
+
+def memory():
+    """The bytes of memory of this machine."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, OSError, ValueError):
+        return math.inf
 
 
 def checksum(content):
@@ -78,9 +222,18 @@ def checksum(content):
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def digest(path):
-    """SHA-256 of a file, as 64 hexadecimal digits."""
-    with open(path, "rb") as file:
+def digest(path, limit=math.inf):
+    """SHA-256 of a file, as 64 hexadecimal digits.
+
+    Args:
+        path: The `pathlib.Path`.
+        limit: How many bytes there may be. Defaults to any number.
+
+    Raises:
+        As `read`.
+    """
+    with open_file(path) as file:
+        _check_size(file, limit)
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
@@ -150,12 +303,17 @@ def make_folder(path):
 
 
 def remove(path):
-    """Removes a file, or a folder with all that is in it, if it is there."""
+    """Removes a file, or a link to anything, if it is there."""
     try:
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
+def remove_folder(path):
+    """Removes a folder with all that is in it; links are not followed."""
+    try:
+        shutil.rmtree(path)
     except OSError as error:
         raise _unwritable(path, error) from error
 
@@ -192,7 +350,9 @@ def lock(path):
             "`directory=` out on this system."
         )
     try:
-        file = open(path, "ab")
+        with contextlib.suppress(FileNotFoundError):
+            check_file(path)
+        file = os.fdopen(os.open(path, _LOCK, 0o666), "ab")
     except OSError as error:
         raise _unwritable(path, error) from error
     # A worker process that outlives this one must not keep the lock.

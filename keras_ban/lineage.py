@@ -224,6 +224,7 @@ class Lineage(collections.abc.Sequence):
         Raises:
             ValueError: If nothing was evaluated yet.
             ImportError: If matplotlib, of the extra `plots`, is missing.
+            OSError: If `path` is a folder or a pipe, or cannot be written.
         """
         if self._table is None:
             raise ValueError(

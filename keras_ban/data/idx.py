@@ -6,6 +6,7 @@ Source of the format: LeCun, Cortes and Burges, "The MNIST database", 1998.
 import errno
 import gzip
 import hashlib
+import io
 import math
 import os
 import pathlib
@@ -14,6 +15,10 @@ import zlib
 
 import numpy as np
 
+from keras_ban import files
+
+# Five times the largest of these sets.
+_LIMIT = 2**28
 _HEADERS = {"idx3": (0, 0, 8, 3), "idx1": (0, 0, 8, 1)}
 
 
@@ -109,11 +114,14 @@ def _find(folder, filename):
 
 def _read(path, filename):
     """The content of a whole file, not compressed."""
-    content = path.read_bytes()
     try:
+        content = files.read(path, _LIMIT)
         if content[:2] == b"\x1f\x8b":
-            content = gzip.decompress(content)
-    except (EOFError, OSError, zlib.error) as error:
+            with gzip.open(io.BytesIO(content)) as unpacked:
+                content = unpacked.read(_LIMIT + 1)
+        if len(content) > _LIMIT:
+            raise ValueError(f"it has more than {_LIMIT} bytes")
+    except (EOFError, OSError, ValueError, zlib.error) as error:
         raise _damaged(path, f"{error}") from error
     if tuple(content[:4]) != _HEADERS[filename.split("-")[2]]:
         raise _damaged(

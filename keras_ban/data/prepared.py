@@ -1,5 +1,6 @@
 """Image classification sets that TensorFlow Datasets has prepared."""
 
+import contextlib
 import difflib
 import pathlib
 import re
@@ -8,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_ban import checks
+from keras_ban import files
 from keras_ban.data import idx
 
 ROWS = 1024
@@ -38,6 +40,7 @@ class Prepared:
     Raises:
         FileNotFoundError: If it is not there.
         ConnectionError: If it cannot be downloaded.
+        OSError: If one of its files is none.
         ValueError: If it is unknown or no set of labelled images.
     """
 
@@ -47,6 +50,7 @@ class Prepared:
         # It takes a second, and not everybody needs it.
         import tensorflow_datasets as tfds
 
+        _check_places(str(name), data_dir or tfds.core.constants.DATA_DIR)
         builder = _builder(name, data_dir)
         keys = builder.info.supervised_keys or ()
         features = [builder.info.features[key] for key in keys]
@@ -183,6 +187,17 @@ class Prepared:
             if found != length:
                 return path
         return None
+
+
+def _check_places(name, data_dir):
+    """Checks that the files of a set are files, before one is waited for."""
+    name = re.split("[:/]", name)[0]
+    if "://" in str(data_dir) or not name.isidentifier():
+        return
+    for path in checks.folder("data_dir", data_dir).glob(f"{name}/**/*"):
+        if not path.is_dir():
+            with contextlib.suppress(FileNotFoundError):
+                files.check_file(path)
 
 
 def _root(builder):

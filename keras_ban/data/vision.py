@@ -96,6 +96,7 @@ def load(
         FileNotFoundError: If the set is not prepared.
         ConnectionError: If it cannot be downloaded.
         ImportError: If scikit-learn is needed and missing.
+        OSError: If what has the name of a file is a pipe, say, or a device.
         ValueError: If an argument is not of its kind, the set is unknown or
             is none of labelled images, or if one of its files is damaged.
 

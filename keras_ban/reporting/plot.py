@@ -1,5 +1,9 @@
 """The picture of a lineage."""
 
+import contextlib
+import os
+
+from keras_ban import files
 from keras_ban.metrics import BINS
 from keras_ban.reporting.table import Table
 
@@ -13,7 +17,12 @@ def draw(table, path):
 
     Raises:
         ImportError: If matplotlib is not installed.
+        OSError: If there is something else than a file, or if it cannot be
+            written.
     """
+    if isinstance(path, (str, os.PathLike)):
+        with contextlib.suppress(FileNotFoundError):
+            files.check_file(path)
     try:
         from matplotlib.figure import Figure
     except ImportError as error:

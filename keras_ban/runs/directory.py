@@ -14,13 +14,12 @@ from keras_ban import files
 from keras_ban.distribution.cluster import Cluster
 from keras_ban.lineage import Lineage
 from keras_ban.runs import fingerprint
+from keras_ban.runs import folders
 from keras_ban.runs import saving
 from keras_ban.runs.backup import check_callbacks
 from keras_ban.runs.open_run import OpenRun
 from keras_ban.runs.open_run import generations
-from keras_ban.runs.records import RUN_JSON
 from keras_ban.runs.records import Records
-from keras_ban.runs.records import generation_folders
 from keras_ban.runs.signals import Signals
 from keras_ban.runs.unkept import Unkept
 
@@ -45,7 +44,9 @@ def load(directory, custom_objects=None):
 
     Raises:
         ValueError: If there is no finished generation, or if a file is
-            damaged or cannot be loaded in Keras' safe mode.
+            damaged, or a model cannot be loaded in Keras' safe mode, or
+            would read another file.
+        OSError: If what has the name of a file is none, or cannot be read.
 
     Example:
     >>> lineage = keras_ban.load("runs/digits")
@@ -66,7 +67,7 @@ def load(directory, custom_objects=None):
 def _version(path):
     """What tells run.json from the one that takes its place, or `None`."""
     with contextlib.suppress(OSError):
-        found = (path / RUN_JSON).stat()
+        found = (path / folders.RUN_JSON).stat()
         return found.st_ino, found.st_mtime_ns
 
 
@@ -196,7 +197,9 @@ class RunDirectory:
             An `OpenRun`.
 
         Raises:
-            ValueError: If it holds another run, or a damaged file.
+            ValueError: If it holds another run, a damaged file, or a
+                generation's folder that is not the run's.
+            OSError: If something else has the name of one of its files.
             BlockingIOError: If another process has locked it.
         """
         with contextlib.ExitStack() as stack:
@@ -226,24 +229,16 @@ class RunDirectory:
         """Locks the directory and sweeps it; returns the names of its files."""
         files.make_folder(self._path)
         stack.enter_context(files.lock(self._path / "lock"))
-        run_json = self._path / RUN_JSON
+        folders.check(self._path, self._overwrite)
         if self._overwrite:
-            files.remove(run_json)
-            for folder in generation_folders(self._path):
-                files.remove(folder)
+            folders.clear(self._path)
             # A second `fit` is to extend what the first one trains.
             self._overwrite = False
-        self._sweep()
-        found = [run_json, *self._path.glob("generation-*/*.*")]
-        return [str(p.relative_to(self._path)) for p in found if p.is_file()]
-
-    def _sweep(self):
-        """Removes what a process that died has left half written."""
-        files.remove(self._path / f"{files.TEMPORARY}-{RUN_JSON}")
-        for folder in generation_folders(self._path):
-            # Keras' own temporary files begin alike.
-            for leftover in folder.glob(f"{files.TEMPORARY}*"):
-                files.remove(leftover)
+        folders.sweep(self._path)
+        found = folders.generation_files(self._path)
+        if (self._path / folders.RUN_JSON).is_file():
+            found.append(self._path / folders.RUN_JSON)
+        return [str(p.relative_to(self._path)) for p in found]
 
 
 def _check_keep(keep):

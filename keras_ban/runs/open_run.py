@@ -11,8 +11,9 @@ from keras_ban import files
 from keras_ban.lineage import Generation
 from keras_ban.lineage import Lineage
 from keras_ban.runs import saving
+from keras_ban.runs import schema
 from keras_ban.runs.backup import Backup
-from keras_ban.runs.records import WAYS_OUT
+from keras_ban.runs.folders import WAYS_OUT
 from keras_ban.state import file
 from keras_ban.state.plain import from_lists
 from keras_ban.state.plain import to_lists
@@ -72,6 +73,7 @@ class OpenRun:
         # Callbacks without a state, and states without a callback.
         self._unmatched = [], []
         self._from_logits = fingerprint["run"]["from_logits"]
+        self._epochs = fingerprint["run"]["schedule"]["epochs"] or 1
         self._fingerprints = records.compare(fingerprint, feed)
         self._is_announced = records.is_new
         records.prune()
@@ -134,11 +136,14 @@ class OpenRun:
         A state that is damaged, or not of this generation, is left aside with
         a warning.
         """
-        path = self._records.folder(number) / "backup.h5"
+        path = self._state_path(number)
         if not path.exists():
             return None
         try:
-            found = Saved(*file.unpack(path.read_bytes()))
+            found = Saved(*file.unpack(files.read(path)))
+            schema.state(*found)
+            if found.meta["epoch"] > self._epochs:
+                raise ValueError(f"it is of epoch {found.meta['epoch'] + 1}")
             if found.meta["number"] != number:
                 raise ValueError(f"it is of generation {found.meta['number']}")
             if found.meta["fingerprint"] != self._fingerprints[number]:
@@ -150,8 +155,25 @@ class OpenRun:
             return None
         return found
 
+    def _state_path(self, number):
+        return self._records.folder(number) / "backup.h5"
+
     def callbacks(self, given, trained, states, number, saved, **params):
-        """The callbacks of a training, that also save its state."""
+        """The callbacks of a training, that also save its state.
+
+        Raises:
+            ValueError: If the saved step is none of an epoch.
+        """
+        steps = params.get("steps")
+        if saved and steps:
+            size = trained.steps_per_execution
+            last = -(-steps // size) * size
+            if saved.meta["step"] > last:
+                raise ValueError(
+                    f"{self._state_path(number)} is damaged: `step` is "
+                    f"{saved.meta['step']}. Expected at most {last}. "
+                    f"{WAYS_OUT}"
+                )
         return Backup(given, trained, states, number, self, saved, **params)
 
     def save(self, number, meta, arrays):
@@ -174,7 +196,8 @@ class OpenRun:
             if not folder.is_dir():
                 files.make_folder(folder)
             content = file.pack({**meta, **known}, arrays)
-            files.write(folder / "backup.h5", lambda p: p.write_bytes(content))
+            path = self._state_path(number)
+            files.write(path, lambda p: p.write_bytes(content))
 
         self._writing = self._writer.submit(write)
 
@@ -302,7 +325,8 @@ def _metric(value):
 def _load(record, folder):
     path = folder / "model.keras"
     try:
-        if files.digest(path) != record["model"]:
+        # What does not fit into it is no model of this machine.
+        if files.digest(path, files.memory()) != record["model"]:
             raise ValueError("its checksum differs")
     except (OSError, ValueError) as error:
         raise ValueError(

@@ -18,15 +18,14 @@ import contextlib
 from keras_ban import checks
 from keras_ban import files
 from keras_ban.runs import fingerprint
+from keras_ban.runs import schema
+from keras_ban.runs.folders import RUN_JSON
+from keras_ban.runs.folders import WAYS_OUT
+from keras_ban.runs.folders import generation_files
+from keras_ban.runs.folders import generation_folders
 from keras_ban.runs.later import later_records
+from keras_ban.runs.schema import SCHEMA
 from keras_ban.version import __version__
-
-SCHEMA = 1
-RUN_JSON = "run.json"
-WAYS_OUT = (
-    "Restore the file from a copy, train anew with `overwrite=True`, or choose "
-    "another directory."
-)
 
 
 class Records:
@@ -148,13 +147,13 @@ class Records:
     def _read(self):
         damage = None
         try:
-            self._content = files.read_json(self._run_json)
+            self._content = files.read_json(self._run_json, schema.run)
         except (FileNotFoundError, ValueError) as error:
             damage = error
         # Of a run that goes on, whatever run.json lists is in the folders.
         self._held = held = self._histories()
         if damage:
-            if not generation_folders(self.path):
+            if not generation_files(self.path):
                 if isinstance(damage, ValueError):
                     self.repair(f"{damage} No generation was saved yet.")
                 return
@@ -207,7 +206,8 @@ class Records:
         found = {}
         for folder in generation_folders(self.path):
             with contextlib.suppress(FileNotFoundError, ValueError):
-                record = files.read_json(folder / "history.json")
+                path = folder / "history.json"
+                record = files.read_json(path, schema.generation)
                 if folder == self.folder(record["number"]):
                     found[record["number"]] = record
         return found
@@ -295,15 +295,6 @@ class Records:
 
     def _history(self, number):
         return self.folder(number) / "history.json"
-
-
-def generation_folders(path):
-    """The folders of all generations of a run, finished or not."""
-    return [
-        f
-        for f in sorted(path.glob("generation-*"))
-        if f.name.removeprefix("generation-").isdigit()
-    ]
 
 
 def _without_kept(record):

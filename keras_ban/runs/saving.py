@@ -7,16 +7,21 @@ import numpy as np
 
 from keras_ban import files
 from keras_ban.rows import first_rows
+from keras_ban.runs import archive
 
 
 def load_model(path):
-    """Loads a `.keras` file in safe mode.
+    """Loads a `.keras` file in safe mode, and as `archive.check` has it.
+
+    Args:
+        path: The `pathlib.Path` of the file.
 
     Raises:
         ValueError: If it would run code, or holds a class or function that
             Keras does not know.
     """
     try:
+        archive.check(path)
         with warnings.catch_warnings():
             # An optimizer that was never used has no variables to load.
             warnings.filterwarnings("ignore", "Skipping variable loading")

@@ -5,6 +5,7 @@ import functools
 import inspect
 import json
 
+from keras_ban.state import remembered
 from keras_ban.state.plain import decode
 from keras_ban.state.plain import encode
 from keras_ban.state.plain import holds_array
@@ -54,6 +55,8 @@ class CallbackStates:
             states: The list of dicts.
             arrays: The list of arrays. Defaults to `None`: what holds arrays
                 is left as it is.
+
+        What `get` would not have returned is left aside with a warning.
         """
         for memory, held in self._matched(states)[0]:
             if held is not None:
@@ -124,14 +127,13 @@ class _Memory:
 
     def set(self, state, arrays):
         for name, (value, start) in state.items():
+            if arrays is None and holds_array(value):
+                continue
             if not self._is_state(name, value):
                 continue
             self._changed.add(name)
-            if arrays is not None:
-                held = decode(value, arrays[start:])
-                setattr(self._callback, name, held)
-            elif not holds_array(value):
-                setattr(self._callback, name, decode(value, []))
+            found = decode(value, arrays and arrays[start:])
+            remembered.restore(self._callback, name, found, self._left_out)
 
     def _attributes(self):
         """Yields name, content for JSON and arrays of what is plain data."""
@@ -146,7 +148,9 @@ class _Memory:
     def _is_state(self, name, value):
         # Keras' own texts say where it writes, which the script decides.
         is_text = type(value) is str and name in self._of_keras
-        return name not in self._left_out and not is_text
+        return not is_text and remembered.is_own(
+            self._callback, name, value, self._left_out
+        )
 
 
 def is_of_keras(kind):

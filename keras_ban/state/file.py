@@ -8,14 +8,18 @@ leaves to the user, hold the length of the text and the checksum of the rest.
 import hashlib
 import io
 import json
+import math
 
 import h5py
 import numpy as np
 import tensorflow as tf
 
 from keras_ban import files
+from keras_ban.state.remembered import DTYPES
 
-_HEADER = 512
+HEADER = 512
+# As many as any NumPy can have.
+_AXES = 32
 
 
 def pack(meta, arrays):
@@ -31,13 +35,26 @@ def pack(meta, arrays):
     index = [[a.dtype.name, list(a.shape)] for a in arrays]
     text = files.dumps({"meta": meta, "arrays": index}).encode()
     content = b"".join([text, *(a.tobytes() for a in arrays)])
+    return packed(content, len(text))
+
+
+def packed(content, length):
+    """The content of a state file.
+
+    Args:
+        content: A JSON text, and the bytes of all arrays.
+        length: The length of the text.
+
+    Returns:
+        Bytes.
+    """
     # A memory image: one writing to the disk, of a file that is complete.
     with h5py.File("memory", "w", driver="core", backing_store=False) as file:
         file["state"] = np.frombuffer(content, "uint8")
         file.flush()
         image = file.id.get_file_image()
-    known = {"json": len(text), "sha256": hashlib.sha256(image).hexdigest()}
-    return json.dumps(known).encode().ljust(_HEADER) + image
+    known = {"json": length, "sha256": hashlib.sha256(image).hexdigest()}
+    return json.dumps(known).encode().ljust(HEADER) + image
 
 
 def unpack(content):
@@ -46,21 +63,93 @@ def unpack(content):
     Raises:
         ValueError: If the content is damaged.
     """
+    length, expected = header(content)
+    if hashlib.sha256(content[HEADER:]).hexdigest() != expected:
+        raise ValueError("its checksum differs")
+    held = _held(content)
+    if type(length) is not int or not 0 <= length <= len(held):
+        raise ValueError("its text has no such length")
+    known = files.parsed(held[:length])
+    if not isinstance(known, dict) or set(known) != {"meta", "arrays"}:
+        raise ValueError("it does not say what it holds")
+    return known["meta"], _arrays(known["arrays"], held, length)
+
+
+def header(content):
+    """What the beginning of a state file says.
+
+    Args:
+        content: Its first 512 bytes, or more.
+
+    Returns:
+        The length of the text, and the checksum of all that follows.
+
+    Raises:
+        ValueError: If they are not the beginning of one.
+    """
     try:
-        known = json.loads(content[:_HEADER])
-        length, expected = known["json"], known["sha256"]
+        known = json.loads(content[:HEADER])
+        return known["json"], known["sha256"]
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError("its beginning is not that of a state") from error
-    if hashlib.sha256(content[_HEADER:]).hexdigest() != expected:
-        raise ValueError("its checksum differs")
-    with h5py.File(io.BytesIO(content), "r") as file:
-        held = file["state"][()].tobytes()
-    known = json.loads(held[:length])
-    arrays, start = [], length
-    for name, shape in known["arrays"]:
+
+
+def _held(content):
+    """The bytes of the one dataset, if it is as `pack` makes it."""
+    try:
+        with h5py.File(io.BytesIO(content), "r") as file:
+            link = file.get("state", getlink=True)
+            if not isinstance(link, h5py.HardLink):
+                raise ValueError("its state is somewhere else")
+            state = file["state"]
+            if (
+                not isinstance(state, h5py.Dataset)
+                or state.dtype != "uint8"
+                or state.ndim != 1
+                or state.external
+                or state.is_virtual
+                or state.chunks
+                or state.size > len(content)
+            ):
+                raise ValueError("its state is no bytes")
+            return state[()].tobytes()
+    except (OSError, KeyError, RuntimeError) as error:
+        raise ValueError(f"HDF5 cannot read it: {error}") from error
+
+
+def _arrays(index, held, start):
+    """The arrays that lie one after another, as the text says."""
+    arrays = []
+    if not isinstance(index, list):
+        raise ValueError("it does not say what its arrays are")
+    for entry in index:
+        name, shape = _described(entry)
         dtype = np.dtype(tf.as_dtype(name).as_numpy_dtype)
-        count = int(np.prod(shape, dtype="int64"))
+        count = math.prod(shape)
+        if count * dtype.itemsize > len(held) - start:
+            raise ValueError(f"it has no array of shape {shape}")
         array = np.frombuffer(held, dtype, count, start)
-        arrays.append(array.reshape(shape))
+        try:
+            arrays.append(array.reshape(shape))
+        except ValueError as error:
+            raise ValueError(f"it has no array of shape {shape}") from error
         start += array.nbytes
-    return known["meta"], arrays
+    if start != len(held):
+        raise ValueError("it holds more than its arrays")
+    return arrays
+
+
+def _described(entry):
+    """The name of a type and a shape, as `pack` writes them down."""
+    name, shape = (
+        entry if isinstance(entry, list) and len(entry) == 2 else (0, 0)
+    )
+    if (
+        not isinstance(name, str)
+        or name not in DTYPES
+        or not isinstance(shape, list)
+        or len(shape) > _AXES
+        or not all(type(n) is int and 0 <= n <= 2**62 for n in shape)
+    ):
+        raise ValueError(f"it has an array of {ascii(entry)[:80]}")
+    return name, shape

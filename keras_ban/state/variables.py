@@ -148,10 +148,10 @@ class Variables:
             for held, shape in zip(values, shapes, strict=False)
         ]:
             raise ValueError(
-                f"The saved state has {len(values)} variables, the training "
-                f"{len(found)}, or they have other shapes. Expected the same "
-                "network, optimizer and metrics. Pass `overwrite=True`, or "
-                "choose another directory."
+                f"The state in backup.h5 has {len(values)} variables, the "
+                f"training {len(found)}, or they have other shapes. Expected "
+                "the same network, optimizer and metrics. Pass "
+                "`overwrite=True`, or choose another directory."
             )
         for variable, value in zip(found, values, strict=True):
             self._assign(variable, value)

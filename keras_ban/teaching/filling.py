@@ -47,7 +47,7 @@ def fill(cache, teacher, examples, views, folder, cluster, watch):
         "augment": views.augment and _digest_of_view(views, examples),
     }
     directory = cache.directory and cache.directory / folder
-    store = Store(directory, made_of, is_own=cluster.number == 0)
+    store = Store(directory, made_of, len(rows), cluster.number == 0)
     outputs = Outputs(store, starts, None if examples.is_fixed else rows)
 
     def give(view, numbers, x, y):

@@ -23,11 +23,12 @@ class Store:
     Args:
         directory: The folder, or `None`.
         made_of: What the arrays were made of, a dict.
+        rows: How many rows there are.
         is_own: Whether the folder is this worker's; else it has a temporary
             one instead. Defaults to `True`.
     """
 
-    def __init__(self, directory, made_of, is_own=True):
+    def __init__(self, directory, made_of, rows, is_own=True):
         self._temporary = None
         if directory and not is_own:
             self._temporary = tempfile.TemporaryDirectory(
@@ -36,6 +37,7 @@ class Store:
             directory = pathlib.Path(self._temporary.name)
         self._directory = directory
         self._made_of = made_of
+        self._rows = rows
         self._arrays = []
 
     @contextlib.contextmanager
@@ -61,6 +63,10 @@ class Store:
 
     def _held(self, stack):
         """The names of the files that the folder holds."""
+        # The user's folder may be a link; one for a generation is ours.
+        if self._directory.name.startswith("generation-"):
+            with contextlib.suppress(FileNotFoundError):
+                files.check_folder(self._directory)
         files.make_folder(self._directory)
         stack.enter_context(files.lock(self._directory / "lock"))
         if not self._json.exists():
@@ -70,18 +76,40 @@ class Store:
         return [self._json.name, *(pathlib.Path(p).name for p in found)]
 
     def _load(self):
-        content = files.read_json(self._json)
+        content = files.read_json(self._json, _check)
         for name, value in self._made_of.items():
-            if content["made_of"][name] != value:
+            if content["made_of"].get(name) != value:
                 raise ValueError(
                     f"{self._directory} holds outputs of another kind: "
-                    f"`{name}` differs. Recorded: {content['made_of'][name]}. "
-                    f"Received: {value}. Choose another folder, or remove it."
+                    f"`{name}` differs. Recorded: "
+                    f"{content['made_of'].get(name)}. Received: {value}. "
+                    "Choose another folder, or remove it."
                 )
         self._arrays = [
             [self._mapped(name, digest) for name, digest in parts]
             for parts in content["files"]
         ]
+        self._check_shapes()
+
+    def _check_shapes(self):
+        """Checks that the arrays hold the rows that they are to hold."""
+        kinds = _kinds(self._made_of)
+        fits = len(kinds) == len(self._arrays)
+        for parts, (dtype, last) in zip(self._arrays, kinds, strict=False):
+            views, size, *row = parts[0].shape
+            shapes = [
+                (views, min(size, self._rows - start), *row)
+                for start in range(0, self._rows, max(size, 1))
+            ]
+            fits = (
+                fits
+                and [part.shape for part in parts] == shapes
+                and all(part.dtype == dtype for part in parts)
+                and views == self._made_of["views"]
+                and last in (None, row[-1:])
+            )
+        if not fits:
+            raise self._damaged(self._json)
 
     def create(self, encoded, rows, views):
         """Makes room for `rows` like those of `encoded`, in each view.
@@ -103,7 +131,7 @@ class Store:
             self._arrays.append(
                 [
                     self._room(
-                        f"{number}-{start // size:05d}.npy",
+                        _name(number, start // size),
                         (views, min(size, rows - start), *part.shape[1:]),
                         part.dtype,
                     )
@@ -115,6 +143,8 @@ class Store:
         if self._directory is None:
             return np.empty(shape, dtype)
         path = self._directory / name
+        # What it may be a link to is not written to.
+        files.remove(path)
         array = np.lib.format.open_memmap(path, "w+", dtype, shape)
         # A mapped file without it would end the process, where the disk turns
         # out to be full.
@@ -160,13 +190,24 @@ class Store:
 
     def _mapped(self, name, digest):
         path = self._directory / name
-        if not path.exists() or files.digest(path) != digest:
-            raise ValueError(
-                f"{path} is missing or damaged. Expected the teacher's outputs "
-                f"as they were written. Remove {self._directory}: they are "
-                "computed again."
-            )
-        return np.load(path, mmap_mode="r", allow_pickle=False)
+        try:
+            files.check_file(path)
+            found = np.lib.format.open_memmap(path, mode="r")
+            size = found.offset + found.nbytes
+            # A file that is longer is not read to its end.
+            if found.ndim > 2 and path.stat().st_size == size:
+                if files.digest(path) == digest:
+                    return found
+        except (FileNotFoundError, ValueError) as error:
+            raise self._damaged(path) from error
+        raise self._damaged(path)
+
+    def _damaged(self, path):
+        return ValueError(
+            f"{path} is missing or damaged. Expected the teacher's outputs "
+            f"as they were written. Remove {self._directory}: they are "
+            "computed again."
+        )
 
     @property
     def _json(self):
@@ -179,3 +220,31 @@ def _shards(parts, numbers):
     for index in np.unique(numbers // size):
         here = numbers // size == index
         yield parts[index], numbers[here] - index * size, here
+
+
+def _name(number, shard):
+    return f"{number}-{shard:05d}.npy"
+
+
+def _check(content):
+    """Checks that a record names the files that `close` names."""
+    made_of, arrays = content.get("made_of"), content.get("files")
+    if not isinstance(made_of, dict) or not isinstance(arrays, list):
+        raise ValueError("it does not say what it holds")
+    for number, parts in enumerate(arrays):
+        if not isinstance(parts, list) or not parts:
+            raise ValueError(f"it names no files for array {number}")
+        for shard, held in enumerate(parts):
+            name = _name(number, shard)
+            if not isinstance(held, list) or held[:1] != [name]:
+                raise ValueError(f"it names another file than {name}")
+            if len(held) != 2 or not isinstance(held[1], str):
+                raise ValueError(f"it has no checksum of {name}")
+
+
+def _kinds(made_of):
+    """The type of each array, and the last axis of its rows if it is known."""
+    dtype, top_k = made_of["dtype"], made_of["top_k"]
+    if top_k is None:
+        return [(dtype, None)]
+    return [(dtype, [top_k]), ("int32", [top_k]), ("float32", [1])]

@@ -7,8 +7,11 @@ from concurrent import futures
 
 import numpy as np
 import pytest
+from hostile import replace
+from hostile import within
 from tensorflow_datasets.image_classification import mnist
 
+from keras_ban.data import idx as idx_module
 from keras_ban.data import vision
 
 RNG = np.random.default_rng(0)
@@ -137,3 +140,34 @@ def test_idx_files_become_a_set_of_tensorflow_datasets(few, tmp_path):
     one = (data.test[0][0, ..., 0] * data.std + data.mean).round()
     matching = np.flatnonzero((test[0] == one).all((1, 2)))
     assert test[1][matching].tolist() == [data.test[1][0]]
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device", "folder", "socket"])
+def test_what_is_no_file_is_not_waited_for(kind, few, tmp_path):
+    folder = idx_files(tmp_path / "x", pair_of_zeros(600), pair_of_zeros(100))
+    name = "train-labels-idx1-ubyte.gz"
+    replace(folder / name, kind, tmp_path)
+    with within(), pytest.raises(FileNotFoundError, match=name):
+        vision.load("fashion_mnist", data_dir=tmp_path, idx_files=folder)
+    replace(tmp_path / "pipe", "pipe", tmp_path)
+    for given in ({"data_dir": tmp_path / "pipe"}, {"data_dir": "a\0b"}):
+        with within(), pytest.raises(ValueError, match="`data_dir`"):
+            vision.load("fashion_mnist", **given)
+    place = tmp_path / "fashion_mnist" / "3.0.1"
+    place.mkdir(parents=True)
+    replace(place / "dataset_info.json", kind, tmp_path)
+    words = "dataset_info.json|is not prepared"
+    with within(), pytest.raises(OSError, match=words):
+        vision.load("fashion_mnist", data_dir=tmp_path)
+
+
+@pytest.mark.parametrize("packed", [gzip.compress, bytes])
+def test_files_without_an_end_are_not_read_to_it(
+    packed, few, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(idx_module, "_LIMIT", 2**20)
+    folder = idx_files(tmp_path / "x", pair_of_zeros(600), pair_of_zeros(100))
+    path = folder / "train-labels-idx1-ubyte.gz"
+    path.write_bytes(packed(bytes(2**20 + 1)))
+    with pytest.raises(ValueError, match=f"{path}.*1048576"):
+        vision.load("fashion_mnist", data_dir=tmp_path, idx_files=folder)

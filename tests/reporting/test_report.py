@@ -9,10 +9,13 @@ from builders import data_set
 from builders import mlp
 from builders import scaled
 from builders import silent
+from hostile import replace
+from hostile import within
 from weights import assert_same
 
 from keras_ban import Generation
 from keras_ban import Lineage
+from keras_ban.reporting import plot
 
 X = np.random.default_rng(0).normal(size=(70, 6)).astype("float32")
 Y = np.random.default_rng(1).integers(0, 4, 70)
@@ -364,3 +367,11 @@ def test_data_without_a_batch_or_an_end(lineage):
         lineage.evaluate(X, Y, np.zeros(len(X)))
     with pytest.raises(ValueError, match="infinite"):
         lineage.evaluate(ds.repeat())
+
+
+@pytest.mark.parametrize("kind", ["pipe", "folder", "socket"])
+def test_plot_where_no_file_can_be(kind, tmp_path):
+    path = tmp_path / "lineage.png"
+    replace(path, kind, tmp_path)
+    with within(), pytest.raises(OSError, match=r"lineage\.png is in the way"):
+        plot.draw(None, path)

@@ -1,0 +1,314 @@
+"""Model files that run code, read elsewhere or never end: refused unbuilt."""
+
+import io
+import json
+import stat
+import zipfile
+
+import h5py
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from builders import compiled
+from builders import functional_mlp
+from builders import mlp
+from hostile import within
+
+from keras_ban.runs import archive
+from keras_ban.runs import saving
+
+TFSM = {
+    "module": "keras.layers",
+    "class_name": "TFSMLayer",
+    "registered_name": None,
+    "config": {"name": "t", "filepath": "/somewhere", "call_endpoint": "f"},
+}
+KERAS = "keras.layers"
+
+
+@keras.saving.register_keras_serializable("tests")
+class Mine(keras.layers.TFSMLayer):
+    pass
+
+
+@keras.saving.register_keras_serializable("tests")
+class Reader(keras.layers.Layer):
+    """What a script's own class reads is the script's to say."""
+
+    def __init__(self, filepath=None, **kwargs):
+        super().__init__(**kwargs)
+        self.filepath = filepath
+
+    def call(self, x):
+        return x
+
+    def get_config(self):
+        return {**super().get_config(), "filepath": self.filepath}
+
+
+@keras.saving.register_keras_serializable("tests")
+def doubled(x):
+    return 2 * x
+
+
+def layer(name, config=None, module=KERAS, registered=None):
+    return {
+        "module": module,
+        "class_name": name,
+        "registered_name": registered,
+        "config": config or {},
+    }
+
+
+def function(name, module="builtins"):
+    return layer("function", name, module, "function")
+
+
+REFUSED = {
+    "layer": TFSM,
+    "without a module": {"class_name": "TFSMLayer", "config": {}},
+    "another module": layer("TFSMLayer", module="keras.src.export.tfsm_layer"),
+    "a dotted name": layer("layers.TFSMLayer", module="keras"),
+    "subclass": layer("Mine", {"filepath": "x"}, None, "tests>Mine"),
+    "wrapper": layer("TimeDistributed", {"layer": TFSM}),
+    "model": layer("Sequential", {"layers": [TFSM]}, "keras"),
+    "list in a list": layer("Sequential", {"layers": [[[TFSM]]]}, "keras"),
+    "compilation": {**layer("Dense"), "compile_config": {"metrics": [[TFSM]]}},
+    "building": {**layer("Dense"), "build_config": {"x": TFSM}},
+    "own class": layer("Reader", {"inner": TFSM}, None, "tests>Reader"),
+    "pickle": layer("TorchModuleWrapper", {"module": "gASV"}),
+    "code": layer(
+        "Lambda", {"function": layer("__lambda__", {"code": "4wEA"})}
+    ),
+    "vocabulary": layer("StringLookup", {"vocabulary": "/etc/passwd"}),
+    "text": layer("TextVectorization", {"vocabulary": "/etc/passwd"}),
+    "tokenizer": layer("Tokenizer", {"proto": "/etc/passwd"}, "keras_hub.x"),
+    "get_file": layer(
+        "Lambda", {"function": function("get_file", "keras.utils")}
+    ),
+    "a function as a class": layer("get_file", module="keras.utils"),
+    "pretrained": function("ResNet50", "keras.applications"),
+    "data": function("load_data", "keras.datasets.mnist"),
+    "unsafe": function("enable_unsafe_deserialization", "keras.config"),
+    "loading": function("load_model", "keras.models"),
+    "dotted function": function("utils.get_file", "keras"),
+    "no name": layer(["TFSMLayer"]),
+    "no module": layer("Dense", module=["keras"]),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_runs_or_reads_elsewhere_is_refused(name):
+    for depth in (0, 1, 50):
+        config = REFUSED[name]
+        for _ in range(depth):
+            config = layer("Sequential", {"layers": [config]}, "keras")
+        with pytest.raises(ValueError, match=r"its|it names"):
+            archive.check_config(config)
+
+
+def parts(model, path):
+    model.save(path)
+    with zipfile.ZipFile(path) as file:
+        return {name: file.read(name) for name in file.namelist()}
+
+
+def pack(path, held):
+    with zipfile.ZipFile(path, "w") as file:
+        for name, content in held.items():
+            file.writestr(name, content)
+
+
+def inserted(config, node):
+    config["config"]["layers"].insert(1, node)
+
+
+PLACES = {
+    "in a model": inserted,
+    "in a model in a model": lambda config, node: inserted(
+        config, layer("Sequential", {"layers": [node]}, "keras")
+    ),
+    "in the compilation": lambda config, node: config["compile_config"].update(
+        metrics=[node]
+    ),
+}
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_saved_model_in_a_model_file_is_not_run(tmp_path, place, monkeypatch):
+    """Whatever Keras' version: nothing of it is built."""
+    held = parts(compiled(mlp()), tmp_path / "model.keras")
+    config = json.loads(held["config.json"])
+    PLACES[place](config, TFSM)
+    held["config.json"] = json.dumps(config)
+    pack(tmp_path / "model.keras", held)
+    monkeypatch.setattr(keras.models, "load_model", pytest.fail)
+    with pytest.raises(ValueError, match=r"model\.keras.*safe mode.*TFSMLayer"):
+        saving.load_model(tmp_path / "model.keras")
+
+
+def linked(file):
+    file["elsewhere"] = h5py.ExternalLink("/etc/other.h5", "/")
+
+
+def soft(file):
+    file["elsewhere"] = h5py.SoftLink("/layers")
+
+
+def external(file):
+    file.create_dataset("x", (8,), "uint8", external=[("/etc/passwd", 0, 8)])
+
+
+def virtual(file):
+    layout = h5py.VirtualLayout((8,), "uint8")
+    layout[:] = h5py.VirtualSource("/etc/other.h5", "x", (8,))
+    file.create_virtual_dataset("x", layout)
+
+
+def huge(file):
+    file.create_dataset("x", (2**50,), "float32", chunks=(1024,))
+
+
+def reference(file):
+    file.create_dataset("x", (1,), h5py.ref_dtype)
+
+
+def deep(file):
+    group = file
+    for _ in range(600):
+        group = group.create_group("x")
+
+
+def circle(file):
+    """A hard link to what is above: looked at once."""
+    file["layers/again"] = file["layers"]
+
+
+WEIGHTS = [linked, soft, external, virtual, huge, reference, deep]
+
+
+def with_weights(path, change):
+    held = parts(mlp(), path)
+    image = io.BytesIO(held["model.weights.h5"])
+    with h5py.File(image, "r+") as file:
+        change(file)
+    held["model.weights.h5"] = image.getvalue()
+    pack(path, held)
+
+
+@pytest.mark.parametrize("change", WEIGHTS, ids=lambda f: f.__name__)
+def test_weights_that_are_elsewhere_or_have_no_end(tmp_path, change):
+    path = tmp_path / "model.keras"
+    with_weights(path, change)
+    with within(), pytest.raises(ValueError, match=r"its weights"):
+        archive.check(path)
+    with pytest.raises(ValueError, match=r"model\.keras"):
+        saving.load_model(path)
+
+
+def test_weights_that_hold_themselves(tmp_path):
+    with_weights(tmp_path / "model.keras", circle)
+    with within():
+        archive.check(tmp_path / "model.keras")
+
+
+def member(name, content=b"x", mode=stat.S_IFREG, compression=None):
+    info = zipfile.ZipInfo(name)
+    info.external_attr = mode << 16
+    return info, content, compression
+
+
+MEMBERS = {
+    "upwards": member("assets/../../victim"),
+    "absolute": member("/etc/victim"),
+    "backslash": member("assets\\..\\victim"),
+    "another": member("victim"),
+    "npz": member("model.weights.npz"),
+    "link": member("assets/x", b"/etc/passwd", stat.S_IFLNK),
+    "twice": member("config.json", b"{}"),
+    "bomb": member("assets/x", bytes(2**27), compression=zipfile.ZIP_DEFLATED),
+}
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+@pytest.mark.parametrize("name", MEMBERS)
+def test_archives_that_hold_something_else(tmp_path, name):
+    path = tmp_path / "model.keras"
+    mlp().save(path)
+    with zipfile.ZipFile(path, "a") as file:
+        file.writestr(*MEMBERS[name])
+    with within(), pytest.raises(ValueError, match=r"it holds|it has"):
+        archive.check(path)
+
+
+@pytest.mark.parametrize("content", [b"", b"PK", bytes(4096), b"HDF"])
+def test_what_is_no_archive(tmp_path, content):
+    path = tmp_path / "model.keras"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"model\.keras"):
+        saving.load_model(path)
+
+
+def test_a_configuration_that_is_none(tmp_path):
+    path = tmp_path / "model.keras"
+    held = parts(mlp(), path)
+    deepest = b"[" * 100_000 + b"]" * 100_000
+    for content in (b"", b"{", deepest, b"\xff"):
+        pack(path, {**held, "config.json": content})
+        with pytest.raises(ValueError, match=r"model\.keras"):
+            saving.load_model(path)
+
+
+def with_words():
+    words = keras.layers.StringLookup(vocabulary=["a", "b"])
+    text = keras.layers.TextVectorization(vocabulary=["c"])
+    inputs = keras.Input((), dtype="string")
+    return keras.Model(inputs, [words(inputs), text(inputs)])
+
+
+def with_operations():
+    inputs = keras.Input((6,))
+    h = keras.ops.relu(keras.layers.Dense(4, "silu")(inputs) + 1.0)
+    h = keras.layers.Lambda(doubled)(h)
+    return keras.Model(inputs, keras.layers.Activation(keras.ops.tanh)(h))
+
+
+def in_low_precision():
+    inputs = keras.Input((6,))
+    return keras.Model(inputs, keras.layers.Dense(3, dtype="bfloat16")(inputs))
+
+
+def with_metrics():
+    model = functional_mlp()
+    loss = keras.losses.sparse_categorical_crossentropy
+    schedule = keras.optimizers.schedules.CosineDecay(0.1, 10)
+    optimizer = keras.optimizers.Adam(schedule)
+    model.compile(optimizer, loss, metrics=["mae", keras.metrics.F1Score()])
+    return model
+
+
+KEPT = {
+    "Sequential": lambda: compiled(mlp()),
+    "words": with_words,
+    "operations": with_operations,
+    "low precision": in_low_precision,
+    "metrics": with_metrics,
+    "own class": lambda: mlp(8, Reader("x")),
+    "in another": lambda: keras.Sequential([keras.Input((6,)), mlp()]),
+    "random": lambda: mlp(8, keras.layers.Dropout(0.5, seed=2**31)),
+}
+
+
+@pytest.mark.parametrize("name", KEPT)
+def test_what_keras_loads_is_loaded(tmp_path, name):
+    model = KEPT[name]()
+    model.save(tmp_path / "model.keras")
+    x = np.ones((2, 6), "float32")
+    if name == "words":
+        x = tf.constant(["a", "c"])
+    found = saving.load_model(tmp_path / "model.keras")
+    for one, other in zip(
+        keras.tree.flatten(model(x)), keras.tree.flatten(found(x)), strict=True
+    ):
+        np.testing.assert_array_equal(one, other)
