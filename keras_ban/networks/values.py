@@ -45,7 +45,7 @@ _DECLARATIONS = re.compile(
 _BOOKKEEPING = re.compile(
     r"_self_\w+|_tracker|_lock|built|_built|_variables|_trainable_variables|"
     r"_trainable_variables_indices|_exclude_from_weight_decay_cache|"
-    r"_distribution_strategy"
+    r"_distribution_strategy|_all_reduce_sum_gradients"
 )
 _MOST = 50_000
 
