@@ -17,9 +17,11 @@ from keras_ban.feeding.passes import clear_errors
 from keras_ban.networks.stand_in import StandIn
 from keras_ban.networks.stand_in import check_own_training
 from keras_ban.rows import first_rows
+from keras_ban.tasks import kinds
 from keras_ban.tasks import losses
 from keras_ban.tasks import outputs
 from keras_ban.tasks.checks import apart
+from keras_ban.tasks.checks import counting
 from keras_ban.tasks.checks import prediction
 from keras_ban.tasks.checks import same_classes
 from keras_ban.teaching import topk
@@ -91,6 +93,7 @@ class Distiller(StandIn):
         self._from_logits = from_logits
         self._unfinished_compile = None
         self._shows_terms = True
+        self._is_checked = False
         self.built = True
         if student.compiled:
             self._adopt_compilation()
@@ -197,24 +200,32 @@ class Distiller(StandIn):
 
     def _check(self, data):
         """Checks data and models, as far as reading changes no order."""
-        shape = None
+        kinds.check(self.student)
         for examples, needs_labels in (
             (data.train, self.objective.needs_labels),
             (data.validation, True),
         ):
-            if examples and examples.reads_freely:
+            if not examples:
+                continue
+            if needs_labels:
+                examples.check_labelled()
+            if examples.reads_freely:
                 scan = examples.scan()
                 x, y, _ = scan.first
-                shape = shape or self.check_models(x)
+                shape = self.check_models(x, y, examples.how.role.data)
                 scan.check(shape, needs_labels)
+                self._check_loss(*first_rows((x, y)))
                 if examples is data.train:
+                    data.check_class_weight(shape)
                     self.check_objective(x, y)
 
-    def check_models(self, x):
+    def check_models(self, x, y=None, name="x"):
         """Checks on one batch that student and teacher fit each other.
 
         Args:
             x: A batch of inputs.
+            y: Its labels, or `None`. Defaults to `None`.
+            name: What errors call the inputs. Defaults to `"x"`.
 
         Returns:
             The shape `(rows, ..., n)` of the student's output.
@@ -223,16 +234,21 @@ class Distiller(StandIn):
             ValueError: If an output is not what its model says, if the
                 classes differ, or if the models share weights.
         """
-        student = prediction(self.student, x, self._from_logits)
-        if self.teacher is None:
-            return student.shape
-        teacher = prediction(self.teacher.model, x, self._from_logits)
-        same_classes(student.shape, teacher.shape)
-        apart(self.student, self.teacher.model)
-        return student.shape
+        self._is_checked = True
+        models = [self.student]
+        if self.teacher is not None:
+            models.append(self.teacher.model)
+        shapes = [
+            prediction(model, x, self._from_logits, y, name).shape
+            for model in models
+        ]
+        same_classes(shapes[0], shapes[-1])
+        if self.teacher is not None:
+            apart(*models)
+        return shapes[0]
 
     def check_objective(self, x, y):
-        """Tries an objective of the user's own on a few samples.
+        """Tries the loss, and an objective of the user's own, on a few samples.
 
         Args:
             x: A batch of inputs.
@@ -242,13 +258,21 @@ class Distiller(StandIn):
             ValueError: If it cannot be computed, or does not give one loss
                 for each sample.
         """
+        x, y = first_rows((x, y))
+        self._check_loss(x, y)
         if type(self.objective) in objectives.BUILT_IN:
             return
-        x, y = first_rows((x, y))
         if y is not None:
             y = ops.convert_to_tensor(y)
         logits = self._logits(self.student(x), self.teacher(x))
         check_objective(self.objective, y, *logits)
+
+    def _check_loss(self, x, y):
+        """Tries the loss on the labels of a few samples, if there are any."""
+        if y is not None:
+            logits, _ = self._logits(self.student(x))
+            with counting(self.student, y):
+                self._label_losses(ops.convert_to_tensor(y), logits)
 
     def _finish_compile(self, data):
         """Compiles again, now that the labels say which loss is meant."""
@@ -307,6 +331,10 @@ class Distiller(StandIn):
         Returns:
             A scalar.
         """
+        if not self._is_checked:
+            # A student that was not built before says now what it gives.
+            kinds.check(self.student, y_pred.shape)
+            self._is_checked = True
         if teacher_logits is None and self.objective.needs_teacher:
             teacher_logits = self.teacher(x)
         self.objective.check_labels(y)

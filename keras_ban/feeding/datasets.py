@@ -4,7 +4,11 @@ import keras
 import tensorflow as tf
 
 from keras_ban.feeding import passes
+from keras_ban.feeding.class_weights import weighted
 from keras_ban.feeding.examples import Examples
+from keras_ban.feeding.examples import check_single
+from keras_ban.feeding.scan import unlabelled
+from keras_ban.rows import count_rows
 
 
 class Dataset(Examples):
@@ -22,6 +26,8 @@ class Dataset(Examples):
 
     def __init__(self, data, how):
         super().__init__(data, how)
+        parts = keras.utils.unpack_x_y_sample_weight(data.element_spec)
+        check_single(*parts[1:])
         self._buffer = _buffer(how.shuffle)
         self._counts_steps = self._buffer is not None or how.viewed
 
@@ -34,6 +40,11 @@ class Dataset(Examples):
         if count == tf.data.INFINITE_CARDINALITY:
             return float("inf")
         return None if count == tf.data.UNKNOWN_CARDINALITY else count
+
+    def check_labelled(self):
+        parts = keras.utils.unpack_x_y_sample_weight(self._x.element_spec)
+        if parts[1] is None:
+            unlabelled(self.how.role.data, parts[0])
 
     def check_size(self):
         super().check_size()
@@ -48,19 +59,28 @@ class Dataset(Examples):
             data = self._x
             if done:
                 data = data.repeat().skip(done % count if count else done)
-            return {**self.as_given(), "x": data, "steps_per_epoch": steps}
+            return {**self.as_given(data), "steps_per_epoch": steps}
         data = _numbered(self._x) if views else self._x
         make = _shuffled(data, self._buffer, seed, count)
         data = passes.endless(make, done, count)
         if views:
             data = passes.viewed(data, views, first, steps)
+        if self.how.class_weight is not None:
+            data = weighted(data, self.how.class_weight)
         return passes.arguments(data.prefetch(tf.data.AUTOTUNE), steps)
 
-    def as_given(self):
+    def as_given(self, data=None):
+        data = self._x if data is None else data
+        found = {"x": data}
+        if self.how.class_weight is not None:
+            found = {
+                "x": weighted(data, self.how.class_weight),
+                "class_weight": None,
+            }
         if self.how.shuffle is not None:
-            return {"x": self._x}
+            return found
         # Keras warns that its default, True, cannot shuffle a data set.
-        return {"x": self._x, "shuffle": False}
+        return {**found, "shuffle": False}
 
     def describe(self):
         return {
@@ -109,7 +129,7 @@ def _shuffled(data, buffer, seed, count):
     if not buffer:
         return lambda number: data
     first = keras.tree.flatten(data.element_spec)[0].shape[0]
-    size = first or len(keras.tree.flatten(next(iter(data)))[0])
+    size = first or count_rows(next(iter(data)))
     rows = data.unbatch()
 
     def make(number):

@@ -11,7 +11,12 @@ import tensorflow as tf
 from keras_ban.feeding.scan import SCANNED_BATCHES
 from keras_ban.feeding.scan import Scan
 from keras_ban.feeding.scan import empty
+from keras_ban.feeding.scan import finite
+from keras_ban.feeding.scan import same_rows
 from keras_ban.rows import count_rows
+from keras_ban.rows import dense
+from keras_ban.rows import tensor
+from keras_ban.tasks.checks import way_to_pairs
 
 
 class Role(NamedTuple):
@@ -45,6 +50,7 @@ class Reading(NamedTuple):
         epochs: How often it is read.
         shuffle: As `fit` takes it; `None` if nothing was said.
         viewed: Whether its batches will pass through views.
+        class_weight: As `fit` takes it, or `None`.
     """
 
     role: Role = EVALUATION
@@ -53,6 +59,7 @@ class Reading(NamedTuple):
     epochs: int = 1
     shuffle: Any = None
     viewed: bool = False
+    class_weight: dict | None = None
 
 
 class Examples:
@@ -114,14 +121,19 @@ class Examples:
         """Yields the batches of an epoch.
 
         Raises:
-            ValueError: If they have no labels.
+            ValueError: If they have no labels, if inputs or weights are not
+                finite, or if their rows are not as many.
         """
         for x, y, sample_weight in self.read(self.how.steps):
             if y is None:
                 raise ValueError(
                     "Cannot evaluate without labels. Expected (inputs, "
                     "labels). Received: inputs alone."
+                    f"{way_to_pairs(x)}"
                 )
+            same_rows((x, y, sample_weight), self.how.role.data)
+            finite(x, self.how.role.data)
+            finite(sample_weight, "sample_weight")
             yield x, y, sample_weight
 
     def numbered(self, limit=None):
@@ -136,6 +148,13 @@ class Examples:
     def scan(self):
         """Begins a `Scan`: reads the first batch."""
         return Scan(self, self.read(SCANNED_BATCHES), SCANNED_BATCHES)
+
+    def check_labelled(self):
+        """Checks that there are labels, where that shows without reading.
+
+        Raises:
+            ValueError: If there are none.
+        """
 
     def check_size(self):
         """Checks that there is something to read, and that it has an end.
@@ -235,7 +254,25 @@ def unpacked(batches):
     """Yields inputs, labels and weights, the last two as NumPy arrays."""
     for batch in batches:
         x, y, weight = keras.utils.unpack_x_y_sample_weight(batch)
+        check_single(y, weight)
         yield x, _numpy(y), _numpy(weight)
+
+
+def check_single(y, sample_weight):
+    """Checks that labels and weights are one array each, no structure.
+
+    Raises:
+        ValueError: If they are dicts, tuples or lists.
+    """
+    for name, part in (("labels", y), ("sample weights", sample_weight)):
+        if keras.tree.is_nested(part):
+            held = ", ".join(map(repr, part)) if isinstance(part, dict) else ""
+            held = f"a {type(part).__name__} of {held or len(part)}"
+            raise ValueError(
+                f"The {name} are no array. Expected one array of {name}, as "
+                f"models have one output. Received: {held}. Give the array in "
+                "it alone, as `y['label']`; of a data set, by `map`."
+            )
 
 
 def _numpy(x):
@@ -250,27 +287,28 @@ def numbered(batches):
     """
     start = 0
     for inputs, labels, _ in batches:
-        inputs = keras.tree.map_structure(tf.convert_to_tensor, inputs)
+        inputs = keras.tree.map_structure(tensor, inputs)
         stop = start + count_rows(inputs)
         yield np.arange(start, stop), inputs, labels
         start = stop
 
 
+@tf.autograph.experimental.do_not_convert
 def row_fingerprints(x):
     """64 bits of each example, of shape `(batch,)`.
 
     Args:
         x: Inputs, a structure of tensors of shape `(batch, ...)`.
     """
-    leaves = [_bytes(tf.convert_to_tensor(a)) for a in keras.tree.flatten(x)]
+    leaves = [_bytes(dense(a)) for a in keras.tree.flatten(x)]
     found = tf.fingerprint(tf.concat(leaves, axis=1))
     return tf.bitcast(found, tf.int64)
 
 
-def _bytes(tensor):
-    if tensor.dtype == tf.string:
-        tensor = tf.strings.to_hash_bucket_fast(tensor, 2**62)
-    elif tensor.dtype == tf.bool:
-        tensor = tf.cast(tensor, tf.uint8)
-    rows = tf.shape(tensor)[0]
-    return tf.reshape(tf.bitcast(tensor, tf.uint8), (rows, -1))
+def _bytes(x):
+    if x.dtype == tf.string:
+        x = tf.strings.to_hash_bucket_fast(x, 2**62)
+    elif x.dtype == tf.bool:
+        x = tf.cast(x, tf.uint8)
+    rows = tf.shape(x)[0]
+    return tf.reshape(tf.bitcast(x, tf.uint8), (rows, -1))

@@ -3,6 +3,7 @@
 import tensorflow as tf
 
 from keras_ban.feeding import passes
+from keras_ban.feeding.class_weights import weighted
 from keras_ban.feeding.datasets import Dataset
 from keras_ban.feeding.datasets import check_steps
 from keras_ban.feeding.examples import Examples
@@ -33,6 +34,9 @@ class Function(Examples):
     def read(self, limit=None):
         return self._first.read(limit)
 
+    def check_labelled(self):
+        self._first.check_labelled()
+
     def check_size(self):
         super().check_size()
         check_steps(self)
@@ -40,6 +44,8 @@ class Function(Examples):
     def epochs(self, generation, seed, first, views=None):
         make = _each(self._x, generation, self.steps)
         data = passes.endless(make, first * self.steps, self.steps)
+        if self.how.class_weight is not None:
+            data = weighted(data, self.how.class_weight)
         return passes.arguments(data.prefetch(tf.data.AUTOTUNE), self.steps)
 
     def describe(self):

@@ -67,6 +67,7 @@ def arguments(data, steps):
         "batch_size": None,
         "steps_per_epoch": steps,
         "shuffle": False,
+        "class_weight": None,
     }
 
 

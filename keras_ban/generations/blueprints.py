@@ -102,6 +102,7 @@ def _functions(model_fn):
     """`model_fn` as a list of functions that return a fresh model."""
     many = isinstance(model_fn, (list, tuple))
     entries = list(model_fn) if many else [model_fn]
+    checks.keras_3("model_fn", *entries)
     if entries and all(callable(entry) for entry in entries):
         return [
             functools.partial(_clone, entry)
@@ -145,6 +146,7 @@ def returned_model(model_fn, parent=None):
             "Give it defaults, or wrap it in a lambda."
         ) from error
     model = model_fn(*arguments)
+    checks.keras_3("model_fn", model)
     if isinstance(model, keras.Model):
         return model
     raise ValueError(

@@ -9,6 +9,7 @@ from keras_ban.generations.workshop import Workshop
 from keras_ban.rows import first_rows
 from keras_ban.state import seeds
 from keras_ban.tasks.checks import apart
+from keras_ban.tasks.checks import plain_loss
 from keras_ban.tasks.checks import prediction
 from keras_ban.tasks.checks import same_classes
 
@@ -51,8 +52,9 @@ class Trial:
         self.seed = seed
         self.teacher = teacher
         self._run = run
-        self._x, self._y, _ = batch
-        self._spare, self._tried = [], []
+        self._x, self._y, self._weight = batch
+        self._spare, self._tried, self._on_labels = [], [], []
+        self._held_out = None
         shapes, before = [], teacher
         for function in blueprints.different:
             pair, found = self._pair(function, before)
@@ -63,15 +65,42 @@ class Trial:
         self.shape = shapes[0]
         for shape in shapes:
             same_classes(shape, self.shape)
+        if teacher is None:
+            count = 1 if objective.needs_teacher else len(self._spare) // 2
+            self._on_labels = self._spare[: 2 * count : 2]
 
-    def finish(self):
-        """Tries the objective, once the data is known to be sound.
+    def check_inputs(self, batch, name):
+        """Checks that the inputs that models are validated on fit them all.
+
+        Args:
+            batch: A batch `(x, y, sample_weight)`.
+            name: What errors call them.
+
+        Returns:
+            The shape `(rows, ..., n)` of the outputs for them.
 
         Raises:
-            ValueError: If one of the user's own cannot be computed.
+            ValueError: If they do not.
+        """
+        x, y, _ = self._held_out = batch
+        from_logits = self.blueprints.from_logits
+        for model in self._spare[::2]:
+            shape = prediction(model, x, from_logits, y, name).shape
+        return shape
+
+    def finish(self):
+        """Tries losses and objective, once the data is known to be sound.
+
+        Raises:
+            ValueError: If one cannot be computed.
         """
         for distiller in self._tried:
             distiller.check_objective(self._x, self._y)
+        for model in self._on_labels:
+            plain_loss(model, self._x, self._y, self._weight)
+        if self._held_out:
+            for model in self._spare[::2]:
+                plain_loss(model, *self._held_out)
         rows = first_rows(self._x)
         shape = None if self._y is None else self._y.shape
         compiled = [
@@ -87,7 +116,7 @@ class Trial:
         for number in range(2):
             keras.utils.set_random_seed(seeds.derive(self.seed, number))
             pair.append(self.blueprints.fresh(function, before))
-            output = prediction(pair[-1], self._x, from_logits)
+            output = prediction(pair[-1], self._x, from_logits, self._y)
             shapes.append(output.shape)
         apart(*pair, ("model of one call of `model_fn`", "next"))
         _check_optimizers(*pair)
@@ -96,7 +125,7 @@ class Trial:
         parent = pair[1] if self.teacher is None else self.teacher
         if self.objective.needs_teacher:
             self._tried.append(self._distiller(pair[0], parent))
-            self._tried[-1].check_models(self._x)
+            self._tried[-1].check_models(self._x, self._y)
         seeds.set_seed(seeds.derive(self.seed, 0))
         again = self.blueprints.fresh(function, before)
         if not _same_weights(again, pair[0]):

@@ -2,6 +2,7 @@
 
 import keras
 
+from keras_ban import checks
 from keras_ban.distribution import exact
 from keras_ban.distribution import parts
 from keras_ban.distribution.replicas import all_rows
@@ -23,6 +24,7 @@ class StandIn(exact.Distributed):
 
     def __init__(self, student, name):
         super().__init__(name=name)
+        checks.keras_3("student", student)
         if not isinstance(student, keras.Model):
             raise ValueError(
                 "Invalid value for argument `student`. Expected a "

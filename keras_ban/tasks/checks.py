@@ -1,10 +1,30 @@
 """Whether models are classifiers, of the same classes, with weights apart."""
 
+import contextlib
+import re
+
 import keras
 import numpy as np
+import tensorflow as tf
 
+from keras_ban import rows
 from keras_ban.rows import first_rows
+from keras_ban.rows import map_arrays
+from keras_ban.rows import tensor
+from keras_ban.tasks import kinds
 from keras_ban.tasks import outputs
+
+# What Keras and TensorFlow raise for what does not fit a model.
+_MISFITS = (
+    AttributeError,
+    IndexError,
+    KeyError,
+    NotImplementedError,
+    TypeError,
+    ValueError,
+    tf.errors.InvalidArgumentError,
+    tf.errors.UnimplementedError,
+)
 
 
 def apart(one, other, roles=("student", "teacher")):
@@ -27,18 +47,134 @@ def apart(one, other, roles=("student", "teacher")):
         )
 
 
-def prediction(model, x, from_logits=None):
+@contextlib.contextmanager
+def taking(model, x, name="x"):
+    """Says in plain words that a model does not take its inputs.
+
+    Args:
+        model: The `keras.Model` that is run.
+        x: The inputs that it is given.
+        name: What the error calls them. Defaults to `"x"`.
+    """
+    try:
+        yield
+    except _MISFITS as error:
+        raise ValueError(
+            f"The model {model.name!r} cannot be run on `{name}`. Expected "
+            f"inputs{_expected(model)}. Received: {_received(x)}. Give it the "
+            f"inputs that it was built for.{way_to_pairs(x)} Keras says: "
+            f"{_words(error)}"
+        ) from error
+
+
+def _words(error):
+    """The words of an error in one line, without the marks of a terminal."""
+    plain = re.sub(r"\x1b\[\d*m", "", str(error))
+    return " ".join(plain.split())[:300]
+
+
+def _expected(model):
+    shapes = [f"{list(i.shape)}" for i in getattr(model, "inputs", None) or ()]
+    return f" of shape {', '.join(shapes)}" if shapes else " that it takes"
+
+
+def _received(x):
+    return keras.tree.map_structure(
+        lambda a: (
+            f"{getattr(a.dtype, 'name', a.dtype)}{list(a.shape)}"
+            if hasattr(a, "dtype")
+            else type(a).__name__
+        ),
+        x,
+    )
+
+
+def way_to_pairs(x):
+    """A way from batches that are dicts to inputs and labels, in words."""
+    if not isinstance(x, dict):
+        return ""
+    return (
+        f" If one of {', '.join(map(repr, x))} is the label, map the batches "
+        "to pairs: `ds.map(lambda d: (d['image'], d['label']))`, or load "
+        "them by `as_supervised=True`."
+    )
+
+
+@contextlib.contextmanager
+def counting(model, y, sample_weight=None):
+    """Says in plain words that a loss cannot be computed on the labels.
+
+    Args:
+        model: The `keras.Model` whose compiled loss is computed.
+        y: The labels.
+        sample_weight: Their weights, or `None`. Defaults to `None`.
+    """
+    try:
+        yield
+    except _MISFITS as error:
+        loss = outputs.compiled_loss(model)
+        given = loss if isinstance(loss, str) else getattr(loss, "name", loss)
+        weights = (
+            ""
+            if sample_weight is None
+            else (f" and sample weights of shape {np.shape(sample_weight)}")
+        )
+        raise ValueError(
+            f"The loss {given!r} of the model {model.name!r} cannot be "
+            f"computed on the labels. Received: labels of shape {np.shape(y)}"
+            f"{weights}. Expected class numbers for a sparse cross-entropy, "
+            "one-hot labels for a categorical one, and a weight for each "
+            "label. Change the loss, or the labels by "
+            f"`keras.utils.to_categorical` or `argmax(-1)`. It says: "
+            f"{_words(error)}"
+        ) from error
+
+
+def plain_loss(model, x, y, sample_weight=None):
+    """Tries the loss that Keras would train a model on, on a few samples.
+
+    Args:
+        model: A `keras.Model`; nothing is tried if it has no loss, or its own
+            way to compute it.
+        x: A batch of inputs.
+        y: Its labels, or `None`.
+        sample_weight: Its weights, or `None`. Defaults to `None`.
+
+    Raises:
+        ValueError: If it cannot be computed.
+    """
+    own = type(model).compute_loss, type(model).train_step
+    if own != (keras.Model.compute_loss, keras.Model.train_step):
+        return
+    if y is None or not model.compiled or model.loss is None:
+        return
+    x, y, sample_weight = first_rows((x, y, sample_weight))
+    with counting(model, y, sample_weight):
+        y, weight = (
+            None if a is None else keras.ops.convert_to_tensor(a)
+            for a in (y, sample_weight)
+        )
+        model.compute_loss(x, y, model(x, training=False), weight)
+
+
+def prediction(model, x, from_logits=None, y=None, name="x"):
     """Runs a model on a few rows and checks that its output is a classifier's.
 
     Args:
         model: A `keras.Model`; it is built by the call if it was not.
         x: One batch of inputs.
         from_logits: As in `outputs.gives_logits`. Defaults to `None`.
+        y: Its labels, or `None`. Defaults to `None`.
+        name: What errors call the inputs. Defaults to `"x"`.
 
     Returns:
         The output, a NumPy array of shape `(rows, ..., n)`.
     """
-    result = model(first_rows(x), training=False)
+    with taking(model, x, name):
+        # Tensors, as in training: Keras reads numbers in text of NumPy alone.
+        result = model(map_arrays(tensor, first_rows(x)), training=False)
+    if hasattr(result, "shape"):
+        kinds.check(model, result.shape, y)
     if not hasattr(result, "shape") or len(result.shape) < 2:
         raise ValueError(
             f"The model {model.name!r} must have one output of shape (batch, "
@@ -47,6 +183,13 @@ def prediction(model, x, from_logits=None):
             "one that returns the classifier's output alone."
         )
     values = np.asarray(keras.ops.convert_to_numpy(result), "float64")
+    if not np.isfinite(values).all() and _are_finite(first_rows(x)):
+        raise ValueError(
+            f"The model {model.name!r} gives NaN or infinity. Expected finite "
+            f"numbers. Received: {values[~np.isfinite(values)][0]} for one of "
+            f"the first rows of `{name}`. Check its weights, and how the data "
+            "was scaled."
+        )
     is_logits = outputs.gives_logits(model, from_logits)
     one_column = values.shape[-1] == 1
     sums = values[..., 0] if one_column else values.sum(-1)
@@ -65,8 +208,8 @@ def prediction(model, x, from_logits=None):
             "does not. Expected numbers from 0 to 1 with a sum of 1 over the "
             f"last axis. Received: {values.reshape(-1, values.shape[-1])[0]}. "
             "End it in a softmax, or compile it with a loss that has "
-            "`from_logits=True`. (Several sigmoids are several classifiers: "
-            "not supported.)"
+            "`from_logits=True`. (Several sigmoids are several labels at once, "
+            "multi-label classification: not supported.)"
         )
     if is_logits and not one_column and distributions:
         raise ValueError(
@@ -76,6 +219,12 @@ def prediction(model, x, from_logits=None):
             "`from_logits=False`, or leave its softmax out."
         )
     return values
+
+
+def _are_finite(x):
+    """Whether inputs are finite; where not, they are named as such later."""
+    held = [rows.values(a) for a in keras.tree.flatten(x) if a is not None]
+    return all(np.isfinite(a).all() for a in held if a.dtype.kind in "iufb")
 
 
 def same_classes(student_shape, teacher_shape):

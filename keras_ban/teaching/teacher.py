@@ -1,9 +1,12 @@
 """Where the teacher's logits come from."""
 
 import keras
+import numpy as np
 import tensorflow as tf
 
+from keras_ban import checks
 from keras_ban.networks.ensembles import ensemble
+from keras_ban.tasks import kinds
 from keras_ban.tasks import outputs
 
 
@@ -26,7 +29,8 @@ class Teacher:
         function: This function, compiled as it is first called.
 
     Raises:
-        ValueError: If there is no model, or one without weights.
+        ValueError: If there is no model, or one without weights, or one that
+            is no classifier.
     """
 
     def __init__(self, model, from_logits=None):
@@ -35,7 +39,7 @@ class Teacher:
             model = ensemble(model, from_logits=from_logits)
             from_logits = False
         self.model = model
-        self.from_logits = outputs.gives_logits(model, from_logits)
+        self.from_logits = kinds.classifier(model, from_logits)
         self.function = tf.function(self, reduce_retracing=True)
 
     def __call__(self, x):
@@ -48,6 +52,7 @@ class Teacher:
 def _check(model):
     """Checks that a teacher, or each of a list, is a trained model."""
     models = model if isinstance(model, (list, tuple)) else [model]
+    checks.keras_3("teacher", *models)
     for one in models or [None]:
         if not isinstance(one, keras.Model):
             raise ValueError(
@@ -58,4 +63,10 @@ def _check(model):
             raise ValueError(
                 f"The teacher {one.name!r} has no weights. Expected a trained "
                 "model. Train it, load its weights, or call it on a batch."
+            )
+        if any(np.isnan(w).any() for w in one.get_weights()):
+            raise ValueError(
+                f"The teacher {one.name!r} gives NaN: there are NaN among its "
+                "weights. Expected a trained model. Load the weights from "
+                "before its training diverged."
             )
