@@ -21,10 +21,12 @@ from keras_ban.tasks import kinds
 from keras_ban.tasks import losses
 from keras_ban.tasks import outputs
 from keras_ban.tasks.checks import apart
-from keras_ban.tasks.checks import counting
 from keras_ban.tasks.checks import prediction
 from keras_ban.tasks.checks import same_classes
 from keras_ban.teaching import topk
+from keras_ban.teaching.checking import check_loss
+from keras_ban.teaching.checking import check_pair
+from keras_ban.teaching.checking import check_training
 from keras_ban.teaching.plan import Plan
 from keras_ban.teaching.teacher import Teacher
 from keras_ban.teaching.terms import Terms
@@ -175,7 +177,7 @@ class Distiller(StandIn):
         del arguments["self"]
         plan = Plan(teacher_outputs, augment, views)
         data = feed(arguments, viewed=bool(plan), once=True)
-        self._check(data)
+        check_training(self, data, self._from_logits)
         if self._unfinished_compile and not data.train.reads_once:
             self._finish_compile(data)
         if not plan:
@@ -198,27 +200,6 @@ class Distiller(StandIn):
         """
         return super().fit(**arguments)
 
-    def _check(self, data):
-        """Checks data and models, as far as reading changes no order."""
-        kinds.check(self.student)
-        for examples, needs_labels in (
-            (data.train, self.objective.needs_labels),
-            (data.validation, True),
-        ):
-            if not examples:
-                continue
-            if needs_labels:
-                examples.check_labelled()
-            if examples.reads_freely:
-                scan = examples.scan()
-                x, y, _ = scan.first
-                shape = self.check_models(x, y, examples.how.role.data)
-                scan.check(shape, needs_labels)
-                self._check_loss(*first_rows((x, y)))
-                if examples is data.train:
-                    data.check_class_weight(shape)
-                    self.check_objective(x, y)
-
     def check_models(self, x, y=None, name="x"):
         """Checks on one batch that student and teacher fit each other.
 
@@ -235,17 +216,8 @@ class Distiller(StandIn):
                 classes differ, or if the models share weights.
         """
         self._is_checked = True
-        models = [self.student]
-        if self.teacher is not None:
-            models.append(self.teacher.model)
-        shapes = [
-            prediction(model, x, self._from_logits, y, name).shape
-            for model in models
-        ]
-        same_classes(shapes[0], shapes[-1])
-        if self.teacher is not None:
-            apart(*models)
-        return shapes[0]
+        teacher = self.teacher and self.teacher.model
+        return check_pair(self.student, teacher, x, y, name, self._from_logits)
 
     def check_objective(self, x, y):
         """Tries the loss, and an objective of the user's own, on a few samples.
@@ -259,20 +231,13 @@ class Distiller(StandIn):
                 for each sample.
         """
         x, y = first_rows((x, y))
-        self._check_loss(x, y)
+        check_loss(self.student, x, y, self._from_logits)
         if type(self.objective) in objectives.BUILT_IN:
             return
         if y is not None:
             y = ops.convert_to_tensor(y)
         logits = self._logits(self.student(x), self.teacher(x))
         check_objective(self.objective, y, *logits)
-
-    def _check_loss(self, x, y):
-        """Tries the loss on the labels of a few samples, if there are any."""
-        if y is not None:
-            logits, _ = self._logits(self.student(x))
-            with counting(self.student, y):
-                self._label_losses(ops.convert_to_tensor(y), logits)
 
     def _finish_compile(self, data):
         """Compiles again, now that the labels say which loss is meant."""

@@ -22,6 +22,8 @@ def last_activation(model):
         "linear" (a kernel and nothing behind it), "softmax", "log_softmax",
         "sigmoid" or another name, or `None` if its layers do not say it.
     """
+    if not model.built:
+        return None
     if isinstance(model, keras.Sequential):
         return _of_chain(model.layers)
     operations = getattr(model, "operations", None)
