@@ -46,6 +46,24 @@ class Dataset(Examples):
         if parts[1] is None:
             unlabelled(self.how.role.data, parts[0])
 
+    def check_shape(self, model):
+        inputs = getattr(model, "inputs", None) or ()
+        x, _, _ = keras.utils.unpack_x_y_sample_weight(self._x.element_spec)
+        given = keras.tree.flatten(x)
+        if len(inputs) != 1 or len(given) != 1:
+            return
+        expected, shape = tf.TensorShape(inputs[0].shape), given[0].shape
+        # Keras adds or drops an axis of one.
+        if shape.rank == expected.rank and not expected[1:].is_compatible_with(
+            shape[1:]
+        ):
+            raise ValueError(
+                f"The model {model.name!r} cannot be run on "
+                f"`{self.how.role.data}`. Expected inputs of shape "
+                f"{expected.as_list()}. Received: {shape.as_list()}. Give it "
+                "the inputs that it was built for."
+            )
+
     def check_size(self):
         super().check_size()
         if self._counts_steps:

@@ -156,6 +156,16 @@ class Examples:
             ValueError: If there are none.
         """
 
+    def check_shape(self, model):
+        """Checks the shape of inputs, where it shows without reading.
+
+        Args:
+            model: The `keras.Model` that they are for.
+
+        Raises:
+            ValueError: If the model takes no such inputs.
+        """
+
     def check_size(self):
         """Checks that there is something to read, and that it has an end.
 

@@ -33,6 +33,7 @@ def check_training(distiller, data, from_logits):
         if needs_labels:
             examples.check_labelled()
         if not examples.reads_freely:
+            examples.check_shape(distiller.student)
             continue
         scan = examples.scan()
         x, y, _ = scan.first
