@@ -74,7 +74,7 @@ LIKE_KERAS = {
         model_fn,
         {"x": tf.RaggedTensor.from_row_lengths(X.reshape(-1), [6] * 96)},
     ),
-    "lists of one": (model_fn, {"x": [X], "y": [Y]}),
+    "labels in a list": (model_fn, {"y": [Y]}),
     "weights in a list": (model_fn, {"sample_weight": [X[:, 0]]}),
     "float labels in a column": (model_fn, {"y": Y[:, None] * 1.0}),
     "negative weights": (model_fn, {"sample_weight": -X[:, 0]}),
