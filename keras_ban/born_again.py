@@ -248,7 +248,10 @@ class BornAgain:
 
     def _tried(self, data, teacher):
         """Checks data and models; returns their `Trial`."""
+        needs_labels = teacher is None or self.objective.needs_labels
         scan = data.train.scan()
+        if needs_labels:
+            scan.check_labelled()
         trial = Trial(
             self._blueprints,
             self.objective,
@@ -257,10 +260,14 @@ class BornAgain:
             scan.first,
             self._run,
         )
-        needs_labels = teacher is None or self.objective.needs_labels
         scan.check(trial.shape, needs_labels)
+        data.check_class_weight(trial.shape)
         if data.validation:
-            data.validation.scan().check(trial.shape, needs_labels=True)
+            scan = data.validation.scan()
+            scan.check_labelled()
+            name = data.validation.how.role.data
+            shape = trial.check_inputs(scan.first, name)
+            scan.check(shape, needs_labels=True)
         trial.finish()
         return trial
 

@@ -31,6 +31,20 @@ def backend():
         )
 
 
+def keras_3(name, *models):
+    """Refuses models of Keras 2, which are none of this package's Keras."""
+    for model in models:
+        bases = getattr(model, "__mro__", type(model).__mro__)
+        if any(c.__module__.split(".")[0] == "tf_keras" for c in bases):
+            raise ValueError(
+                f"Invalid value for argument `{name}`. Expected a "
+                "`keras.Model` of Keras 3. Received: a model of tf_keras, "
+                f"which is Keras 2, {model!r}. Build it with `import keras`, "
+                "and without TF_USE_LEGACY_KERAS=1 in the environment; weights "
+                "come over by `set_weights(model.get_weights())`."
+            )
+
+
 def integer(name, value, minimum, maximum=float("inf")):
     """Returns `value` if it is an integer from `minimum` to `maximum`."""
     is_integer = isinstance(value, numbers.Integral)

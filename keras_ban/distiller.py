@@ -17,12 +17,16 @@ from keras_ban.feeding.passes import clear_errors
 from keras_ban.networks.stand_in import StandIn
 from keras_ban.networks.stand_in import check_own_training
 from keras_ban.rows import first_rows
+from keras_ban.tasks import kinds
 from keras_ban.tasks import losses
 from keras_ban.tasks import outputs
 from keras_ban.tasks.checks import apart
 from keras_ban.tasks.checks import prediction
 from keras_ban.tasks.checks import same_classes
 from keras_ban.teaching import topk
+from keras_ban.teaching.checking import check_loss
+from keras_ban.teaching.checking import check_pair
+from keras_ban.teaching.checking import check_training
 from keras_ban.teaching.plan import Plan
 from keras_ban.teaching.teacher import Teacher
 from keras_ban.teaching.terms import Terms
@@ -91,6 +95,7 @@ class Distiller(StandIn):
         self._from_logits = from_logits
         self._unfinished_compile = None
         self._shows_terms = True
+        self._is_checked = False
         self.built = True
         if student.compiled:
             self._adopt_compilation()
@@ -172,7 +177,7 @@ class Distiller(StandIn):
         # Keras itself splits what passes through no views.
         fraction = 0.0 if plan else arguments.pop("validation_split", 0.0)
         data = feed(arguments, viewed=bool(plan), once=True)
-        self._check(data)
+        check_training(self, data, self._from_logits)
         if self._unfinished_compile and not data.train.reads_once:
             self._finish_compile(data)
         if not plan:
@@ -199,28 +204,13 @@ class Distiller(StandIn):
         """
         return super().fit(**arguments)
 
-    def _check(self, data):
-        """Checks data and models, as far as reading changes no order."""
-        if data.train.reads_once:
-            return
-        shape = None
-        for examples, needs_labels in (
-            (data.train, self.objective.needs_labels),
-            (data.validation, True),
-        ):
-            if examples and examples.reads_freely:
-                scan = examples.scan()
-                x, y, _ = scan.first
-                shape = shape or self.check_models(x)
-                scan.check(shape, needs_labels)
-                if examples is data.train:
-                    self.check_objective(x, y)
-
-    def check_models(self, x):
+    def check_models(self, x, y=None, name="x"):
         """Checks on one batch that student and teacher fit each other.
 
         Args:
             x: A batch of inputs.
+            y: Its labels, or `None`. Defaults to `None`.
+            name: What errors call the inputs. Defaults to `"x"`.
 
         Returns:
             The shape `(rows, ..., n)` of the student's output.
@@ -229,16 +219,12 @@ class Distiller(StandIn):
             ValueError: If an output is not what its model says, if the
                 classes differ, or if the models share weights.
         """
-        student = prediction(self.student, x, self._from_logits, trained=True)
-        if self.teacher is None:
-            return student.shape
-        teacher = prediction(self.teacher.model, x, self._from_logits)
-        same_classes(student.shape, teacher.shape)
-        apart(self.student, self.teacher.model)
-        return student.shape
+        self._is_checked = True
+        teacher = self.teacher and self.teacher.model
+        return check_pair(self.student, teacher, x, y, name, self._from_logits)
 
     def check_objective(self, x, y):
-        """Tries an objective of the user's own on a few samples.
+        """Tries the loss, and an objective of the user's own, on a few samples.
 
         Args:
             x: A batch of inputs.
@@ -248,9 +234,10 @@ class Distiller(StandIn):
             ValueError: If it cannot be computed, or does not give one loss
                 for each sample.
         """
+        x, y = first_rows((x, y))
+        check_loss(self.student, x, y, self._from_logits)
         if type(self.objective) in objectives.BUILT_IN:
             return
-        x, y = first_rows((x, y))
         if y is not None:
             y = ops.convert_to_tensor(y)
         logits = self._logits(self.student(x), self.teacher(x))
@@ -314,6 +301,10 @@ class Distiller(StandIn):
         Returns:
             A scalar.
         """
+        if not self._is_checked:
+            # A student that was not built before says now what it gives.
+            kinds.check(self.student, y_pred.shape)
+            self._is_checked = True
         if teacher_logits is None and self.objective.needs_teacher:
             teacher_logits = self.teacher(x)
         self.objective.check_labels(y)

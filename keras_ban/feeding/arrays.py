@@ -8,13 +8,19 @@ import keras
 import tensorflow as tf
 
 from keras_ban.feeding import passes
+from keras_ban.feeding.class_weights import weighted
 from keras_ban.feeding.examples import UNSAID
 from keras_ban.feeding.examples import Examples
 from keras_ban.feeding.examples import numbered
 from keras_ban.feeding.examples import unpacked
 from keras_ban.feeding.samples import sample
 from keras_ban.feeding.scan import Scan
+from keras_ban.feeding.scan import same_rows
+from keras_ban.feeding.scan import unlabelled
+from keras_ban.rows import between
 from keras_ban.rows import count_rows
+from keras_ban.rows import floats
+from keras_ban.rows import gatherer
 from keras_ban.rows import map_arrays
 from keras_ban.rows import slice_rows
 
@@ -52,25 +58,17 @@ class Arrays(Examples):
         return numbered(unpacked(itertools.islice(batches, limit)))
 
     def scan(self):
-        """Begins a `Scan`, of all rows.
-
-        Raises:
-            ValueError: If there is no row, or if the arrays have different
-                numbers of them.
-        """
-        lengths = [
-            len(leaf)
-            for leaf in keras.tree.flatten(self._data)
-            if leaf is not None
-        ]
-        if len(set(lengths)) > 1:
-            name = self.how.role.data
-            raise ValueError(
-                f"The arrays of `{name}` have different lengths. Expected the "
-                "same number of inputs, labels and weights. Received: arrays "
-                f"of {lengths} rows. Leave out the rows that lack one."
-            )
+        """Begins a `Scan`, of all rows."""
         return Scan(self, unpacked(slice_rows(self._data, _SCANNED_ROWS)))
+
+    def check_size(self):
+        """Checks that there is a row, and that all arrays have as many."""
+        same_rows(self._data, self.how.role.data)
+        super().check_size()
+
+    def check_labelled(self):
+        if self._data[1] is None:
+            unlabelled(self.how.role.data, self._x)
 
     def _can_shuffle(self, shuffle):
         is_word = isinstance(shuffle, str)
@@ -82,13 +80,11 @@ class Arrays(Examples):
     def split(self, fraction, how):
         if not 0 < fraction < 1:
             super().split(fraction, how)
-        at = math.floor(count_rows(self._x) * (1 - fraction))
+        rows = count_rows(self._x)
+        at = math.floor(rows * (1 - fraction))
         found = [
-            Arrays(*map_arrays(lambda a, p=part: a[p], self._data), reading)
-            for part, reading in (
-                (slice(None, at), self.how),
-                (slice(at, None), how),
-            )
+            Arrays(*map_arrays(lambda a, p=part: between(a, *p), self._data), h)
+            for part, h in (((0, at), self.how), ((at, rows), how))
         ]
         for examples in found:
             examples.check_size()
@@ -110,6 +106,8 @@ class Arrays(Examples):
         else:
             data, callbacks = passes.stream(order, course, first)
             data = data.map(gather, num_parallel_calls=tf.data.AUTOTUNE)
+        if self.how.class_weight is not None:
+            data = weighted(data, self.how.class_weight)
         # Autotuning would look for the best longer than an epoch takes.
         options = tf.data.Options()
         options.autotune.enabled = False
@@ -151,16 +149,16 @@ class Arrays(Examples):
 
 def _tensor(array):
     with tf.device("cpu:0"):
-        tensor = tf.convert_to_tensor(keras.ops.convert_to_numpy(array))
-        if tensor.dtype.is_floating:
-            tensor = tf.cast(tensor, keras.config.floatx())
-    return tensor
+        return floats(array, keras.config.floatx())
 
 
 def _gathering(tensors):
     """A function from the numbers of rows to a batch of them."""
     data = keras.utils.pack_x_y_sample_weight(*tensors)
-    return lambda numbers: map_arrays(lambda a: tf.gather(a, numbers), data)
+    gatherers = [gatherer(a) for a in keras.tree.flatten(data)]
+    return lambda numbers: keras.tree.pack_sequence_as(
+        data, [gather(numbers) for gather in gatherers]
+    )
 
 
 def _ordered(rows, size, shuffle, seed):

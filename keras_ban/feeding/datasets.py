@@ -7,9 +7,13 @@ import keras
 import tensorflow as tf
 
 from keras_ban.feeding import passes
+from keras_ban.feeding.class_weights import weighted
 from keras_ban.feeding.examples import UNSAID
 from keras_ban.feeding.examples import Examples
+from keras_ban.feeding.examples import check_single
 from keras_ban.feeding.passes import from_pass
+from keras_ban.feeding.scan import unlabelled
+from keras_ban.rows import count_rows
 
 # Those whose names begin with `Stateless` follow from their seed.
 _RANDOM = re.compile("Random|Truncated|Parameterized|Multinomial|Stateful")
@@ -31,6 +35,8 @@ class Dataset(Examples):
 
     def __init__(self, data, how):
         super().__init__(data, how)
+        parts = keras.utils.unpack_x_y_sample_weight(data.element_spec)
+        check_single(*parts[1:])
         self._buffer = _buffer(how.shuffle)
         self._counts_steps = self._buffer is not None or how.viewed
         self.joins_passes = self._counts_steps
@@ -44,6 +50,29 @@ class Dataset(Examples):
         if count == tf.data.INFINITE_CARDINALITY:
             return float("inf")
         return None if count == tf.data.UNKNOWN_CARDINALITY else count
+
+    def check_labelled(self):
+        parts = keras.utils.unpack_x_y_sample_weight(self._x.element_spec)
+        if parts[1] is None:
+            unlabelled(self.how.role.data, parts[0])
+
+    def check_shape(self, model):
+        inputs = getattr(model, "inputs", None) or ()
+        x, _, _ = keras.utils.unpack_x_y_sample_weight(self._x.element_spec)
+        given = keras.tree.flatten(x)
+        if len(inputs) != 1 or len(given) != 1:
+            return
+        expected, shape = tf.TensorShape(inputs[0].shape), given[0].shape
+        # Keras adds or drops an axis of one.
+        if shape.rank == expected.rank and not expected[1:].is_compatible_with(
+            shape[1:]
+        ):
+            raise ValueError(
+                f"The model {model.name!r} cannot be run on "
+                f"`{self.how.role.data}`. Expected inputs of shape "
+                f"{expected.as_list()}. Received: {shape.as_list()}. Give it "
+                "the inputs that it was built for."
+            )
 
     def check_steps(self):
         if self._counts_steps:
@@ -60,22 +89,32 @@ class Dataset(Examples):
         data = _numbered(self._x) if views else self._x
         make = _shuffled(data, self._buffer, seed, course.count)
         data, callbacks = passes.stream(make, course, first, views)
+        if self.how.class_weight is not None:
+            data = weighted(data, self.how.class_weight)
         data = data.prefetch(tf.data.AUTOTUNE)
         return passes.arguments(data, callbacks, course, first)
 
     def _unchanged(self, course, first):
         """What Keras reads of a data set that is passed as it is."""
-        found = self.as_given() | {"steps_per_epoch": self.steps}
+        steps = {"steps_per_epoch": self.steps}
         if course is None or not course.is_even:
-            return found | from_pass(course, first)
+            return self.as_given() | steps | from_pass(course, first)
         rest = course.place(first)[1]
-        return found | {"x": self._x.repeat().skip(rest) if rest else self._x}
+        data = self._x.repeat().skip(rest) if rest else self._x
+        return self.as_given(data) | steps
 
-    def as_given(self):
+    def as_given(self, data=None):
+        data = self._x if data is None else data
+        found = {"x": data}
+        if self.how.class_weight is not None:
+            found = {
+                "x": weighted(data, self.how.class_weight),
+                "class_weight": None,
+            }
         if self.how.shuffle is not UNSAID:
-            return {"x": self._x}
+            return found
         # Keras warns that its default, True, cannot shuffle a data set.
-        return {"x": self._x, "shuffle": False}
+        return {**found, "shuffle": False}
 
     def describe(self):
         return {
@@ -158,7 +197,7 @@ def _shuffled(data, buffer, seed, count):
     if not buffer:
         return lambda number: data
     first = keras.tree.flatten(data.element_spec)[0].shape[0]
-    size = first or len(keras.tree.flatten(next(iter(data)))[0])
+    size = first or count_rows(next(iter(data)))
     rows = data.unbatch()
 
     def make(number):

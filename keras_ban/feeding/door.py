@@ -3,17 +3,25 @@
 import functools
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from keras_ban.feeding.arrays import Arrays
 from keras_ban.feeding.datasets import Dataset
 from keras_ban.feeding.examples import Examples
 from keras_ban.feeding.examples import Reading
+from keras_ban.feeding.examples import check_single
 from keras_ban.feeding.functions import Function
 from keras_ban.feeding.iterables import Iterable
 from keras_ban.feeding.iterables import Once
 from keras_ban.feeding.passes import NO_DATASET
 from keras_ban.feeding.py_datasets import PyBatches
+from keras_ban.feeding.scan import empty
+from keras_ban.rows import map_arrays
+
+# What holds arrays, and is no data set itself.
+_STRUCTURES = (bytes, dict, list, set, str, tuple)
+_SPARSE_OR_RAGGED = (tf.RaggedTensor, tf.SparseTensor)
 
 
 def given(x, y=None, sample_weight=None, how=None, generation=None, once=False):
@@ -39,7 +47,16 @@ def given(x, y=None, sample_weight=None, how=None, generation=None, once=False):
     how = how or Reading()
     if _is_arrays(x):
         _check_arrays(y, sample_weight, how.role)
-        found = Arrays(x, y, sample_weight, how)
+        y, sample_weight = _alone(y), _alone(sample_weight)
+        check_single(y, sample_weight)
+        found = Arrays(
+            _standard(x, how.role.data, is_input=True),
+            _standard(y, how.role.labels),
+            _standard(sample_weight, "sample_weight"),
+            how,
+        )
+    elif isinstance(x, _STRUCTURES):
+        _refuse_structure(x, how.role)
     else:
         found = _batches(x, how, generation, once)
         _check_alone(y, sample_weight, how.role)
@@ -88,6 +105,85 @@ def _check_arrays(y, sample_weight, role):
             f"{type(y).__name__} and {type(sample_weight).__name__}. Convert "
             "them by `numpy.asarray`."
         )
+
+
+def _alone(part):
+    """The array of a list or tuple that holds one, as Keras takes it."""
+    is_list = isinstance(part, (list, tuple))
+    return part[0] if is_list and len(part) == 1 else part
+
+
+def _standard(structure, name, is_input=False):
+    """Arrays of other libraries as NumPy arrays or tensors, as Keras has them.
+
+    Args:
+        structure: Arrays, or `None`.
+        name: What errors call them.
+        is_input: Whether these are inputs, of which one column may not lose
+            its axis. Defaults to `False`.
+
+    Raises:
+        ValueError: If one has no rows.
+    """
+
+    def convert(array):
+        if hasattr(array, "tocoo"):
+            array = _sparse_tensor(array)
+        elif hasattr(array, "iloc"):
+            array = _of_frame(array, is_input)
+        elif isinstance(array, tf.SparseTensor):
+            array = tf.sparse.reorder(array)
+        if len(array.shape) == 0:
+            raise ValueError(
+                f"`{name}` holds an array without an axis. Expected "
+                "arrays whose first axis is that of the samples. Received: "
+                f"shape (), {array!r}. Make an array of all samples, by "
+                "`numpy.stack` or `[None]`."
+            )
+        if not is_input and isinstance(array, _SPARSE_OR_RAGGED):
+            raise ValueError(
+                f"Labels or weights in `{name}` are sparse or ragged. Expected "
+                f"dense arrays. Received: {type(array).__name__}. Convert "
+                "them by `toarray`, `tf.sparse.to_dense` or `to_tensor`."
+            )
+        return array
+
+    return map_arrays(convert, structure)
+
+
+def _sparse_tensor(matrix):
+    """A matrix of SciPy, its numbers in the order that Keras gives them."""
+    found = matrix.tocsr().tocoo()
+    places = np.stack([found.row, found.col], axis=1)
+    data = found.data
+    if data.dtype.kind == "f":
+        data = data.astype(keras.config.floatx())
+    return tf.SparseTensor(places.astype("int64"), data, found.shape)
+
+
+def _of_frame(frame, is_input):
+    """What pandas holds as an array; a mixed frame as Keras has floats."""
+    types = getattr(frame, "dtypes", None)
+    is_frame = hasattr(frame, "columns")
+    if is_frame and any(getattr(t, "kind", "O") == "f" for t in types):
+        try:
+            frame = frame.astype(keras.config.floatx())
+        except ValueError:  # text among the numbers: named where it is read
+            pass
+    found = frame.to_numpy()
+    return found[:, None] if is_input and not is_frame else found
+
+
+def _refuse_structure(x, role):
+    leaves = keras.tree.flatten(x)
+    if not leaves:
+        empty(role.data)
+    raise ValueError(
+        f"Invalid value for argument `{role.data}`. Expected arrays, a "
+        "`tf.data.Dataset` or a `keras.utils.PyDataset`. Received: a "
+        f"{type(x).__name__} that holds a {type(leaves[0]).__name__}, no "
+        "arrays. Convert it by `numpy.asarray`."
+    )
 
 
 def _check_alone(y, sample_weight, role):

@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from keras_ban.feeding.passes import Course
 from keras_ban.feeding.passes import from_pass
@@ -15,7 +14,11 @@ from keras_ban.feeding.samples import sample
 from keras_ban.feeding.scan import SCANNED_BATCHES
 from keras_ban.feeding.scan import Scan
 from keras_ban.feeding.scan import empty
+from keras_ban.feeding.scan import finite
+from keras_ban.feeding.scan import same_rows
 from keras_ban.rows import count_rows
+from keras_ban.rows import tensor
+from keras_ban.tasks.checks import way_to_pairs
 
 
 class Role(NamedTuple):
@@ -55,6 +58,7 @@ class Reading(NamedTuple):
         viewed: Whether its batches will pass through views.
         epoch_seed: Function from generation and epoch to the seed of that
             epoch, or `None` if epochs have none.
+        class_weight: As `fit` takes it, or `None`.
     """
 
     role: Role = EVALUATION
@@ -65,6 +69,7 @@ class Reading(NamedTuple):
     shuffle: Any = UNSAID
     viewed: bool = False
     epoch_seed: Any = None
+    class_weight: dict | None = None
 
 
 class Examples:
@@ -132,14 +137,19 @@ class Examples:
         """Yields the batches of an epoch.
 
         Raises:
-            ValueError: If they have no labels.
+            ValueError: If they have no labels, if inputs or weights are not
+                finite, or if their rows are not as many.
         """
         for x, y, sample_weight in self.read(self.how.steps):
             if y is None:
                 raise ValueError(
                     "Cannot evaluate without labels. Expected (inputs, "
                     "labels). Received: inputs alone."
+                    f"{way_to_pairs(x)}"
                 )
+            same_rows((x, y, sample_weight), self.how.role.data)
+            finite(x, self.how.role.data)
+            finite(sample_weight, "sample_weight")
             yield x, y, sample_weight
 
     def numbered(self, limit=None):
@@ -156,6 +166,23 @@ class Examples:
         found = Scan(self, self.read(SCANNED_BATCHES), SCANNED_BATCHES)
         self._scanned = found.first
         return found
+
+    def check_labelled(self):
+        """Checks that there are labels, where that shows without reading.
+
+        Raises:
+            ValueError: If there are none.
+        """
+
+    def check_shape(self, model):
+        """Checks the shape of inputs, where it shows without reading.
+
+        Args:
+            model: The `keras.Model` that they are for.
+
+        Raises:
+            ValueError: If the model takes no such inputs.
+        """
 
     def check_size(self):
         """Checks that there is something to read, and that it has an end.
@@ -321,7 +348,25 @@ def unpacked(batches):
     """Yields inputs, labels and weights, the last two as NumPy arrays."""
     for batch in batches:
         x, y, weight = keras.utils.unpack_x_y_sample_weight(batch)
+        check_single(y, weight)
         yield x, _numpy(y), _numpy(weight)
+
+
+def check_single(y, sample_weight):
+    """Checks that labels and weights are one array each, no structure.
+
+    Raises:
+        ValueError: If they are dicts, tuples or lists.
+    """
+    for name, part in (("labels", y), ("sample weights", sample_weight)):
+        if keras.tree.is_nested(part):
+            held = ", ".join(map(repr, part)) if isinstance(part, dict) else ""
+            held = f"a {type(part).__name__} of {held or len(part)}"
+            raise ValueError(
+                f"The {name} are no array. Expected one array of {name}, as "
+                f"models have one output. Received: {held}. Give the array in "
+                "it alone, as `y['label']`; of a data set, by `map`."
+            )
 
 
 def _numpy(x):
@@ -336,27 +381,7 @@ def numbered(batches):
     """
     start = 0
     for inputs, labels, _ in batches:
-        inputs = keras.tree.map_structure(tf.convert_to_tensor, inputs)
+        inputs = keras.tree.map_structure(tensor, inputs)
         stop = start + count_rows(inputs)
         yield np.arange(start, stop), inputs, labels
         start = stop
-
-
-def row_fingerprints(x):
-    """64 bits of each example, of shape `(batch,)`.
-
-    Args:
-        x: Inputs, a structure of tensors of shape `(batch, ...)`.
-    """
-    leaves = [_bytes(tf.convert_to_tensor(a)) for a in keras.tree.flatten(x)]
-    found = tf.fingerprint(tf.concat(leaves, axis=1))
-    return tf.bitcast(found, tf.int64)
-
-
-def _bytes(tensor):
-    if tensor.dtype == tf.string:
-        tensor = tf.strings.to_hash_bucket_fast(tensor, 2**62)
-    elif tensor.dtype == tf.bool:
-        tensor = tf.cast(tensor, tf.uint8)
-    rows = tf.shape(tensor)[0]
-    return tf.reshape(tf.bitcast(tensor, tf.uint8), (rows, -1))

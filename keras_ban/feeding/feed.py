@@ -2,10 +2,12 @@
 
 import dataclasses
 import inspect
+import numbers
 
 import keras
 
 from keras_ban import checks
+from keras_ban.feeding import class_weights
 from keras_ban.feeding.door import given
 from keras_ban.feeding.examples import TRAINING
 from keras_ban.feeding.examples import UNSAID
@@ -115,6 +117,18 @@ class Feed:
         validation = self.validation and self.validation.as_validation()
         return self.schedule | {"validation_data": validation} | data
 
+    def check_class_weight(self, output_shape):
+        """Checks that the classes of samples can be weighted.
+
+        Args:
+            output_shape: Shape `(rows, ..., n)` of the models' output.
+
+        Raises:
+            ValueError: If each has several labels.
+        """
+        weight = self.schedule.get("class_weight")
+        class_weights.check_positions(weight, output_shape)
+
     def describe(self):
         """What of it a run must have in common with another, a dict."""
         schedule = {k: self.schedule.get(k) for k in _TELLING}
@@ -170,6 +184,7 @@ def feed(arguments, viewed=False, generation=None, once=False, epoch_seed=None):
         schedule.get("shuffle", UNSAID),
         viewed,
         epoch_seed,
+        schedule.get("class_weight"),
     )
     train = given(x, y, sample_weight, how, generation, once)
     # What replaces a batch's size in training leaves that of validation.
@@ -197,3 +212,33 @@ def check_arguments(arguments):
     for name in _COUNTS:
         if arguments.get(name) is not None:
             checks.integer(name, arguments[name], 1)
+    class_weight = arguments.get("class_weight")
+    if class_weight is not None:
+        class_weights.check(class_weight)
+        if arguments.get("sample_weight") is not None:
+            raise ValueError(
+                "`class_weight` and `sample_weight` are given. Expected one of "
+                "them. Multiply the sample weights by those of the classes."
+            )
+    _check_validation_freq(arguments.get("validation_freq", 1))
+    _check_fraction(arguments.get("validation_split"))
+
+
+def _check_validation_freq(value):
+    """Checks that Keras knows after which epochs to validate."""
+    is_list = isinstance(value, list)
+    for epochs in value if is_list else [value]:
+        if not isinstance(epochs, int) or epochs < 1:
+            raise ValueError(
+                "Invalid value for argument `validation_freq`. Expected an "
+                "integer of at least 1, or a list of such, the epochs after "
+                f"which to validate. Received: {value!r}"
+            )
+
+
+def _check_fraction(value):
+    if value is not None and not isinstance(value, numbers.Real):
+        raise ValueError(
+            "Invalid value for argument `validation_split`. Expected a number "
+            f"between 0 and 1. Received: {value!r}"
+        )

@@ -3,6 +3,7 @@
 import tensorflow as tf
 
 from keras_ban.feeding import passes
+from keras_ban.feeding.class_weights import weighted
 from keras_ban.feeding.datasets import Dataset
 from keras_ban.feeding.datasets import check_known
 from keras_ban.feeding.examples import UNSAID
@@ -36,6 +37,9 @@ class Function(Examples):
     def read(self, limit=None):
         return self._first.read(limit)
 
+    def check_labelled(self):
+        self._first.check_labelled()
+
     def check_steps(self):
         check_known(self.steps)
 
@@ -43,6 +47,8 @@ class Function(Examples):
         course = self.course(size)
         make = _each(self._x, generation, course.count)
         data, callbacks = passes.stream(make, course, first)
+        if self.how.class_weight is not None:
+            data = weighted(data, self.how.class_weight)
         data = data.prefetch(tf.data.AUTOTUNE)
         return passes.arguments(data, callbacks, course, first)
 

@@ -182,6 +182,7 @@ def arguments(data, callbacks, course, first):
         "batch_size": None,
         "steps_per_epoch": steps,
         "shuffle": False,
+        "class_weight": None,
         "callbacks": callbacks,
         **({} if course.is_even else from_pass(course, first)),
     }

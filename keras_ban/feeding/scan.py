@@ -9,7 +9,10 @@ import itertools
 import keras
 import numpy as np
 
+from keras_ban.rows import count
+from keras_ban.rows import values
 from keras_ban.tasks import labels
+from keras_ban.tasks.checks import way_to_pairs
 
 # Of a data set that is no array, so many batches are read to check them.
 SCANNED_BATCHES = 100
@@ -53,13 +56,15 @@ class Scan:
         """
         count, classes, weight = 0, set(), 0.0
         for x, y, sample_weight in self._batches:
+            same_rows((x, y, sample_weight), self._role.data)
             finite(x, self._role.data)
+            labels.check_weight(sample_weight, output_shape)
             finite(sample_weight, "sample_weight")
             if y is not None:
                 labels.check(y, output_shape, self._role.labels)
                 classes |= labels.classes(y, output_shape)
             elif needs_labels:
-                self._unlabelled()
+                unlabelled(self._role.data, x)
             weight += 1.0 if sample_weight is None else _total(sample_weight)
             count += 1
         if weight == 0:
@@ -76,6 +81,15 @@ class Scan:
             )
         self._check_length(count if is_whole else None)
 
+    def check_labelled(self):
+        """Checks that the first batch has labels.
+
+        Raises:
+            ValueError: If it has none.
+        """
+        if self.first[1] is None:
+            unlabelled(self._role.data, self.first[0])
+
     def _check_length(self, count):
         size = self._examples.size()
         # Only reading shows that a data set of unknown length ends for good.
@@ -88,12 +102,39 @@ class Scan:
             )
         self._examples.check_epochs(count if size is None else size)
 
-    def _unlabelled(self):
+
+def unlabelled(name, x=None):
+    """Raises the error for data without labels.
+
+    Args:
+        name: What the error calls the data.
+        x: Its inputs, if they are known. Defaults to `None`.
+    """
+    raise ValueError(
+        f"`{name}` has no labels. Expected (inputs, labels), as the objective "
+        "or generation 0 learns from labels. Give the labels, or a trained "
+        "`teacher=` and an objective that needs none ('ban', 'dkpp', "
+        f"'logits').{way_to_pairs(x)}"
+    )
+
+
+def same_rows(parts, name):
+    """Checks that inputs, labels and weights have as many rows each.
+
+    Args:
+        parts: A structure of arrays, of which some may be `None`.
+        name: What the error calls the data.
+
+    Raises:
+        ValueError: If they have not.
+    """
+    leaves = [a for a in keras.tree.flatten(parts) if a is not None]
+    lengths = [count(leaf) for leaf in leaves]
+    if len(set(lengths)) > 1:
         raise ValueError(
-            f"`{self._role.data}` has no labels. Expected (inputs, labels), "
-            "as the objective or generation 0 learns from labels. Give the "
-            "labels, or a trained `teacher=` and an objective that needs none "
-            "('ban', 'dkpp', 'logits')."
+            f"The arrays of `{name}` have different lengths. Expected the "
+            "same number of inputs, labels and weights. Received: arrays of "
+            f"{lengths} rows. Leave out the rows that lack one."
         )
 
 
@@ -106,18 +147,30 @@ def empty(name):
 
 
 def finite(x, name="x"):
-    """Checks that floating-point arrays hold neither NaN nor infinity."""
+    """Checks that arrays hold numbers or text, neither NaN nor infinity."""
     for leaf in keras.tree.flatten(x):
         if leaf is None:
             continue
-        values = np.asarray(keras.ops.convert_to_numpy(leaf))
-        if values.dtype.kind == "f" and not np.isfinite(values).all():
-            where = np.argwhere(~np.isfinite(values))[0].tolist()
+        held = values(leaf)
+        if held.dtype.kind in "cmMO" and not _is_text(held):
+            raise ValueError(
+                f"`{name}` holds {held.dtype} of shape {held.shape}. Expected "
+                "real numbers or text. Convert it by `astype('float32')`, "
+                "after you have made numbers of what is none."
+            )
+        if held.dtype.kind == "f" and not np.isfinite(held).all():
+            where = np.argwhere(~np.isfinite(held))[0].tolist()
             raise ValueError(
                 f"NaN or infinity in `{name}`. Expected finite numbers. "
-                f"Received: {values[tuple(where)]} at index {where}. Clean "
+                f"Received: {held[tuple(where)]} at index {where}. Clean "
                 "the data, or check how it was scaled."
             )
+
+
+def _is_text(array):
+    return array.dtype.kind == "O" and all(
+        isinstance(value, (bytes, str)) for value in array.flat
+    )
 
 
 def _total(sample_weight):

@@ -106,6 +106,7 @@ def _functions(model_fn):
     """`model_fn` as a list of functions that return a fresh model."""
     many = isinstance(model_fn, (list, tuple))
     entries = list(model_fn) if many else [model_fn]
+    checks.keras_3("model_fn", *entries)
     if entries and all(callable(entry) for entry in entries):
         made = {id(entry): _function(entry) for entry in entries}
         return [made[id(entry)] for entry in entries]
@@ -156,6 +157,7 @@ def returned_model(model_fn, parent=None):
             "Give it defaults, or wrap it in a lambda."
         ) from error
     model = model_fn(*arguments)
+    checks.keras_3("model_fn", model)
     if isinstance(model, keras.Model):
         check_own_methods(model)
         return model

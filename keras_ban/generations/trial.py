@@ -8,8 +8,11 @@ from keras_ban.distiller import Distiller
 from keras_ban.generations.workshop import Workshop
 from keras_ban.networks.stand_in import overridden
 from keras_ban.rows import first_rows
+from keras_ban.rows import map_arrays
+from keras_ban.rows import tensor
 from keras_ban.state import seeds
 from keras_ban.tasks.checks import apart
+from keras_ban.tasks.checks import counting
 from keras_ban.tasks.checks import prediction
 from keras_ban.tasks.checks import same_classes
 
@@ -55,6 +58,7 @@ class Trial:
         self.seed = seed
         self.teacher = teacher
         self._run = run
+        self._batches = [batch]
         self._x, self._y, _ = batch
         self._spare, self._tried, self._last = [], [], []
         shapes, before = [], teacher
@@ -68,18 +72,39 @@ class Trial:
         for shape in shapes:
             same_classes(shape, self.shape)
 
-    def finish(self):
-        """Tries the objective, once the data is known to be sound.
+    def check_inputs(self, batch, name):
+        """Checks that the inputs that models are validated on fit them all.
+
+        Args:
+            batch: A batch `(x, y, sample_weight)`.
+            name: What errors call them.
+
+        Returns:
+            The shape `(rows, ..., n)` of the outputs for them.
 
         Raises:
-            ValueError: If one of the user's own cannot be computed.
+            ValueError: If they do not.
         """
+        self._batches.append(batch)
+        x, y, _ = batch
+        from_logits = self.blueprints.from_logits
+        for model in self._spare[::2]:
+            shape = prediction(model, x, from_logits, y, name).shape
+        return shape
+
+    def finish(self):
+        """Tries losses and objective, once the data is known to be sound.
+
+        Raises:
+            ValueError: If one cannot be computed.
+        """
+        for model in self._last:
+            for x, y, weight in map(first_rows, self._batches):
+                if y is not None:
+                    self._try_loss(model, x, y, weight)
         for distiller in self._tried:
             distiller.check_objective(self._x, self._y)
-        rows, y = first_rows((self._x, self._y))
-        if y is not None:
-            for model in self._last:
-                self._try_loss(model, rows, y)
+        rows = first_rows(self._x)
         shape = None if self._y is None else self._y.shape
         compiled = []
         for model in self._spare:
@@ -94,7 +119,9 @@ class Trial:
         for number in range(2):
             keras.utils.set_random_seed(seeds.derive(self.seed, number))
             pair.append(self._fresh(function, before))
-            output = prediction(pair[-1], self._x, from_logits, trained=True)
+            output = prediction(
+                pair[-1], self._x, from_logits, self._y, trained=True
+            )
             shapes.append(output.shape)
         apart(*pair, ("model of one call of `model_fn`", "next"))
         _check_optimizers(*pair)
@@ -104,7 +131,7 @@ class Trial:
         parent = pair[1] if self.teacher is None else self.teacher
         if self.objective.needs_teacher:
             self._tried.append(self._distiller(pair[0], parent))
-            self._tried[-1].check_models(self._x)
+            self._tried[-1].check_models(self._x, self._y)
         seeds.set_seed(seeds.derive(self.seed, 0))
         again = self._fresh(function, before)
         if not _same_weights(again, pair[0]):
@@ -113,25 +140,16 @@ class Trial:
         self._last.append(again)
         return pair, shapes
 
-    def _try_loss(self, model, rows, y):
+    def _try_loss(self, model, x, y, weight):
         """Computes what a model was compiled with, loss and metrics."""
-        model = self.blueprints.compiled(model, rows, self._y.shape)
-        z = model(rows, training=False)
-        labels = keras.ops.convert_to_tensor(y)
-        try:
+        model = self.blueprints.compiled(model, x, y.shape)
+        z = model(map_arrays(tensor, x), training=False)
+        labels, weights = map_arrays(keras.ops.convert_to_tensor, (y, weight))
+        with counting(model, y, z.shape, weight):
             if not overridden(model, "compute_loss", "train_step"):
-                model.compute_loss(rows, labels, z)
+                model.compute_loss(x, labels, z, weights)
             if not overridden(model, "compute_metrics", "train_step"):
-                model.compute_metrics(rows, labels, z)
-        except Exception as error:
-            raise ValueError(
-                f"The loss or a metric of the model {model.name!r} cannot be "
-                f"computed. Expected ones for labels of shape {y.shape} and "
-                f"outputs of shape {tuple(z.shape)}. Received: loss "
-                f"{model.loss!r}, {error} Compile the model with those that "
-                "fit the labels, as `sparse_categorical_crossentropy` for "
-                "class numbers."
-            ) from error
+                model.compute_metrics(x, labels, z, weights)
 
     def _fresh(self, function, before):
         with self.names.again():

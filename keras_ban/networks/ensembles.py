@@ -3,8 +3,11 @@
 import keras
 import numpy as np
 
+from keras_ban import checks
 from keras_ban.networks.stand_in import check_own_methods
+from keras_ban.tasks import kinds
 from keras_ban.tasks import outputs
+from keras_ban.tasks.activations import last_activation
 
 
 def ensemble(models, weights=None, from_logits=None):
@@ -31,8 +34,8 @@ def ensemble(models, weights=None, from_logits=None):
         or of class 1, of shape `(..., 1)`, if the members are binary.
 
     Raises:
-        ValueError: If there are no models, if they do not fit each other, or
-            if the weights do not fit them.
+        ValueError: If there are no models, if they are no classifiers, if
+            they do not fit each other, or if the weights do not fit them.
 
     Example:
     >>> bane = keras_ban.ensemble([model_1, model_2, model_3])
@@ -43,10 +46,11 @@ def ensemble(models, weights=None, from_logits=None):
     inputs = keras.tree.map_structure(_like, _inputs(models[0]))
     members = [_member(m, f"member_{i}") for i, m in enumerate(models)]
     _check_outputs(members)
+    give_logits = _check_tasks(models, members[0].outputs[0].shape, from_logits)
     predictions = []
-    for i, (model, member) in enumerate(zip(models, members, strict=True)):
+    for i, member in enumerate(members):
         p = _call(member, inputs)
-        if outputs.gives_logits(model, from_logits):
+        if give_logits[i]:
             p = _softmax(p, f"probabilities_{i}")
         predictions.append(_scaled(p, weights[i], f"weighted_{i}"))
     mean = predictions[0]
@@ -130,6 +134,7 @@ def _inputs(model):
 
 def _check_members(models):
     models = list(models) if isinstance(models, (list, tuple)) else [models]
+    checks.keras_3("models", *models)
     if not models or not all(isinstance(m, keras.Model) for m in models):
         raise ValueError(
             "Invalid value for argument `models`. Expected a list of one or "
@@ -158,6 +163,20 @@ def _check_outputs(members):
             "The members of an ensemble must have one output each, for the "
             f"same classes. Received: outputs of shapes {shapes}."
         )
+
+
+def _check_tasks(models, shape, from_logits):
+    """Whether each member gives logits; refuses what is no classifier."""
+    beside_softmax = "softmax" in map(last_activation, models)
+    found = []
+    for model in models:
+        # Beside a softmax, as many columns that were trained by squared
+        # differences are logits, matched to a teacher's.
+        if beside_softmax and kinds.named(model, shape) == kinds.VALUES:
+            found.append(outputs.gives_logits(model, from_logits))
+        else:
+            found.append(kinds.classifier(model, from_logits, shape))
+    return found
 
 
 def _check_weights(weights, count):

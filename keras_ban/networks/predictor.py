@@ -12,6 +12,10 @@ class Predictor:
     def __init__(self):
         self._functions = {}
 
+    def __getstate__(self):
+        # Where it is copied or pickled, functions are traced anew.
+        return {"_functions": {}}
+
     def function(self, model):
         """Returns a function from inputs to the model's output and its mask.
 

@@ -2,6 +2,7 @@
 
 import keras
 
+from keras_ban import checks
 from keras_ban.distribution import exact
 from keras_ban.distribution import parts
 from keras_ban.distribution.replicas import all_rows
@@ -30,6 +31,7 @@ class StandIn(exact.Distributed):
         return super().__new__(cls, *args, **kwargs)
 
     def __init__(self, student, name):
+        checks.keras_3("student", student)
         if not isinstance(student, keras.Model):
             raise ValueError(
                 "Invalid value for argument `student`. Expected a "

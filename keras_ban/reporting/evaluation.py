@@ -11,8 +11,9 @@ from keras_ban.metrics import Scores
 from keras_ban.metrics import leading
 from keras_ban.metrics import two_columns
 from keras_ban.reporting.table import Table
+from keras_ban.tasks import kinds
 from keras_ban.tasks import labels
-from keras_ban.tasks import outputs
+from keras_ban.tasks.checks import taking
 
 
 def overview(generations):
@@ -74,18 +75,22 @@ def evaluate(generations, stream, title, predictor, from_logits=None):
     everyone, generations = generations, [g for g in generations if g.model]
     names = [g.name for g in generations] + list(ensembles)
     scores = {name: Scores() for name in names}
-    kinds = [outputs.gives_logits(g.model, from_logits) for g in generations]
-
+    give_logits = [kinds.classifier(g.model, from_logits) for g in generations]
     functions = [predictor.function(g.model) for g in generations]
     for x, y, weight in stream:
-        found = [function(x) for function in functions]
+        found = []
+        for g, function in zip(generations, functions, strict=True):
+            with taking(g.model, x):
+                found.append(function(x))
+            kinds.check(g.model, found[-1][0].shape, y)
         p = {
-            g.name: probabilities(output, kind)
-            for g, (output, _), kind in zip(
-                generations, found, kinds, strict=True
+            g.name: probabilities(output, is_logits)
+            for g, (output, _), is_logits in zip(
+                generations, found, give_logits, strict=True
             )
         }
         labels.check(y, found[0][0].shape)
+        labels.check_weight(weight, found[0][0].shape)
         weight = _counted(weight, [mask for _, mask in found])
         for g in generations:
             scores[g.name].update(y, p[g.name], weight, p.get(g.teacher))

@@ -1,10 +1,30 @@
 """Whether models are classifiers, of the same classes, with weights apart."""
 
+import contextlib
+import re
+
 import keras
 import numpy as np
+import tensorflow as tf
 
+from keras_ban import rows
 from keras_ban.rows import first_rows
+from keras_ban.rows import map_arrays
+from keras_ban.rows import tensor
+from keras_ban.tasks import kinds
 from keras_ban.tasks import outputs
+
+# What Keras and TensorFlow raise for what does not fit a model.
+_MISFITS = (
+    AttributeError,
+    IndexError,
+    KeyError,
+    NotImplementedError,
+    TypeError,
+    ValueError,
+    tf.errors.InvalidArgumentError,
+    tf.errors.UnimplementedError,
+)
 
 
 def apart(one, other, roles=("student", "teacher")):
@@ -52,23 +72,110 @@ def _check_batch(model, error):
         ) from error
 
 
-def prediction(model, x, from_logits=None, trained=False):
+@contextlib.contextmanager
+def taking(model, x, name="x"):
+    """Says in plain words that a model does not take its inputs.
+
+    Args:
+        model: The `keras.Model` that is run.
+        x: The inputs that it is given.
+        name: What the error calls them. Defaults to `"x"`.
+    """
+    try:
+        yield
+    except _MISFITS as error:
+        _check_batch(model, error)
+        raise ValueError(
+            f"The model {model.name!r} cannot be run on `{name}`. Expected "
+            f"inputs{_expected(model)}. Received: {_received(x)}. Give it the "
+            f"inputs that it was built for.{way_to_pairs(x)} Keras says: "
+            f"{_words(error)}"
+        ) from error
+
+
+def _words(error):
+    """The words of an error in one line, without the marks of a terminal."""
+    plain = re.sub(r"\x1b\[\d*m", "", str(error))
+    return " ".join(plain.split())[:300]
+
+
+def _expected(model):
+    shapes = [f"{list(i.shape)}" for i in getattr(model, "inputs", None) or ()]
+    return f" of shape {', '.join(shapes)}" if shapes else " that it takes"
+
+
+def _received(x):
+    return keras.tree.map_structure(
+        lambda a: (
+            f"{getattr(a.dtype, 'name', a.dtype)}{list(a.shape)}"
+            if hasattr(a, "dtype")
+            else type(a).__name__
+        ),
+        x,
+    )
+
+
+def way_to_pairs(x):
+    """A way from batches that are dicts to inputs and labels, in words."""
+    if not isinstance(x, dict):
+        return ""
+    return (
+        f" If one of {', '.join(map(repr, x))} is the label, map the batches "
+        "to pairs: `ds.map(lambda d: (d['image'], d['label']))`, or load "
+        "them by `as_supervised=True`."
+    )
+
+
+@contextlib.contextmanager
+def counting(model, y, shape, sample_weight=None):
+    """Says in plain words that a loss cannot be computed on the labels.
+
+    Args:
+        model: The `keras.Model` whose compiled loss is computed.
+        y: The labels.
+        shape: Shape of its output.
+        sample_weight: Their weights, or `None`. Defaults to `None`.
+    """
+    try:
+        yield
+    except Exception as error:
+        loss = outputs.compiled_loss(model)
+        given = loss if isinstance(loss, str) else getattr(loss, "name", loss)
+        weights = (
+            ""
+            if sample_weight is None
+            else f", weights of shape {np.shape(sample_weight)}"
+        )
+        raise ValueError(
+            f"The loss or a metric of the model {model.name!r} cannot be "
+            f"computed. Expected ones for labels of shape {np.shape(y)}"
+            f"{weights} and outputs of shape {tuple(shape)}. Received: the "
+            f"loss {given!r}. Use a sparse cross-entropy for class numbers, a "
+            "categorical one for one-hot labels, or change the labels by "
+            f"`keras.utils.to_categorical` or `argmax(-1)`. It says: "
+            f"{_words(error)}"
+        ) from error
+
+
+def prediction(model, x, from_logits=None, y=None, name="x", trained=False):
     """Runs a model on a few rows and checks that its output is a classifier's.
 
     Args:
         model: A `keras.Model`; it is built by the call if it was not.
         x: One batch of inputs.
         from_logits: As in `outputs.gives_logits`. Defaults to `None`.
-        trained: Whether it is to be trained. Defaults to `False`.
+        y: Its labels, or `None`. Defaults to `None`.
+        name: What errors call the inputs. Defaults to `"x"`.
+        trained: Whether the model is to be trained. Defaults to `False`.
 
     Returns:
         The output, a NumPy array of shape `(rows, ..., n)`.
     """
-    try:
-        result = model(first_rows(x), training=False)
-    except Exception as error:
-        _check_batch(model, error)
-        raise
+    with taking(model, x, name):
+        # Tensors, as in training: Keras reads numbers in text of NumPy alone.
+        result = model(map_arrays(tensor, first_rows(x)), training=False)
+    if hasattr(result, "shape"):
+        kinds.check(model, result.shape, y)
     if not hasattr(result, "shape") or len(result.shape) < 2:
         raise ValueError(
             f"The model {model.name!r} must have one output of shape (batch, "
@@ -79,6 +186,13 @@ def prediction(model, x, from_logits=None, trained=False):
     if trained:
         _check_trained(model)
     values = np.asarray(keras.ops.convert_to_numpy(result), "float64")
+    if not np.isfinite(values).all() and _are_finite(first_rows(x)):
+        raise ValueError(
+            f"The model {model.name!r} gives NaN or infinity. Expected finite "
+            f"numbers. Received: {values[~np.isfinite(values)][0]} for one of "
+            f"the first rows of `{name}`. Check its weights, and how the data "
+            "was scaled."
+        )
     is_logits = outputs.gives_logits(model, from_logits)
     one_column = values.shape[-1] == 1
     sums = values[..., 0] if one_column else values.sum(-1)
@@ -97,8 +211,8 @@ def prediction(model, x, from_logits=None, trained=False):
             "does not. Expected numbers from 0 to 1 with a sum of 1 over the "
             f"last axis. Received: {values.reshape(-1, values.shape[-1])[0]}. "
             "End it in a softmax, or compile it with a loss that has "
-            "`from_logits=True`. (Several sigmoids are several classifiers: "
-            "not supported.)"
+            "`from_logits=True`. (Several sigmoids are several labels at once, "
+            "multi-label classification: not supported.)"
         )
     if is_logits and not one_column and distributions:
         raise ValueError(
@@ -108,6 +222,12 @@ def prediction(model, x, from_logits=None, trained=False):
             "`from_logits=False`, or leave its softmax out."
         )
     return values
+
+
+def _are_finite(x):
+    """Whether inputs are finite; where not, they are named as such later."""
+    held = [rows.values(a) for a in keras.tree.flatten(x) if a is not None]
+    return all(np.isfinite(a).all() for a in held if a.dtype.kind in "iufb")
 
 
 def same_classes(student_shape, teacher_shape):

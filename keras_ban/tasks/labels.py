@@ -60,7 +60,34 @@ def check(y, output_shape, name="y"):
         _bad_labels(
             name,
             f"the row {y[bad][0]}",
-            "rows that are distributions: none negative, with a sum of 1",
+            "rows that are distributions: none negative, with a sum of 1. "
+            "(Several labels of a row at once, multi-label classification, "
+            "and values to predict, regression, are not supported.)",
+        )
+
+
+def check_weight(weight, output_shape, name="sample_weight"):
+    """Checks that sample weights are numbers, one for each label or sample.
+
+    Args:
+        weight: NumPy array, or `None`.
+        output_shape: Shape `(rows, ..., n)` of the model's output.
+        name: What the error calls them. Defaults to `"sample_weight"`.
+    """
+    if weight is None:
+        return
+    positions = tuple(output_shape[:-1])
+    shape = weight.shape
+    fits = 1 <= len(shape) <= len(positions) + 1 and all(
+        size in (1, position)
+        for size, position in zip(shape[1:], (*positions[1:], 1), strict=False)
+    )
+    if weight.dtype.kind not in "iufb" or not fits:
+        raise ValueError(
+            f"Invalid weights in `{name}`. Expected a number for each sample, "
+            f"of shape {positions[:1]}, or for each label, of shape "
+            f"{positions}. Received: {weight.dtype} of shape {shape}. Give "
+            "them one of these shapes."
         )
 
 
@@ -77,11 +104,21 @@ def _class_numbers(y, columns, name):
             name,
             f"labels from {low} to {high}",
             f"class numbers from 0 to {classes - 1}, as the model has "
-            f"{columns} outputs",
+            f"{columns} outputs"
+            + (
+                " (values to predict, regression, are not supported)"
+                if np.any(y != np.floor(y))
+                else ""
+            ),
         )
     # A single sigmoid may learn a probability; class numbers are whole.
     if columns > 1 and np.any(y != np.floor(y)):
-        _bad_labels(name, f"{y[y != np.floor(y)][0]}", "whole class numbers")
+        _bad_labels(
+            name,
+            f"{y[y != np.floor(y)][0]}",
+            "whole class numbers (values to predict, regression, are not "
+            "supported)",
+        )
 
 
 def _bad_labels(name, received, expected):

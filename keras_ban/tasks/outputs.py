@@ -9,6 +9,7 @@ neither, its owner has to, by an argument.
 import keras
 from keras import ops
 
+from keras_ban.tasks.activations import last_activation
 from keras_ban.tasks.labels import is_sparse
 from keras_ban.tasks.losses import at_least_float32
 from keras_ban.tasks.losses import cross_entropy
@@ -18,16 +19,8 @@ _WAY_OUT = (
     "End the model in a dense layer without activation (logits) or in "
     "`keras.layers.Softmax()` (probabilities), compile it with a loss whose "
     "`from_logits` says which, or, where it says nothing, pass "
-    "`from_logits=True` or `False`."
-)
-
-# Their output means what their input meant.
-_TRANSPARENT = (
-    keras.layers.Average,
-    keras.layers.Dropout,
-    keras.layers.Flatten,
-    keras.layers.Identity,
-    keras.layers.Reshape,
+    "`from_logits=True` or `False`. (Several sigmoids are several labels at "
+    "once, multi-label classification: not supported.)"
 )
 
 _CROSS_ENTROPIES = (
@@ -68,46 +61,12 @@ def gives_logits(model, from_logits=None):
 
 def _by_structure(model):
     """`True` for logits, `False` for probabilities, `None` for neither."""
-    if isinstance(model, keras.Sequential):
-        return _by_chain(model.layers)
-    operations = getattr(model, "operations", None)
-    if not operations or len(model.outputs) != 1:
-        return None
-    last = operations[-1]
-    if isinstance(last, _TRANSPARENT):
-        sources = keras.tree.flatten(last.input)
-        kinds = {_by_structure(keras.Model(model.inputs, s)) for s in sources}
-        return kinds.pop() if len(kinds) == 1 else None
-    return _by_operation(last)
-
-
-def _by_chain(layers):
-    for layer in reversed(layers):
-        if not isinstance(layer, _TRANSPARENT):
-            return _by_operation(layer)
-    return None
-
-
-def _by_operation(operation):
-    if isinstance(operation, keras.Model):
-        return _by_structure(operation)
-    layer = operation
-    if isinstance(operation, keras.layers.TimeDistributed):
-        layer = operation.layer
-    last_axis = len(operation.output.shape) - 1
-    if getattr(layer, "axis", -1) not in (-1, last_axis):
-        return None
-    activation = getattr(layer, "activation", None)
-    kind = getattr(activation, "__name__", type(layer).__name__).lower()
-    if kind == "softmax":
-        return False
-    if kind == "sigmoid":
+    activation = last_activation(model)
+    if activation == "sigmoid":
         # More than one column of sigmoids is no distribution over classes.
-        return False if operation.output.shape[-1] == 1 else None
-    if kind in ("log_softmax", "logsoftmax"):
-        return True
-    # A kernel and no activation: unbounded numbers, so logits.
-    return True if kind == "linear" and hasattr(layer, "kernel") else None
+        return False if model.outputs[0].shape[-1] == 1 else None
+    kinds = {"softmax": False, "log_softmax": True, "linear": True}
+    return kinds.get(activation)
 
 
 def _by_loss(model):

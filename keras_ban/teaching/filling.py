@@ -8,7 +8,7 @@ import itertools
 import keras
 import numpy as np
 
-from keras_ban.feeding.examples import row_fingerprints
+from keras_ban.feeding.samples import row_fingerprints
 from keras_ban.networks import likeness
 from keras_ban.teaching import topk
 from keras_ban.teaching.outputs import Outputs
@@ -53,7 +53,10 @@ def fill(cache, teacher, examples, views, folder, cluster, watch):
     def give(view, numbers, x, y):
         outputs.check(x, numbers)
         shown = views.shown(x, y, numbers, view)
-        return encode(teacher.function(shown), cache)
+        logits = np.asarray(teacher.function(shown))
+        kept = encode(logits, cache)
+        _check_finite(logits, kept[0], numbers, cache.dtype)
+        return kept
 
     with store.open(cluster) as is_complete:
         if not is_complete:
@@ -94,10 +97,36 @@ def encode(logits, cache):
         ValueError: If more of the largest are to be kept than there are.
     """
     if cache.top_k is None:
-        return (np.asarray(logits, cache.dtype),)
+        # What is too large is named by the caller.
+        with np.errstate(over="ignore"):
+            return (np.asarray(logits, cache.dtype),)
     check_classes(cache, logits.shape[-1])
     found = topk.encode(logits, cache.top_k, cache.dtype)
     return tuple(np.asarray(part) for part in found)
+
+
+def _check_finite(logits, kept, numbers, dtype):
+    """Checks that the outputs of a teacher are numbers, and stay so."""
+    for values, words, way_out in (
+        (
+            logits,
+            "NaN or infinity",
+            "Check its weights, and this example.",
+        ),
+        (
+            kept,
+            f"logits that do not fit into {dtype}",
+            "Keep them as `TeacherCache(dtype='float32')`.",
+        ),
+    ):
+        bad = ~np.isfinite(values)
+        if bad.any():
+            at = tuple(np.argwhere(bad)[0])
+            raise ValueError(
+                f"The teacher gives {words}. Expected finite logits, of at "
+                f"most {np.finfo(dtype).max}. Received: {logits[at]} for the "
+                f"example {numbers[at[0]]}. {way_out}"
+            )
 
 
 def check_classes(cache, classes):

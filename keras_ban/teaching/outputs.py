@@ -4,8 +4,8 @@ import numpy as np
 import tensorflow as tf
 
 from keras_ban.distribution.parts import Joined
-from keras_ban.feeding.examples import row_fingerprints
 from keras_ban.feeding.passes import DIFFERS
+from keras_ban.feeding.samples import row_fingerprints
 
 
 class Outputs:

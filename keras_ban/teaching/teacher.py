@@ -1,10 +1,13 @@
 """Where the teacher's logits come from."""
 
 import keras
+import numpy as np
 import tensorflow as tf
 
+from keras_ban import checks
 from keras_ban.networks.ensembles import ensemble
 from keras_ban.networks.stand_in import check_own_methods
+from keras_ban.tasks import kinds
 from keras_ban.tasks import outputs
 
 
@@ -27,7 +30,8 @@ class Teacher:
         function: This function, compiled as it is first called.
 
     Raises:
-        ValueError: If there is no model, or one without weights.
+        ValueError: If there is no model, or one without weights, or one that
+            is no classifier.
     """
 
     def __init__(self, model, from_logits=None):
@@ -36,7 +40,7 @@ class Teacher:
             model = ensemble(model, from_logits=from_logits)
             from_logits = False
         self.model = model
-        self.from_logits = outputs.gives_logits(model, from_logits)
+        self.from_logits = kinds.classifier(model, from_logits)
         self.function = tf.function(self, reduce_retracing=True)
 
     def __call__(self, x):
@@ -49,6 +53,7 @@ class Teacher:
 def _check(model):
     """Checks that a teacher, or each of a list, is a trained model."""
     models = model if isinstance(model, (list, tuple)) else [model]
+    checks.keras_3("teacher", *models)
     for one in models or [None]:
         if not isinstance(one, keras.Model):
             raise ValueError(
@@ -61,3 +66,9 @@ def _check(model):
                 "model. Train it, load its weights, or call it on a batch."
             )
         check_own_methods(one)
+        if any(np.isnan(w).any() for w in one.get_weights()):
+            raise ValueError(
+                f"The teacher {one.name!r} gives NaN: there are NaN among its "
+                "weights. Expected a trained model. Load the weights from "
+                "before its training diverged."
+            )

@@ -21,7 +21,9 @@ def encode(logits, top_k, dtype="float32"):
     order = tf.argsort(log_p, direction="DESCENDING", stable=True)
     log_p = tf.gather(log_p, order, batch_dims=len(order.shape) - 1)
     rest = tf.reduce_logsumexp(log_p[..., top_k:], axis=-1, keepdims=True)
-    return tf.cast(log_p[..., :top_k], dtype), order[..., :top_k], rest
+    # A probability of 0 stays one, and its logarithm a number.
+    kept = tf.maximum(log_p[..., :top_k], tf.as_dtype(dtype).min)
+    return tf.cast(kept, dtype), order[..., :top_k], rest
 
 
 def decode(outputs, classes):

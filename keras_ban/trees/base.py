@@ -202,6 +202,7 @@ class _BornAgainTree:
         return tags
 
     def _check_parameters(self):
+        checks.keras_3("teacher", self.teacher)
         if self.p_alter != "auto":
             check_p_alter(self.p_alter)
         checks.integer("max_samples", self.max_samples, 100)

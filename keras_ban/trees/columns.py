@@ -18,9 +18,10 @@ class Columns:
     """
 
     def __init__(self, X):
-        self.categories, self._places = {}, []
+        self.categories, self._places, self._dates = {}, [], []
         if not hasattr(X, "iloc"):
             return
+        self._names = list(X.columns)
         types = X.infer_objects().dtypes
         kinds = [*enumerate(getattr(dtype, "kind", "O") for dtype in types)]
         self._places = [place for place, kind in kinds if kind not in "biufmM"]
@@ -35,7 +36,14 @@ class Columns:
             )
 
     def numbers(self, X):
-        """Rows of numbers: an array or a frame, as `X` is."""
+        """Rows of numbers: an array or a frame, as `X` is.
+
+        Raises:
+            ValueError: If columns that are no numbers cannot be told, as the
+                columns are others than those of the rows seen first.
+        """
+        if self._places or self._dates:
+            self._check_names(list(getattr(X, "columns", ())))
         if not hasattr(X, "iloc"):
             return X
         X, given = X.infer_objects(), X
@@ -48,3 +56,16 @@ class Columns:
             for place, column in zip(self._places, codes.T, strict=True):
                 X.isetitem(place, column)
         return X
+
+    def _check_names(self, given):
+        if given == self._names:
+            return
+        missing = [name for name in self._names if name not in given]
+        received = f"{given}" if given else "an array, without names"
+        raise ValueError(
+            "The columns are not those that the tree was fitted on. Expected "
+            f"a data frame with the columns {self._names}, in this order. "
+            f"Received: {received}"
+            + (f", without {missing}" if missing and given else "")
+            + ". Give `frame[columns]` with all of them."
+        )

@@ -8,7 +8,7 @@ from sklearn.base import is_regressor
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
-from keras_ban.tasks import outputs
+from keras_ban.tasks import kinds
 
 _PROBED = 8
 
@@ -253,8 +253,13 @@ def _gives_logits(teacher):
     if not isinstance(teacher, keras.Model):
         return False
     try:
-        return outputs.gives_logits(teacher)
+        return kinds.classifier(teacher)
     except ValueError as error:
+        if kinds.named(teacher) == kinds.VALUES:
+            raise ValueError(
+                f"{error} To grow a tree of values, use "
+                "`BornAgainTreeRegressor`."
+            ) from error
         raise ValueError(
             f"{error} To grow a tree, you may also give a function that "
             "returns the model's probabilities."

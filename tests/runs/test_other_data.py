@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import scipy.sparse
 import tensorflow as tf
 from builders import Batches
 from builders import data_set
@@ -64,6 +65,10 @@ def by_number(x, y):
     return {"x": data, "y": None}
 
 
+def sparse(x):
+    return {"x": scipy.sparse.csr_matrix(np.maximum(x, 0))}
+
+
 def weighted(weight):
     return {"sample_weight": weight}
 
@@ -89,6 +94,12 @@ CASES = {
     "tf.data": ("data.x", batches(X, Y), batches(OTHER_X, Y)),
     "labels of tf.data": ("data.y", batches(X, Y), batches(X, OTHER_Y)),
     "PyDataset": ("data.y", py_batches(X, Y), py_batches(X, OTHER_Y)),
+    "sparse": ("data.x", sparse(X), sparse(OTHER_X)),
+    "places of the same numbers": (
+        "data.x",
+        sparse(np.eye(64, 6)),
+        sparse(np.eye(64, 6)[:, ::-1]),
+    ),
     "list": ("data.x", listed(X, Y), listed(OTHER_X, Y)),
     "function": ("data.x", by_number(X, Y), by_number(OTHER_X, Y)),
     "validation": (
@@ -121,7 +132,7 @@ def test_other_values_are_told(name):
     assert after.sample_anew(name) == other
 
 
-@pytest.mark.parametrize("name", ["labels", "validation of tf.data"])
+@pytest.mark.parametrize("name", ["labels", "sparse", "validation of tf.data"])
 def test_other_values_are_refused(tmp_path, name):
     path, before, after = CASES[name]
     run(tmp_path, **before)

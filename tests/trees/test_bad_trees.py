@@ -5,6 +5,7 @@ import json
 import sys
 
 import numpy as np
+import pandas
 import pytest
 from builders import Silent
 from builders import mlp
@@ -175,3 +176,24 @@ def test_without_scikit_learn_the_extra_is_named(monkeypatch, uninstall):
         importlib.import_module("keras_ban.trees")
     with pytest.raises(AttributeError, match="no attribute 'forests'"):
         _ = keras_ban.forests
+
+
+@pytest.mark.parametrize("method", ["predict", "predict_proba", "apply"])
+def test_columns_of_another_frame(method):
+    frame = pandas.DataFrame({"a": X[:, 0], "b": X[:, 1]})
+    frame["job"] = np.where(X[:, 2] > 0.5, "cook", "clerk")
+
+    def teacher(rows):
+        return (rows["job"] == "cook").to_numpy() * 0.8 + 0.1
+
+    tree = classifier(teacher, max_samples=500).fit(frame)
+    call = getattr(tree, method)
+    assert len(call(frame)) == len(frame)
+    for given, words in (
+        (frame[["a"]], r"without \['b', 'job'\]"),
+        (frame[["job", "a", "b"]], r"in this order. Received: \['job'"),
+        (frame.rename(columns={"b": "z"}), r"without \['b'\]"),
+        (frame.to_numpy(), "an array, without names"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            call(given)

@@ -1,0 +1,92 @@
+"""`class_weight`, as Keras applies it to arrays, on any data of `tf.data`."""
+
+import math
+import numbers
+
+import keras
+import tensorflow as tf
+
+
+def check(class_weight):
+    """Checks the argument `class_weight` of `fit`.
+
+    Raises:
+        ValueError: If it is no dict of class numbers to finite numbers.
+    """
+    is_dict = isinstance(class_weight, dict)
+    if is_dict and all(
+        _is_number(k, numbers.Integral)
+        and k >= 0
+        and _is_number(v, numbers.Real)
+        for k, v in class_weight.items()
+    ):
+        return
+    raise ValueError(
+        "Invalid value for argument `class_weight`. Expected a dict of class "
+        "numbers, integers from 0, to finite numbers; classes that it leaves "
+        f"out have the weight 1. Received: {class_weight!r}"
+    )
+
+
+def _is_number(value, kind):
+    is_number = isinstance(value, kind) and not isinstance(value, bool)
+    return is_number and math.isfinite(value)
+
+
+def check_positions(class_weight, output_shape):
+    """Refuses `class_weight` for several labels a sample, as in sequences.
+
+    Args:
+        class_weight: As `fit` takes it, or `None`.
+        output_shape: Shape `(rows, ..., n)` of the model's output.
+
+    Raises:
+        ValueError: If there are.
+    """
+    if class_weight is not None and len(output_shape) > 2:
+        raise ValueError(
+            "`class_weight` weights samples by their one label. Expected a "
+            "model with outputs of shape (rows, classes). Received: outputs "
+            f"of shape {tuple(output_shape)}. Give `sample_weight` of shape "
+            f"{tuple(output_shape[:-1])} instead."
+        )
+
+
+def weighted(data, class_weight):
+    """A data set whose samples are weighted by their classes.
+
+    Classes that are left out have the weight 1, as Keras has it for arrays;
+    of a data set it does not train on these, nor on labels of type bool.
+
+    Args:
+        data: A `tf.data.Dataset` of batches `(x, y)`.
+        class_weight: Dict of class numbers to weights.
+
+    Raises:
+        ValueError: If it has no labels, or weights already.
+    """
+    parts = data.element_spec
+    count = len(parts) if isinstance(parts, tuple) else 1
+    if count != 2:
+        received = {1: "no labels", 3: "weights in the data too"}.get(count)
+        raise ValueError(
+            "`class_weight` needs labels, and no other weights beside it. "
+            f"Expected (inputs, labels). Received: {received}. Leave one of "
+            "both weights out, or multiply them."
+        )
+    size = max(class_weight, default=-1) + 1
+    # The last one stands for all classes from there on.
+    table = [class_weight.get(number, 1.0) for number in range(size)]
+    table = tf.constant([*table, 1.0], keras.config.floatx())
+    return data.map(
+        lambda x, y: (x, y, tf.gather(table, tf.minimum(_classes(y), size)))
+    )
+
+
+def _classes(y):
+    """The class of each label, an integer tensor of shape `(batch,)`."""
+    if len(y.shape) > 1:
+        if y.shape[-1] != 1:
+            return tf.argmax(y, axis=-1, output_type="int32")
+        y = tf.squeeze(y, axis=-1)
+    return tf.cast(y if y.dtype == tf.bool else tf.round(y), "int32")

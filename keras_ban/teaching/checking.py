@@ -1,0 +1,102 @@
+"""Data and models of a training, checked before it begins."""
+
+from keras import ops
+
+from keras_ban.rows import first_rows
+from keras_ban.tasks import kinds
+from keras_ban.tasks import outputs
+from keras_ban.tasks.checks import apart
+from keras_ban.tasks.checks import counting
+from keras_ban.tasks.checks import prediction
+from keras_ban.tasks.checks import same_classes
+
+
+def check_training(distiller, data, from_logits):
+    """Checks data and models, as far as reading changes no order.
+
+    Args:
+        distiller: The `Distiller`.
+        data: The `Feed`.
+        from_logits: As in `outputs.gives_logits`.
+
+    Raises:
+        ValueError: If they do not fit each other.
+    """
+    # Data that is not read leaves its task to the loss and the outputs.
+    kinds.check(distiller.student)
+    if data.train.reads_once:
+        return
+    shape = None
+    for examples, needs_labels in (
+        (data.train, distiller.objective.needs_labels),
+        (data.validation, True),
+    ):
+        if not examples:
+            continue
+        if needs_labels:
+            examples.check_labelled()
+        if not examples.reads_freely:
+            examples.check_shape(distiller.student)
+            continue
+        scan = examples.scan()
+        x, y, _ = scan.first
+        name = examples.how.role.data
+        if shape is None:
+            shape = distiller.check_models(x, y, name)
+        else:
+            # The teacher does not run on what is held out.
+            student = distiller.student
+            shape = prediction(student, x, from_logits, y, name).shape
+        scan.check(shape, needs_labels)
+        if examples is data.train:
+            data.check_class_weight(shape)
+            distiller.check_objective(x, y)
+        else:
+            check_loss(distiller.student, x, y, from_logits)
+
+
+def check_pair(student, teacher, x, y, name, from_logits):
+    """Checks on one batch that student and teacher fit each other.
+
+    Args:
+        student: A `keras.Model`.
+        teacher: A `keras.Model`, or `None`.
+        x: A batch of inputs.
+        y: Its labels, or `None`.
+        name: What errors call the inputs.
+        from_logits: As in `outputs.gives_logits`.
+
+    Returns:
+        The shape `(rows, ..., n)` of the student's output.
+
+    Raises:
+        ValueError: If they do not.
+    """
+    shape = prediction(student, x, from_logits, y, name, trained=True).shape
+    if teacher is not None:
+        other = prediction(teacher, x, from_logits, y, name).shape
+        same_classes(shape, other)
+        apart(student, teacher)
+    return shape
+
+
+def check_loss(student, x, y, from_logits):
+    """Tries the loss on the labels of a few samples, if there are any.
+
+    Args:
+        student: A `keras.Model`.
+        x: A batch of inputs.
+        y: Its labels, or `None`.
+        from_logits: As in `outputs.gives_logits`.
+
+    Raises:
+        ValueError: If it cannot be computed.
+    """
+    if y is None:
+        return
+    x, y = first_rows((x, y))
+    is_logits = outputs.gives_logits(student, from_logits)
+    logits = outputs.to_logits(student(x), is_logits)
+    with counting(student, y, logits.shape):
+        y = ops.convert_to_tensor(y)
+        outputs.label_losses(student, y, logits, is_logits)

@@ -1,0 +1,207 @@
+"""What plain Keras trains on trains here too, to the bit."""
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse
+import tensorflow as tf
+from builders import Batches
+from builders import compiled
+from builders import data_set
+from builders import linear
+from lineages import FIT
+from refusals import X
+from refusals import Y
+from weights import assert_same
+
+import keras_ban
+
+POSITIVE = X * (X > 0)
+CSR = scipy.sparse.csr_matrix(POSITIVE)
+SPARSE = tf.sparse.from_dense(POSITIVE)
+ONE_HOT = np.eye(4, dtype="float32")[Y]
+FRAME, SERIES = pd.DataFrame(X), pd.Series(Y)
+HALF = pd.DataFrame({**{i: X[:, i] for i in range(5)}, "b": X[:, 5] > 0})
+
+
+def model_fn():
+    return compiled(linear(loss=None))
+
+
+def one_hot_fn():
+    loss = keras.losses.CategoricalCrossentropy(from_logits=True)
+    return compiled(linear(loss=None), loss=loss)
+
+
+def sparse_fn():
+    inputs = keras.Input((6,), sparse=True)
+    model = keras.Model(inputs, keras.layers.Dense(4)(inputs))
+    return compiled(model, eager=False)
+
+
+LIKE_KERAS = {
+    "SciPy": (sparse_fn, {"x": CSR}),
+    "SciPy, COO": (sparse_fn, {"x": scipy.sparse.coo_array(POSITIVE)}),
+    "SciPy, float64": (sparse_fn, {"x": CSR.astype("float64")}),
+    "SciPy, integers": (sparse_fn, {"x": (2 * CSR).astype("int64")}),
+    "SciPy, split": (sparse_fn, {"x": CSR, "validation_split": 0.25}),
+    "SciPy, dense model": (model_fn, {"x": CSR}),
+    "SparseTensor": (sparse_fn, {"x": SPARSE}),
+    "SparseTensor, validated": (
+        sparse_fn,
+        {"x": SPARSE, "validation_data": (SPARSE, Y)},
+    ),
+    "sparse data set": (
+        sparse_fn,
+        {"x": data_set(SPARSE, Y, size=32), "y": None, "batch_size": None},
+    ),
+    "frame": (model_fn, {"x": FRAME, "y": SERIES}),
+    "frame, float64": (
+        model_fn,
+        {"x": FRAME.astype("float64"), "y": pd.DataFrame({"y": Y})},
+    ),
+    "frame, mixed": (model_fn, {"x": HALF.astype({0: "float64"})}),
+    "frame, split": (
+        model_fn,
+        {"x": FRAME[::-1], "y": SERIES[::-1], "validation_split": 0.25},
+    ),
+    "frame, weights": (
+        model_fn,
+        {"x": FRAME, "y": SERIES, "sample_weight": pd.Series(X[:, 0])},
+    ),
+    "ragged of even rows": (
+        model_fn,
+        {"x": tf.RaggedTensor.from_row_lengths(X.reshape(-1), [6] * 96)},
+    ),
+    "labels in a list": (model_fn, {"y": [Y]}),
+    "weights in a list": (model_fn, {"sample_weight": [X[:, 0]]}),
+    "float labels in a column": (model_fn, {"y": Y[:, None] * 1.0}),
+    "negative weights": (model_fn, {"sample_weight": -X[:, 0]}),
+    "weights in a column": (model_fn, {"sample_weight": X[:, :1]}),
+    "Boolean weights": (model_fn, {"sample_weight": Y > 1}),
+    "class_weight={}": (model_fn, {"class_weight": {}}),
+    "class omitted": (model_fn, {"class_weight": {1: 2.0}}),
+    "class unknown": (model_fn, {"class_weight": {1: 2, 9: 3.0}}),
+    "class_weight, one-hot": (
+        one_hot_fn,
+        {"y": ONE_HOT, "class_weight": {0: 2.0, 3: 0.5}},
+    ),
+    "class_weight, column": (
+        model_fn,
+        {"y": Y[:, None], "class_weight": {0: 2.0, 3: 0.5}},
+    ),
+    "class_weight, Boolean": (
+        lambda: linear(1, "sigmoid", "binary_crossentropy"),
+        {"y": Y > 1, "class_weight": {0: 1.0, 1: 3.0}},
+    ),
+    "class_weight, data set": (
+        model_fn,
+        {
+            "x": data_set(X, Y, size=32),
+            "y": None,
+            "batch_size": None,
+            "class_weight": {0: 2.0, 1: 1.0, 2: 0.5, 3: 3.0},
+        },
+    ),
+    "class omitted in a PyDataset": (
+        model_fn,
+        {
+            "x": Batches(X, Y),
+            "y": None,
+            "batch_size": None,
+            "class_weight": {1: 2.0},
+        },
+    ),
+    "validated after given epochs": (
+        model_fn,
+        {"validation_data": (X, Y), "validation_freq": [2]},
+    ),
+}
+
+
+@pytest.mark.parametrize(("make", "given"), LIKE_KERAS.values(), ids=LIKE_KERAS)
+def test_trains_as_plain_keras(make, given):
+    fit = {**FIT, "x": X, "y": Y, **given}
+    if fit["batch_size"] is None:
+        del fit["batch_size"]
+    lineage = keras_ban.BornAgain(make).fit(**fit, generations=1)
+    keras.utils.set_random_seed(lineage[0].seed)
+    plain = make()
+    history = plain.fit(**fit).history
+    assert_same(lineage[0].model, plain.get_weights())
+    assert lineage[0].history == history
+
+
+@pytest.mark.parametrize("classes", [{}, {1: 2.0}, {1: 2.0, 9: 3.0}])
+@pytest.mark.parametrize("shuffle", [False, 96])
+def test_class_weight_on_a_data_set_is_that_on_arrays(classes, shuffle):
+    """Where Keras fails: on a data set, at a class that is left out."""
+    weight = np.array([classes.get(y, 1.0) for y in Y.tolist()])
+    expected, actual = (
+        keras_ban.BornAgain(model_fn).fit(
+            data_set(*arrays, size=32),
+            generations=1,
+            epochs=2,
+            verbose=0,
+            shuffle=shuffle,
+            **given,
+        )
+        for arrays, given in (
+            ((X, Y, weight), {}),
+            ((X, Y), {"class_weight": classes}),
+        )
+    )
+    for one, other in zip(expected, actual, strict=True):
+        assert_same(one.model, other.model.get_weights())
+
+
+@pytest.mark.parametrize("x", [CSR, SPARSE], ids=["SciPy", "TensorFlow"])
+@pytest.mark.parametrize("outputs", ["online", "cached"])
+def test_sparse_rows_teach_and_are_measured_as_dense_ones(x, outputs):
+    teacher = sparse_fn()
+    runs = [
+        keras_ban.BornAgain(sparse_fn).fit(
+            given, Y, 1, teacher=teacher, teacher_outputs=outputs, **FIT
+        )
+        for given in (x, POSITIVE)
+    ]
+    for one, other in zip(
+        runs[0][1].model.get_weights(),
+        runs[1][1].model.get_weights(),
+        strict=True,
+    ):
+        np.testing.assert_allclose(one, other, atol=1e-6)
+    tables = [runs[0].evaluate(given, Y) for given in (x, POSITIVE)]
+    for name in ("accuracy", "nll", "agreement"):
+        one, other = (table[1][name] for table in tables)
+        assert one == pytest.approx(other, abs=1e-6)
+
+
+@pytest.mark.parametrize("shuffle", [True, "batch"])
+def test_shuffled_sparse_rows_come_in_the_order_of_dense_ones(shuffle):
+    runs = [
+        keras_ban.BornAgain(sparse_fn).fit(
+            x, Y, 1, **{**FIT, "shuffle": shuffle}
+        )
+        for x in (CSR, POSITIVE)
+    ]
+    losses = [run[0].history["loss"] for run in runs]
+    np.testing.assert_allclose(*losses, atol=1e-6)
+
+
+def test_rows_of_a_sparse_tensor_in_any_order():
+    places = np.argwhere(POSITIVE)[::-1]
+    mixed = tf.SparseTensor(places, POSITIVE[tuple(places.T)], POSITIVE.shape)
+    one, other = (
+        keras_ban.BornAgain(sparse_fn).fit(x, Y, 1, **FIT)
+        for x in (mixed, SPARSE)
+    )
+    assert_same(one[1].model, other[1].model.get_weights())
+
+
+def test_distiller_takes_sparse_rows_and_frames():
+    for make, x, y in ((sparse_fn, CSR, Y), (model_fn, FRAME, SERIES)):
+        student = make()
+        keras_ban.Distiller(student, make()).fit(x, y, **FIT)
+        assert np.isfinite(student.get_weights()[0]).all()
