@@ -43,7 +43,11 @@ def steps_taken(model):
         model: A `keras.Model`, compiled or not.
     """
     steps = getattr(getattr(model, "optimizer", None), "iterations", None)
-    return 0 if steps is None else int(steps.value.read_value())
+    if steps is None:
+        return 0
+    # Of accumulated gradients a tensor, on several replicas no single number.
+    steps = getattr(steps, "value", steps)
+    return int(steps.read_value() if hasattr(steps, "read_value") else steps)
 
 
 def is_untouched(model):

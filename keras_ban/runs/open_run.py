@@ -314,8 +314,11 @@ def _metric(value):
     """The value of a metric, an array if it has several, as in Keras."""
     if type(value) is not list:
         return value
-    found = np.array(value)
-    single = found.astype("float32")
+    try:
+        found = np.array(value)
+        single = found.astype("float32")
+    except (TypeError, ValueError):  # Whatever it says, it is no number.
+        return value
     is_single = found.dtype.kind == "f" and np.array_equal(
         found, single, equal_nan=True
     )

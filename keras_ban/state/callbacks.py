@@ -129,11 +129,11 @@ class _Memory:
         for name, (value, start) in state.items():
             if arrays is None and holds_array(value):
                 continue
-            if not self._is_state(name, value):
-                continue
-            self._changed.add(name)
             found = decode(value, arrays and arrays[start:])
-            remembered.restore(self._callback, name, found, self._left_out)
+            if self._is_text_of_keras(name, found):
+                continue
+            if remembered.restore(self._callback, name, found, self._left_out):
+                self._changed.add(name)
 
     def _attributes(self):
         """Yields name, content for JSON and arrays of what is plain data."""
@@ -146,11 +146,13 @@ class _Memory:
                     pass  # a model, a file, a function
 
     def _is_state(self, name, value):
-        # Keras' own texts say where it writes, which the script decides.
-        is_text = type(value) is str and name in self._of_keras
-        return not is_text and remembered.is_own(
+        return not self._is_text_of_keras(name, value) and remembered.is_own(
             self._callback, name, value, self._left_out
         )
+
+    def _is_text_of_keras(self, name, value):
+        # They say where it writes, which the script decides.
+        return type(value) is str and name in self._of_keras
 
 
 def is_of_keras(kind):

@@ -105,15 +105,20 @@ def restore(callback, name, value, left_out):
         name: The name of an attribute.
         value: What it is to have.
         left_out: Names that it is configured by, a set.
+
+    Returns:
+        Whether it was set.
     """
     now = vars(callback).get(name)
     if is_own(callback, name, value, left_out) and _fits(now, value):
         setattr(callback, name, value)
-    elif not isinstance(value, str):
+        return True
+    if not isinstance(value, str):
         checks.warn(
             f"What was saved of `{type(callback).__name__}.{ascii(name)[1:-1]}`"
             " is left aside: it is not what such a callback remembers."
         )
+    return False
 
 
 def _fits(now, value):

@@ -168,11 +168,11 @@ def test_a_model_that_is_removed_between_two_readings(tmp_path, monkeypatch):
     run(directory, generations=1, keep=1)
     digest, hurried = files.digest, []
 
-    def slow(path):
+    def slow(path, *args):
         if not hurried:
             hurried.append(path)
             run(directory, generations=2, keep=1)
-        return digest(path)
+        return digest(path, *args)
 
     monkeypatch.setattr(files, "digest", slow)
     lineage = keras_ban.load(directory)
