@@ -45,7 +45,8 @@ def meet(addresses, number):
             missing = [a for a in missing if not _answers(a)]
             if time.monotonic() > end:
                 break
-            time.sleep(0.1)
+            # The last time too: who was found may be about to look here.
+            time.sleep(0.3)
     if not listening:
         raise RuntimeError(
             f"Worker {number} cannot listen at {own}: {taken.strerror}. "
