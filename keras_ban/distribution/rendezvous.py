@@ -12,6 +12,8 @@ import sys
 import time
 
 _SECONDS = 40
+# Between two looks for the others, in seconds.
+_PAUSE = 0.1
 
 
 def meet(addresses, number):
@@ -45,8 +47,10 @@ def meet(addresses, number):
             missing = [a for a in missing if not _answers(a)]
             if time.monotonic() > end:
                 break
-            # The last time too: who was found may be about to look here.
-            time.sleep(0.3)
+            time.sleep(_PAUSE)
+        if not missing:
+            # Those that were found may have looked here before, and look again.
+            time.sleep(10 * _PAUSE)
     if not listening:
         raise RuntimeError(
             f"Worker {number} cannot listen at {own}: {taken.strerror}. "
