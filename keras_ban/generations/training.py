@@ -93,8 +93,10 @@ class Trainer:
         student = trial.workshop.student(model)
         trained, fit = self._trained(student, teacher)
         if trained.train_function is None:
-            # It drops every compiled function.
-            tf.random.set_seed(watch.seed)
+            # It drops every compiled function. What draws from it later may
+            # not tell which students were compiled anew, as in a resumed run.
+            first = seeds.derive(trial.seed, 1)
+            tf.random.set_seed(first if teacher else watch.seed)
         history, seconds = self._fit(watch, trained, fit, teacher, run)
         model = self._finished(watch, student, model, before)
         return Generation(
