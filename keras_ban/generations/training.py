@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from keras_ban.distribution.replicas import replicas_of
 from keras_ban.feeding.passes import clear_errors
+from keras_ban.generations.ancestry import Ancestry
 from keras_ban.generations.blueprints import returned_model
 from keras_ban.generations.guards import Finite
 from keras_ban.generations.guards import Seeded
@@ -31,6 +32,8 @@ class Trainer:
         plan: The `Plan` of what examples bring along.
         callbacks: The user's callbacks of each generation, a list of lists.
         cluster: The `Cluster` of workers.
+        ancestry: The `Ancestry`. Defaults to `None`: one network teaches the
+            next.
 
     Attributes:
         trial: As given.
@@ -38,14 +41,16 @@ class Trainer:
         watches: The `Watch` of each generation.
     """
 
-    def __init__(self, trial, feed, plan, callbacks, cluster):
+    def __init__(self, trial, feed, plan, callbacks, cluster, ancestry=None):
         self.trial = trial
         self.feed = feed
+        self._ancestry = ancestry or Ancestry()
         # What changes is told from how all callbacks are now.
         seen = {}
+        before = self._ancestry.teachers - 1
         self.watches = [
-            Watch(trial.seed, number, self._name(number), own, seen)
-            for number, own in enumerate(callbacks)
+            Watch(k + before, k, self._name(k), trial.seed, own, seen)
+            for k, own in enumerate(callbacks)
         ]
         self._plan = plan
         self._cluster = cluster
@@ -56,19 +61,27 @@ class Trainer:
         trial = self.trial
         given = int(trial.teacher is not None)
         trained = range(given, len(self.watches))
+        common = fingerprint.shared(
+            trial.seed,
+            trial.objective,
+            trial.blueprints.from_logits,
+            self.feed,
+            trial.teacher,
+            self._plan.describe(),
+        )
         return fingerprint.run(
-            fingerprint.shared(
-                trial.seed,
-                trial.objective,
-                trial.blueprints.from_logits,
-                self.feed,
-                trial.teacher,
-                self._plan.describe(),
-            ),
+            common | self._ancestry.describe(),
             [None] * given
-            + [trial.networks[self._function(number)] for number in trained],
+            + [self._network(number, common["schedule"]) for number in trained],
             [watch.given for watch in self.watches],
         )
+
+    def _network(self, number, schedule):
+        found = self.trial.networks[self._function(number)]
+        if not self.feed.lengths:
+            return found
+        epochs = self.feed.for_generation(number).epochs
+        return found | {"schedule": schedule | {"epochs": epochs}}
 
     def generation(self, number, lineage, run):
         """Trains a generation, or takes the teacher that was given.
@@ -82,10 +95,15 @@ class Trainer:
             A `Generation`.
         """
         trial, watch = self.trial, self.watches[number]
-        if number == 0 and trial.teacher is not None:
-            return Generation(0, watch.name, trial.teacher, "given")
+        if number == 0:
+            if trial.teacher is not None:
+                return Generation(0, watch.name, trial.teacher, "given")
+            if lineage.teachers:
+                return self._ancestry.founder(lineage.teachers)
         before = lineage[number - 1] if number else None
-        teacher = before if trial.objective.needs_teacher else None
+        teacher = None
+        if before and trial.objective.needs_teacher:
+            teacher = self._ancestry.teacher(lineage)
         model = self._fresh(watch, before)
         for earlier in lineage:
             if earlier.model:
@@ -150,7 +168,7 @@ class Trainer:
         Returns:
             The history, a dict, and the seconds it took.
         """
-        trial, feed = self.trial, self.feed
+        trial, feed = self.trial, self.feed.for_generation(watch.number)
         saved = run.saved(watch.number)
         epoch = saved.meta["epoch"] if saved else feed.initial_epoch
         self._announce(
@@ -171,9 +189,7 @@ class Trainer:
             Variables(trained).build(*trial.workshop.batch)
             if saved.meta["stopped"] and not saved.meta["step"]:
                 feed = feed.until(epoch)
-        arguments = feed.generation(
-            watch.number, watch.seed, epoch, views, size
-        )
+        arguments = feed.generation(watch.place, watch.seed, epoch, views, size)
         needed = arguments.pop("callbacks") or []
         start = time.perf_counter() - (saved.meta["seconds"] if saved else 0)
         student = getattr(trained, "student", trained)
@@ -200,7 +216,7 @@ class Trainer:
 
     def _announce(self, watch, teacher, epoch, resumption):
         if resumption is not None:
-            epochs = self.feed.epochs
+            epochs = self.feed.for_generation(watch.number).epochs
             print(
                 f"resuming {watch.name} at epoch {min(epoch + 1, epochs)} of "
                 f"{epochs}{resumption}"
@@ -210,7 +226,7 @@ class Trainer:
             if teacher:
                 source = f"{teacher.name} by {self.trial.objective.name!r}"
             print(
-                f"{watch.name}, generation {watch.number} of "
+                f"{watch.name}, {self.trial.counted} {watch.number} of "
                 f"{len(self.watches) - 1}, learns from {source} "
                 f"(seed {watch.seed})"
             )
@@ -231,13 +247,16 @@ class Watch:
     """The seed of a generation, its callbacks, and what these remember.
 
     Args:
-        run_seed: The seed of the run.
+        place: The number of its network, in the order in which all are
+            trained.
         number: The number of the generation.
         name: Its name.
+        run_seed: The seed of the run.
         given: The user's callbacks, a list.
         seen: The dict that `CallbackStates` of all generations share.
 
     Attributes:
+        place: As given.
         number: As given.
         name: As given.
         seed: The seed of the generation, an integer.
@@ -249,12 +268,13 @@ class Watch:
             generation: what is Keras' own begins anew.
     """
 
-    def __init__(self, run_seed, number, name, given, seen):
+    def __init__(self, place, number, name, run_seed, given, seen):
+        self.place = place
         self.number = number
         self.name = name
-        self.seed = seeds.derive(run_seed, number)
+        self.seed = seeds.derive(run_seed, place)
         self.given = given
-        self.seeded = Seeded(run_seed, number)
+        self.seeded = Seeded(run_seed, place)
         first, *last = (
             self.seeded,
             Finite(name),
