@@ -4,6 +4,7 @@ Each case makes a network from a number. Two of one number are alike; those of
 two numbers differ in what no variable tells of, and each is traced by itself.
 """
 
+import elsewhere
 import keras
 import numpy as np
 import pytest
@@ -42,12 +43,17 @@ def shares(make, one, other):
     return found[0] is found[2]
 
 
+ALIKE = {**ALIKE, **elsewhere.ALIKE}
+APART = {**APART, **elsewhere.APART}
+DIFFERENT = {**CASES, **elsewhere.ALIKE, **elsewhere.APART}
+
+
 @pytest.mark.parametrize("make", ALIKE.values(), ids=ALIKE)
 def test_networks_of_one_kind_share(make):
     assert shares(make, 1, 1)
 
 
-@pytest.mark.parametrize("make", CASES.values(), ids=CASES)
+@pytest.mark.parametrize("make", DIFFERENT.values(), ids=DIFFERENT)
 def test_networks_that_differ_are_apart(make):
     assert not shares(make, 0, 1)
     assert not shares(make, 1, 0)
