@@ -217,7 +217,8 @@ class BornAgain:
         teacher = self._given_teacher(teacher)
         first = int(teacher is not None)
         check_places(dict(enumerate(own[first:], first)))
-        self._blueprints.check_count(generations + (teacher is None))
+        trained = generations + (teacher is None)
+        self._blueprints.check_count(trained)
         plan = Plan(teacher_outputs, augment, views)
         data = feed(
             {
@@ -238,7 +239,8 @@ class BornAgain:
         with self._cluster.watched():
             trial = self._tried(data, teacher, ancestry)
         data.train.check_steps()
-        plan.check(data.train, self.objective, trial.shape[-1])
+        classes, outputs = trial.shape[-1], trial.teaching(trained)
+        plan.check(data.train, self.objective, classes, outputs)
         has_trained = self._train(trial, data, plan, own, ancestry)
         if (
             has_trained

@@ -80,18 +80,19 @@ class AddedLosses:
             # Without dropout, rows do not hang on each other.
             training = False
         counts = [count_rows(part) for part in parts]
+        tolerance = 5e-3 if _is_half(self._model) else 1e-5
         tried = [self._values(part, training) for part in parts]
         drawn = None
         kinds = []
         for number, values in enumerate(zip(*tried, strict=True)):
-            kind = _kind(values, counts)
+            kind = _kind(values, counts, tolerance)
             if kind == "zero":
                 # A regulariser of outputs that are still zero, perhaps.
                 drawn = drawn or [
                     self._values(part, training, drawn=True) for part in parts
                 ]
                 values = [values[number] for values in drawn]
-                kind = _kind(values, counts)
+                kind = _kind(values, counts, tolerance)
             if kind is None:
                 self._refuse(number, values, counts)
             kinds.append(kind)
@@ -106,15 +107,15 @@ class AddedLosses:
             weights = [
                 ops.cast(rng.normal(size=w.shape), w.dtype) for w in weights
             ]
-        # Keras knows them by `id`, those of earlier calls too.
-        model._clear_losses()
-        _, _, losses = model.stateless_call(
-            weights,
-            [v.value for v in model.non_trainable_variables],
-            x,
-            training=training,
-            return_losses=True,
-        )
+        values = [*weights, *(v.value for v in model.non_trainable_variables)]
+        variables = model.trainable_variables + model.non_trainable_variables
+        # Not by `stateless_call`, which forgets the first of two losses that
+        # a layer adds in two places.
+        with keras.StatelessScope(
+            list(zip(variables, values, strict=True)), collect_losses=True
+        ):
+            model(x, training=training)
+            losses = model.losses
         added = losses[: len(losses) - _regularized(model)]
         return [float(np.sum(ops.convert_to_numpy(v))) for v in added]
 
@@ -153,7 +154,16 @@ class AddedLosses:
             "zero": 1.0,
             "weights": 1 / replicas(),
         }
-        kinds = kinds + ["weights"] * (len(losses) - len(kinds))
+        regularized = _regularized(self._model)
+        if len(losses) != len(kinds) + regularized:
+            raise ValueError(
+                f"Layers of the model {self._model.name!r} add "
+                f"{len(losses) - regularized} losses. Expected {len(kinds)}, "
+                "as on the first rows of the data: on several replicas, they "
+                "are summed by what they were then. Add the same losses for "
+                "every batch, or train on one device with `strategy=None`."
+            )
+        kinds = kinds + ["weights"] * regularized
         total = 0.0
         # Keras has those of weights last, and scales them so.
         for loss, kind in zip(losses, kinds, strict=True):
@@ -184,7 +194,13 @@ def _parts(x):
     ]
 
 
-def _kind(values, counts):
+def _is_half(model):
+    """Whether something in a model is computed in half precision."""
+    layers = [model, *model._flatten_layers()]
+    return any(str(layer.compute_dtype).endswith("float16") for layer in layers)
+
+
+def _kind(values, counts, tolerance):
     """What a loss is by its values for two parts and for both: a word.
 
     `None` if it is neither a sum nor a mean.
@@ -194,6 +210,6 @@ def _kind(values, counts):
     if not scale:
         return "zero"
     mean = (counts[0] * first + counts[1] * second) / counts[2]
-    # Of half precision, too, sums differ by less.
-    close = [abs(both - v) <= 5e-3 * scale for v in (mean, first + second)]
+    sums = mean, first + second
+    close = [abs(both - v) <= tolerance * scale for v in sums]
     return {(True, False): "mean", (False, True): "sum"}.get(tuple(close))

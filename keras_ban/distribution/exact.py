@@ -11,6 +11,7 @@ import tensorflow as tf
 from keras_ban.distribution.added import AddedLosses
 from keras_ban.distribution.parts import Joined
 from keras_ban.distribution.parts import Part
+from keras_ban.distribution.replicas import replicas_of
 
 
 class Distributed(keras.Model):
@@ -45,6 +46,7 @@ class Distributed(keras.Model):
         strategy = self.distribute_strategy
         if strategy.num_replicas_in_sync == 1:
             return
+        check_executions(self)
         if iterator is not None:
             _, _, batches = next(iter(iterator))
             data_batch = keras.tree.map_structure(
@@ -80,6 +82,25 @@ class Distributed(keras.Model):
         return loss
 
 
+def check_executions(model):
+    """Refuses executions of several steps on several replicas.
+
+    Args:
+        model: A compiled `keras.Model`.
+
+    Raises:
+        ValueError: If it is such.
+    """
+    size = model.steps_per_execution
+    if replicas_of(model) > 1 and size > 1:
+        raise ValueError(
+            f"The model {model.name!r} is compiled with `steps_per_execution="
+            f"{size}`, and trained on {replicas_of(model)} replicas, where "
+            "Keras fails at executions of several steps. Expected 1. Leave "
+            "the argument out, or train on one device with `strategy=None`."
+        )
+
+
 def build(model, x, y):
     """Creates the variables of a model that only a step would create.
 
@@ -113,6 +134,7 @@ class _Exact:
 
     def experimental_distribute_dataset(self, dataset):
         """Splits a data set of global batches."""
+        _check_dense(dataset.element_spec)
 
         def parts(context):
             count = context.num_replicas_in_sync
@@ -124,6 +146,18 @@ class _Exact:
             )
 
         return self._strategy.distribute_datasets_from_function(parts)
+
+
+def _check_dense(spec):
+    if any(
+        isinstance(s, tf.SparseTensorSpec) for s in keras.tree.flatten(spec)
+    ):
+        raise ValueError(
+            "The data is sparse, and its batches are split among several "
+            "replicas. Expected dense arrays, of which rows can be taken. "
+            "Convert it by `toarray` or `tf.sparse.to_dense`, or train on one "
+            "device with `strategy=None`."
+        )
 
 
 def _part(batch, number, count):

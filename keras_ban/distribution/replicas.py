@@ -1,5 +1,7 @@
 """What the replicas of a global batch have in common: sums and places."""
 
+import contextlib
+
 import keras
 import tensorflow as tf
 
@@ -7,6 +9,17 @@ import tensorflow as tf
 def replicas_of(model):
     """The number of replicas that a model is trained on."""
     return model.distribute_strategy.num_replicas_in_sync
+
+
+def building(model):
+    """A context in which a model that is not built yet gets its weights.
+
+    Args:
+        model: A `keras.Model`.
+    """
+    if model.built:
+        return contextlib.nullcontext()
+    return model.distribute_strategy.scope()
 
 
 def replicas():

@@ -302,6 +302,11 @@ def given_callbacks(given, number):
     if callable(given):
         given = given(number)
     found = [c for c in keras.tree.flatten(given) if c is not None]
+    held = keras.callbacks.CallbackList
+    if any(type(c) is held for c in found):
+        # Each begins anew and is looked at by itself, as in a plain list.
+        found = [c.callbacks if type(c) is held else c for c in found]
+        return given_callbacks(found, number)
     for one in found:
         if not isinstance(one, keras.callbacks.Callback):
             raise ValueError(

@@ -4,10 +4,12 @@ import copy
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from keras_ban import checks
 from keras_ban import objectives
 from keras_ban.distiller import Distiller
+from keras_ban.distribution.exact import check_executions
 from keras_ban.generations.workshop import Workshop
 from keras_ban.networks.stand_in import overridden
 from keras_ban.rows import first_rows
@@ -16,6 +18,7 @@ from keras_ban.rows import tensor
 from keras_ban.state import seeds
 from keras_ban.tasks.checks import apart
 from keras_ban.tasks.checks import counting
+from keras_ban.tasks.checks import has_gradient
 from keras_ban.tasks.checks import prediction
 from keras_ban.tasks.checks import same_classes
 
@@ -38,6 +41,8 @@ class Trial:
         teacher: As given.
         counted: What the networks that are trained are counted as.
         shape: Shape `(rows, ..., n)` of their outputs.
+        outputs: What the networks of each function give for the first rows,
+            a dict of lists of arrays.
         networks: For each model function, what a run must have in common with
             another.
         draws_elsewhere: The model functions whose weights Keras' seed alone
@@ -66,13 +71,13 @@ class Trial:
         self._batches = [batch]
         self._x, self._y, _ = batch
         self._spare, self._tried, self._last = [], [], []
-        shapes, before = [], teacher
+        self.outputs, before = {}, teacher
         for function in blueprints.different:
-            pair, found = self._pair(function, before)
-            shapes += found
+            pair = self._pair(function, before)
             before = pair[0]
         if teacher is not None:
             run.check_model(teacher, self._x)
+        shapes = [z.shape for pair in self.outputs.values() for z in pair]
         self.shape = shapes[0]
         for shape in shapes:
             same_classes(shape, self.shape)
@@ -127,19 +132,29 @@ class Trial:
         for model in self._spare:
             with self.names.again():
                 compiled.append(self.blueprints.compiled(model, rows, shape))
+            check_executions(compiled[-1])
         self.workshop = Workshop(compiled, (rows, self._y), self._distiller)
 
+    def teaching(self, trained):
+        """What those give for the first rows that teach others later.
+
+        Args:
+            trained: How many networks are trained.
+        """
+        functions = {self.blueprints.function(k) for k in range(trained - 1)}
+        return [z for f in functions for z in self.outputs[f]]
+
     def _pair(self, function, before):
-        """Two models of a function, checked, and their outputs' shapes."""
+        """Two models of a function, checked."""
         from_logits = self.blueprints.from_logits
-        pair, shapes = [], []
+        pair = []
         for number in range(2):
             keras.utils.set_random_seed(seeds.derive(self.seed, number))
             pair.append(self._fresh(function, before))
             output = prediction(
                 pair[-1], self._x, from_logits, self._y, trained=True
             )
-            shapes.append(output.shape)
+            self.outputs.setdefault(function, []).append(output)
         apart(*pair, ("model of one call of `model_fn`", "next"))
         _check_optimizers(*pair)
         _check_seeds(*pair)
@@ -155,7 +170,7 @@ class Trial:
             self.draws_elsewhere.add(function)
         self._spare += pair
         self._last.append(again)
-        return pair, shapes
+        return pair
 
     def _try_loss(self, model, x, y, weight):
         """Computes what a model was compiled with, loss and metrics."""
@@ -164,7 +179,10 @@ class Trial:
         labels, weights = map_arrays(keras.ops.convert_to_tensor, (y, weight))
         with counting(model, y, z.shape, weight):
             if not overridden(model, "compute_loss", "train_step"):
-                model.compute_loss(x, labels, z, weights)
+                with tf.GradientTape() as tape:
+                    tape.watch(z)
+                    loss = model.compute_loss(x, labels, z, weights)
+                has_gradient(model, tape.gradient(loss, z))
             if not overridden(model, "compute_metrics", "train_step"):
                 model.compute_metrics(x, labels, z, weights)
 

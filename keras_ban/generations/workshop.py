@@ -6,6 +6,7 @@ fresh weights of a generation before its training, and hands the trained ones
 back afterwards. The bits are those of a training of its own.
 """
 
+from keras_ban.distribution.replicas import building
 from keras_ban.networks import graphs
 from keras_ban.networks import likeness
 from keras_ban.state import seeds
@@ -97,15 +98,20 @@ class Workshop:
             model: What it was given.
         """
         if student is not model:
+            self._build(model)
             variables.copy(student, model)
         if seeds.draws_globally():
             # The compiled function would go on with this generation's seed.
             for held in (self._spare, self._twins, self._distillers):
                 held.clear()
 
-    def _twin(self, model, trained):
+    def _build(self, model):
         if not model.built:
-            model(self._rows, training=False)
+            with building(model):
+                model(self._rows, training=False)
+
+    def _twin(self, model, trained):
+        self._build(model)
         key, own, _ = likeness.describe(model, trained)
         if (trained, key) not in self._twins:
             self._twins[trained, key] = self._take(key, trained)

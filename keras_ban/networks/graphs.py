@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 
 from keras_ban.networks.values import kept_of_layers
+from keras_ban.tasks.losses import keras_mask
 
 # Operations whose memory, or whose code, no model's variables tell of.
 _UNTRACKED = re.compile(
@@ -43,11 +44,18 @@ def _learning(model, x):
         terms = [tf.reduce_sum(tf.cast(t, "float32")) for t in outputs]
         terms += [tf.cast(term, "float32") for term in model.losses]
         loss = tf.add_n(terms)
-    return outputs, tape.gradient(loss, model.trainable_weights)
+    gradients = tape.gradient(loss, model.trainable_weights)
+    return outputs, _masks(outputs), gradients
 
 
 def _predicting(model, x):
-    return keras.tree.flatten(model(x, training=False))
+    outputs = keras.tree.flatten(model(x, training=False))
+    return outputs, _masks(outputs)
+
+
+def _masks(outputs):
+    """What the loss leaves out, which no operation of the model tells."""
+    return [keras_mask(output) for output in outputs]
 
 
 def plain_state(own):
@@ -68,7 +76,10 @@ def plain_state(own):
 
 def _traced(model, rows, function):
     traced = tf.function(lambda x: function(model, x), autograph=False)
-    graph = traced.get_concrete_function(rows).graph
+    try:
+        graph = traced.get_concrete_function(rows).graph
+    except Exception:  # of what runs eagerly alone
+        return None
     places = {id(v.value.handle): k for k, v in enumerate(model.variables)}
     captures = []
     for outside, _ in graph.captures:

@@ -9,6 +9,7 @@ not. What it leaves out is what no trace reads, and said to be so below.
 """
 
 import builtins
+import collections
 import functools
 import hashlib
 import re
@@ -19,6 +20,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_ban.networks.code import is_at_its_name
 from keras_ban.networks.code import names
 
 # Their code does not change, and what it reads are its arguments.
@@ -34,6 +36,8 @@ _UNSEEN = frozenset(
     "__import__ breakpoint eval exec globals id input locals next open "
     "vars".split()
 )
+# By these a function reads of a module what its code does not name.
+_BY_NAME = frozenset("__dict__ __getattribute__ attrgetter getattr".split())
 # What Python keeps of each class, and what no method reads.
 _DECLARATIONS = re.compile(
     r"__(dict|weakref|doc|module|annotations|firstlineno|qualname|"
@@ -94,6 +98,7 @@ class Walk:
         elif isinstance(value, (tuple, tf.TensorShape)):
             self.note(type(value).__name__)
             self._items(value)
+            self._rest(value)
         elif id(value) in self._seen:
             # The same object again, not one that is equal.
             self.note("again", self._seen[id(value)])
@@ -120,6 +125,7 @@ class Walk:
 
     def _mapping(self, values):
         self._items([(key, values[key]) for key in values])
+        self.see(getattr(values, "default_factory", None))
         self._rest(values)
 
     def _set(self, values):
@@ -132,7 +138,7 @@ class Walk:
         """What a container of a class of its own holds beside its items."""
         if not _is_library(type(value).__module__):
             self.see(type(value))
-            self.see(vars(value))
+            self.see(getattr(value, "__dict__", {}))
 
     def _variable(self, variable):
         place = self._places.get(id(variable))
@@ -147,13 +153,15 @@ class Walk:
             raise Unknown("random numbers of its own")
 
     def _nothing(self, value):
-        """What has done its work before training: an initializer."""
+        """What no step reads, as an initializer."""
 
     def _array(self, array):
+        if isinstance(array, np.ma.MaskedArray):
+            raise Unknown("an array that holds more than its values")
+        self.note(array.shape, str(array.dtype))
         if array.dtype.hasobject:
             self._items(list(np.ravel(array)))
         else:
-            self.note(array.shape, str(array.dtype))
             self._digest.update(np.ascontiguousarray(array).tobytes())
 
     def _tensor(self, tensor):
@@ -250,12 +258,35 @@ class Walk:
         self.note(owner, function.__name__)
 
     def _module(self, module):
-        # What a function reads of it is seen with the function.
+        # What a function reads of it, the function's own names tell.
+        if not _is_library(module.__name__):
+            raise Unknown("a module in a place of its own")
         self.note(module.__name__)
+
+    def _read(self, value, names):
+        """What a function may read of what it names globally.
+
+        Args:
+            value: That; of a module, what is named of it, at any depth.
+            names: All that the function names, a set.
+        """
+        is_module = isinstance(value, types.ModuleType)
+        if not is_module or _is_library(value.__name__):
+            self.see(value)
+            return
+        if names & _BY_NAME:
+            raise Unknown("what is read of a module is not named")
+        self.note(value.__name__)
+        key = id(value), tuple(sorted(names))
+        if key not in self._seen:
+            self._seen[key] = len(self._seen)
+            for inner in sorted(names & set(vars(value))):
+                self.note(inner)
+                self._read(vars(value)[inner], names)
 
     def _function(self, function):
         scope = str(function.__globals__.get("__name__"))
-        if _is_library(scope) and _is_at_its_name(function):
+        if _is_library(scope) and is_at_its_name(function):
             self.note(function.__module__, function.__qualname__)
             return
         self._items((function.__code__, function.__defaults__))
@@ -279,17 +310,14 @@ class Walk:
         read, imported, attributes, changed = names(function.__code__)
         if changed or "random" in attributes | imported:
             raise Unknown("random numbers, or what is global is changed")
+        if imported - set(sys.modules):
+            raise Unknown("a module that was not imported yet")
         scope = function.__globals__
         found = {name: scope[name] for name in read if name in scope}
-        found |= {name: sys.modules.get(name) for name in imported}
+        found |= {name: sys.modules[name] for name in imported}
         for name, value in sorted(found.items()):
             self.note(name)
-            self.see(value)
-            is_module = isinstance(value, types.ModuleType)
-            if is_module and not _is_library(value.__name__):
-                for inner in sorted(attributes & set(vars(value))):
-                    self.note(inner)
-                    self.see(vars(value)[inner])
+            self._read(value, attributes)
         rest = {n for n in read - set(scope) if hasattr(builtins, n)}
         if rest & _UNSEEN:
             raise Unknown(f"{rest & _UNSEEN} in a function")
@@ -320,6 +348,8 @@ _METHODS = (
     (types.FunctionType, Walk._function),
     (types.CodeType, Walk._code),
     ((range, slice, types.MemberDescriptorType), Walk._text),
+    # The place of a field, which the names of all fields tell.
+    (type(collections.namedtuple("_", "field").field), Walk._nothing),
 )
 
 
@@ -363,11 +393,3 @@ def _is_open(cls):
         + (cls.__weakrefoffset__ > 0)
     )
     return cls.__basicsize__ <= object.__basicsize__ + 8 * pointers
-
-
-def _is_at_its_name(function):
-    """Whether its name leads to a function: there is one of it only."""
-    found = sys.modules.get(function.__module__)
-    for name in function.__qualname__.split("."):
-        found = getattr(found, name, None)
-    return found is function

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_ban import rows
+from keras_ban.distribution.replicas import building
 from keras_ban.rows import first_rows
 from keras_ban.rows import map_arrays
 from keras_ban.rows import tensor
@@ -157,6 +158,20 @@ def counting(model, y, shape, sample_weight=None):
         ) from error
 
 
+def has_gradient(model, gradient):
+    """Refuses a loss that changes nothing.
+
+    Args:
+        model: The compiled `keras.Model`.
+        gradient: That of its loss for its output, or `None`.
+    """
+    if gradient is None and not model.losses:
+        raise ValueError(
+            "it does not depend on the outputs by anything that can be "
+            "differentiated: write it with `keras.ops`, not NumPy"
+        )
+
+
 def prediction(model, x, from_logits=None, y=None, name="x", trained=False):
     """Runs a model on a few rows and checks that its output is a classifier's.
 
@@ -171,7 +186,7 @@ def prediction(model, x, from_logits=None, y=None, name="x", trained=False):
     Returns:
         The output, a NumPy array of shape `(rows, ..., n)`.
     """
-    with taking(model, x, name):
+    with taking(model, x, name), building(model):
         # Tensors, as in training: Keras reads numbers in text of NumPy alone.
         result = model(map_arrays(tensor, first_rows(x)), training=False)
     if hasattr(result, "shape"):

@@ -55,7 +55,7 @@ def fill(cache, teacher, examples, views, folder, cluster, watch):
         shown = views.shown(x, y, numbers, view)
         logits = np.asarray(teacher.function(shown))
         kept = encode(logits, cache)
-        _check_finite(logits, kept[0], numbers, cache.dtype)
+        check_kept(logits, kept, cache, numbers)
         return kept
 
     with store.open(cluster) as is_complete:
@@ -105,8 +105,19 @@ def encode(logits, cache):
     return tuple(np.asarray(part) for part in found)
 
 
-def _check_finite(logits, kept, numbers, dtype):
-    """Checks that the outputs of a teacher are numbers, and stay so."""
+def check_kept(logits, kept, cache, numbers=None):
+    """Checks that the outputs of a teacher are numbers, and stay so.
+
+    Args:
+        logits: The outputs.
+        kept: What `encode` makes of them.
+        cache: The `TeacherCache`.
+        numbers: The numbers of the examples. Defaults to `None`: from 0.
+
+    Raises:
+        ValueError: If they do not.
+    """
+    dtype = cache.dtype
     for values, words, way_out in (
         (
             logits,
@@ -114,7 +125,7 @@ def _check_finite(logits, kept, numbers, dtype):
             "Check its weights, and this example.",
         ),
         (
-            kept,
+            kept[0],
             f"logits that do not fit into {dtype}",
             "Keep them as `TeacherCache(dtype='float32')`.",
         ),
@@ -122,10 +133,11 @@ def _check_finite(logits, kept, numbers, dtype):
         bad = ~np.isfinite(values)
         if bad.any():
             at = tuple(np.argwhere(bad)[0])
+            number = at[0] if numbers is None else numbers[at[0]]
             raise ValueError(
                 f"The teacher gives {words}. Expected finite logits, of at "
                 f"most {np.finfo(dtype).max}. Received: {logits[at]} for the "
-                f"example {numbers[at[0]]}. {way_out}"
+                f"example {number}. {way_out}"
             )
 
 

@@ -14,6 +14,8 @@ from keras_ban.objectives import LogitRegression
 from keras_ban.rows import first_rows
 from keras_ban.teaching.cache import TeacherCache
 from keras_ban.teaching.filling import check_classes
+from keras_ban.teaching.filling import check_kept
+from keras_ban.teaching.filling import encode
 from keras_ban.teaching.filling import fill
 from keras_ban.teaching.filling import fingerprints
 from keras_ban.teaching.outputs import Joining
@@ -56,13 +58,16 @@ class Plan:
     def __bool__(self):
         return bool(self._cache or self._augment)
 
-    def check(self, examples, objective, classes=None):
+    def check(self, examples, objective, classes=None, outputs=()):
         """Checks that data and objective allow it.
 
         Args:
             examples: The `Examples` to train on.
             objective: The `Objective`.
             classes: Their number, if it is known. Defaults to `None`.
+            outputs: What those that will teach give for a few examples while
+                they are fresh, arrays of shape `(rows, ..., n)`. Defaults to
+                `()`: nothing is known.
 
         Raises:
             ValueError: If they do not, or if the data differs between two
@@ -74,6 +79,8 @@ class Plan:
             _check_objective(self._cache, objective)
             if classes:
                 check_classes(self._cache, classes)
+            for output in outputs:
+                check_kept(output, encode(output, self._cache), self._cache)
         if self._augment and not examples.takes_views:
             _unknown_places("augment", examples)
         if self._cache and not examples.has_places:

@@ -65,6 +65,42 @@ LAYERS = {
 }
 
 
+def used_twice():
+    layer = keras.layers.Dense(6, "tanh", activity_regularizer="l2")
+    x = keras.Input((6,))
+    model = keras.Model(x, keras.layers.Dense(4)(layer(layer(x))))
+    return compiled(model, eager=False, optimizer=keras.optimizers.SGD(0.1))
+
+
+class Built(keras.Model):
+    """Gets its weights when it is first called."""
+
+    def __init__(self):
+        super().__init__()
+        self.hidden = keras.layers.Dense(8, "tanh", activity_regularizer="l1")
+        self.outer = keras.layers.Dense(4)
+
+    def call(self, x):
+        h = self.hidden(x)
+        self.add_loss(mean_of_squares(h))
+        return self.outer(h)
+
+
+def built_late():
+    return compiled(Built(), eager=False, optimizer=keras.optimizers.SGD(0.1))
+
+
+@pytest.mark.parametrize("make", [used_twice, built_late])
+def test_generations_are_those_of_plain_keras(make):
+    ban = keras_ban.BornAgain(make, "labels", strategy=mirrored(2))
+    for generation in ban.fit(X, Y, 1, **FIT):
+        keras.utils.set_random_seed(generation.seed)
+        plain = make()
+        history = plain.fit(X, Y, **FIT).history
+        found = generation.model.get_weights(), generation.history, 0
+        close((plain.get_weights(), history, 0), found)
+
+
 def trained(count, make, objective="labels", rows=X, validation=True, **fit):
     """Weights, history and evaluation on so many replicas."""
     strategy = mirrored(count) if count > 1 else None

@@ -6,13 +6,16 @@ import functools
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from builders import compiled
+from builders import data_set
 from builders import linear
 from builders import mlp
 from lineages import FIT
 from lineages import X
 from lineages import Y
 from refusals import refused
+from replicas import mirrored
 
 import keras_ban
 
@@ -172,3 +175,54 @@ def test_a_callback_that_compiles_anew(number, again, when):
         born.fit(X, Y, 1, callbacks=callbacks, **FIT)
     # What was finished before is kept.
     assert len(born.lineage) == number
+
+
+def test_losses_without_a_gradient():
+    """Plain Keras: no gradients provided for any variable."""
+
+    def in_numpy(y, z):
+        return np.mean(np.square(z), axis=-1)
+
+    def decided(y, z):
+        y = keras.ops.cast(y, "int32")
+        return keras.ops.cast(keras.ops.argmax(z, -1) == y, "float32")
+
+    for loss in (in_numpy, decided):
+        refused("`keras.ops`, not NumPy", model_fn=with_loss(loss))
+        refused("`keras.ops`", model_fn=[linear, with_loss(loss)])
+
+
+def test_executions_of_several_steps_on_replicas():
+    several = with_loss(linear().loss, eager=False, steps_per_execution=2)
+    words = "`steps_per_execution=2`", "2 replicas", "`strategy=None`"
+    born = {"strategy": mirrored(2)}
+    refused(*words, model_fn=several, born=born)
+    refused(*words, model_fn=[linear, several], born=born)
+    with mirrored(2).scope():
+        models = several(), mlp()
+    with pytest.raises(ValueError, match="`steps_per_execution=2`"):
+        keras_ban.Distiller(*models).fit(X, Y, verbose=0)
+
+
+def test_sparse_data_on_replicas():
+    x = tf.sparse.from_dense(X)
+    for fit in ({"x": x, "y": Y}, {"x": data_set(x, Y, size=16), "y": None}):
+        words = "data is sparse", "split among several replicas", "to_dense"
+        refused(*words, born={"strategy": mirrored(2)}, **fit)
+
+
+def of_large_logits():
+    model = mlp()
+    model.layers[-1].bias.assign([7e4, 0.0, 0.0, 0.0])
+    return compiled(model)
+
+
+def test_logits_beyond_the_range_of_a_cache():
+    fit = {"teacher_outputs": keras_ban.TeacherCache(dtype="float16")}
+    words = "logits that do not fit into float16", "dtype='float32'"
+    refused(*words, model_fn=of_large_logits, **fit)
+    refused(*words, model_fn=[linear, of_large_logits], **fit)
+    # The last one teaches nobody.
+    functions = [linear, of_large_logits]
+    born = keras_ban.BornAgain(functions)
+    assert len(born.fit(X, Y, 1, **FIT, **fit)) == 2

@@ -157,6 +157,19 @@ def test_refused_before_training(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_callbacks_in_a_list_of_keras(tmp_path):
+    held = keras.callbacks.CallbackList
+    checkpoint = keras.callbacks.ModelCheckpoint(tmp_path / "a.keras")
+    words = "generations 0 and 1", "{number}-a.keras"
+    refused(*words, callbacks=held([held([checkpoint]), Untouched()]))
+    inner = [stopping(), plateau()]
+    alone = run(callbacks=inner, validation_data=VALIDATION)
+    shared = run(callbacks=held(inner), validation_data=VALIDATION)
+    for one, other in zip(alone, shared, strict=True):
+        assert_same(one.model, other.model)
+        assert one.history == other.history
+
+
 def test_a_file_for_each_generation(tmp_path):
     """The columns are those of each generation; a teacher needs no file."""
 

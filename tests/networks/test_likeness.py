@@ -4,9 +4,12 @@ Each case makes a network from a number. Two of one number are alike; those of
 two numbers differ in what no variable tells of, and each is traced by itself.
 """
 
+import elsewhere
 import keras
 import numpy as np
 import pytest
+from builders import SparseCE
+from builders import silent
 from hidden import ALIKE
 from hidden import APART
 from hidden import CASES
@@ -16,6 +19,7 @@ from hidden import made
 from hidden import normalization
 
 from keras_ban.generations.workshop import Workshop
+from keras_ban.networks.likeness import describe
 from keras_ban.networks.predictor import Predictor
 from keras_ban.state.seeds import Names
 
@@ -42,12 +46,17 @@ def shares(make, one, other):
     return found[0] is found[2]
 
 
+ALIKE = {**ALIKE, **elsewhere.ALIKE}
+APART = {**APART, **elsewhere.APART}
+DIFFERENT = {**CASES, **elsewhere.ALIKE, **elsewhere.APART}
+
+
 @pytest.mark.parametrize("make", ALIKE.values(), ids=ALIKE)
 def test_networks_of_one_kind_share(make):
     assert shares(make, 1, 1)
 
 
-@pytest.mark.parametrize("make", CASES.values(), ids=CASES)
+@pytest.mark.parametrize("make", DIFFERENT.values(), ids=DIFFERENT)
 def test_networks_that_differ_are_apart(make):
     assert not shares(make, 0, 1)
     assert not shares(make, 1, 0)
@@ -82,6 +91,16 @@ def test_predictions_are_the_models_own(make):
         found.append(np.asarray(predictor.function(model)(X)[0]))
         own = model.predict(X, verbose=0)
         np.testing.assert_allclose(found[-1], own, rtol=1e-5, atol=1e-6)
+
+
+def test_a_teacher_is_told_by_its_loss():
+    """It says whether the outputs are logits."""
+    kinds = [silent() for _ in range(3)]
+    for model, from_logits in zip(kinds, (True, True, False), strict=True):
+        model.compile("sgd", SparseCE(from_logits=from_logits))
+    one, same, other = (describe(model, compiled=False).key for model in kinds)
+    assert one == same
+    assert one != other
 
 
 def test_predictions_share_a_trace_if_models_are_alike():
