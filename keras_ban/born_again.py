@@ -279,6 +279,7 @@ class BornAgain:
         if 0 < len(finished) < count:
             # Callbacks that generations share go on from there.
             run.remind([w.remembered for w in trainer.watches[: len(finished)]])
+        trainer.check_room(len(finished))
         for number in range(len(finished), count):
             generation = trainer.generation(number, self.lineage, run)
             generation = self._measured(

@@ -250,7 +250,7 @@ def check_room(folder, size, kept, ways_out):
     """Checks that a disk has room for new files.
 
     Args:
-        folder: The `pathlib.Path` of their folder, which is there.
+        folder: The `pathlib.Path` of their folder, or of one to be made.
         size: The bytes of all of them.
         kept: The bytes of the files that they replace.
         ways_out: What can be done, words for the error.
@@ -258,7 +258,8 @@ def check_room(folder, size, kept, ways_out):
     Raises:
         OSError: If it has not.
     """
-    free = shutil.disk_usage(folder).free + kept
+    there = next(p for p in (folder, *folder.absolute().parents) if p.exists())
+    free = shutil.disk_usage(there).free + kept
     # What says whose files they are needs some room too.
     needed = size + 2 * _BLOCK
     if needed > free:
