@@ -249,35 +249,6 @@ def test_every_field_of_a_state(copy, identity, trained, count):
     assert outcome(lambda: run.saved(2), STATE)
 
 
-@pytest.mark.parametrize(
-    "index",
-    [
-        [["float32", [2**40]]],
-        [["float32", [-1]]],
-        [["float32", [2**62, 2**62, 0]]],
-        [["float32", [True]]],
-        [["object", [1]]],
-        [["string", [1]]],
-        [["resource", [1]]],
-        [["float32", [1] * 64]],
-        [["../victim", [1]]],
-        [["float32"]],
-        [[["float32"], [1]]],
-        {"float32": [1]},
-        None,
-        7,
-        [],
-    ],
-)
-def test_arrays_of_no_such_shape(index):
-    content = state_file.pack({"epoch": 1}, [])
-    text = json.dumps({"meta": {"epoch": 1}, "arrays": index}).encode()
-    held = text + bytes(4)
-    content = state_file.packed(held, len(text))
-    with pytest.raises(ValueError, match="it "):
-        state_file.unpack(content)
-
-
 @pytest.mark.usefixtures("unbuilt")
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", ["run.json", "lock", HISTORY, STATE, MODEL])
@@ -436,3 +407,33 @@ def test_a_state_that_does_not_fit_is_refused(copy, field, value):
     (copy / STATE).write_bytes(content)
     with pytest.raises(ValueError, match=r"backup\.h5"):
         fit(copy, callback=lambda number: Seen())
+
+
+@pytest.mark.parametrize(
+    ("first", "epoch", "step", "fits"),
+    [
+        (0, 1, 0, True),
+        (0, 2, 0, True),
+        (0, 2, 1, False),
+        (0, 3, 0, False),
+        (1, 1, 0, True),
+        (1, 0, 0, False),
+    ],
+)
+def test_epochs_that_are_not_trained(copy, identity, first, epoch, step, fits):
+    shared = identity["run"]
+    schedule = {**shared["schedule"], "initial_epoch": first}
+    planned = {**identity, "run": {**shared, "schedule": schedule}}
+    for name in ("run.json", "generation-0", "generation-1"):
+        place = copy / name
+        place.unlink() if place.is_file() else shutil.rmtree(place)
+    with pytest.warns(UserWarning, match="run.json is missing"):
+        records = Records(copy)
+    run = OpenRun(records, planned, Data(), "all", None, Cluster(), None, None)
+    meta, arrays = state_file.unpack((copy / STATE).read_bytes())
+    meta |= {"epoch": epoch, "step": step}
+    meta["fingerprint"] = run._fingerprints[2]
+    (copy / STATE).write_bytes(state_file.pack(meta, arrays))
+    how, found = outcome(lambda: run.saved(2), STATE)
+    assert how == ("right" if fits else "repaired")
+    assert (found is not None) == fits
