@@ -194,7 +194,11 @@ class Store:
             if found.ndim > 2 and path.stat().st_size == size:
                 if files.digest(path) == digest:
                     return found
-        except (FileNotFoundError, ValueError) as error:
+        except OSError as error:
+            if not isinstance(error, FileNotFoundError):
+                raise
+            raise self._damaged(path) from error
+        except Exception as error:  # Whatever is made of somebody's bytes.
             raise self._damaged(path) from error
         raise self._damaged(path)
 
