@@ -321,6 +321,7 @@ class BornAgain:
         ):
             teachers = self._founders and self._founders[:count]
             if teachers is None and count > 1:
+                trainer.check_room(1)
                 data = data.for_generation(0)
                 teachers = self._teachers(trial, data, plan, callbacks[:count])
             self.lineage = Lineage((), self._from_logits, teachers)

@@ -29,6 +29,7 @@ _LOCK = (
 _JSON_BYTES = 2**28
 # Models in models in models have some thirty.
 _LEVELS = 200
+_PARTS = 2**21
 
 
 def write(path, save):
@@ -88,7 +89,7 @@ def read_json(path, check=lambda content: None):
         content = parsed(read(path, _JSON_BYTES))
         if not isinstance(content, dict) or "sha256" not in content:
             raise ValueError("it has no checksum")
-        if content.pop("sha256") != checksum(content):
+        if content.pop("sha256") != _checksum(content):
             raise ValueError("its checksum differs")
         check(content)
     except ValueError as error:
@@ -97,11 +98,13 @@ def read_json(path, check=lambda content: None):
 
 
 def parsed(text):
-    """What a JSON text says that somebody else may have written.
+    """What a JSON text, as bytes, says that somebody else has written.
 
     Raises:
-        ValueError: If it is none, or is nested more than 200 levels deep.
+        ValueError: If it is none, or has too many parts or levels.
     """
+    if text.count(b"[") + text.count(b"{") > _PARTS:
+        raise ValueError(f"it has more than {_PARTS} parts")
     try:
         content = json.loads(text)
     except RecursionError as error:
@@ -115,7 +118,6 @@ def parsed(text):
 
 
 def _held(node):
-    """What a node of a JSON tree holds."""
     if isinstance(node, dict):
         return list(node.values())
     return node if isinstance(node, list) else []
@@ -218,7 +220,11 @@ def memory():
 
 def checksum(content):
     """SHA-256 of what JSON keeps of `content`, as 64 hexadecimal digits."""
-    text = dumps(json.loads(dumps(content)), sort_keys=True)
+    return _checksum(json.loads(dumps(content)))
+
+
+def _checksum(content):
+    text = dumps(content, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -250,7 +256,7 @@ def check_room(folder, size, kept, ways_out):
     """Checks that a disk has room for new files.
 
     Args:
-        folder: The `pathlib.Path` of their folder, which is there.
+        folder: The `pathlib.Path` of their folder, or of one to be made.
         size: The bytes of all of them.
         kept: The bytes of the files that they replace.
         ways_out: What can be done, words for the error.
@@ -258,7 +264,8 @@ def check_room(folder, size, kept, ways_out):
     Raises:
         OSError: If it has not.
     """
-    free = shutil.disk_usage(folder).free + kept
+    there = next(p for p in (folder, *folder.absolute().parents) if p.exists())
+    free = shutil.disk_usage(there).free + kept
     # What says whose files they are needs some room too.
     needed = size + 2 * _BLOCK
     if needed > free:

@@ -22,6 +22,7 @@ def train(trainer, run, lineage):
     if 0 < len(finished) < count:
         # Callbacks that generations share go on from there.
         run.remind([w.remembered for w in trainer.watches[: len(finished)]])
+    trainer.check_room(len(finished))
     for number in range(len(finished), count):
         generation = trainer.generation(number, lineage, run)
         generation = _measured(

@@ -83,6 +83,23 @@ class Trainer:
         epochs = self.feed.for_generation(number).epochs
         return found | {"schedule": schedule | {"epochs": epochs}}
 
+    def check_room(self, first):
+        """Checks that there is room for what teachers give, where it is kept.
+
+        Args:
+            first: The number of the first generation to train.
+
+        Raises:
+            OSError: If a disk has not enough.
+        """
+        students = range(max(first, 1), len(self.watches))
+        self._plan.check_room(
+            self.feed.train,
+            self.trial.shape[1:],
+            [_outputs_of(number - 1) for number in students],
+            self._cluster,
+        )
+
     def generation(self, number, lineage, run):
         """Trains a generation, or takes the teacher that was given.
 
@@ -179,7 +196,7 @@ class Trainer:
             feed.train,
             watch.seed,
             teacher and trained.teacher,
-            folder=f"generation-{watch.number - 1}",
+            folder=_outputs_of(watch.number - 1),
             cluster=self._cluster,
             watch=run.stop_now_if_asked,
         )
@@ -191,7 +208,7 @@ class Trainer:
                 feed = feed.until(epoch)
         arguments = feed.generation(watch.place, watch.seed, epoch, views, size)
         needed = arguments.pop("callbacks") or []
-        start = time.perf_counter() - (saved.meta["seconds"] if saved else 0)
+        begun = time.perf_counter() - (saved.meta["seconds"] if saved else 0)
         student = getattr(trained, "student", trained)
         callbacks = run.callbacks(
             [
@@ -203,6 +220,7 @@ class Trainer:
             watch.states,
             watch.number,
             saved,
+            begun=begun,
             reading=[*needed, watch.seeded],
             verbose=feed.verbose,
             epochs=arguments.get("epochs", 1),
@@ -212,7 +230,7 @@ class Trainer:
             for one in needed:
                 stack.callback(one.close)
             history = fit(callbacks=callbacks, **arguments)
-        return history.history, time.perf_counter() - start
+        return history.history, time.perf_counter() - begun
 
     def _announce(self, watch, teacher, epoch, resumption):
         if resumption is not None:
@@ -281,11 +299,17 @@ class Watch:
             keras.callbacks.History(),
         )
         self.callbacks = [first, *given, *last]
-        # The history that counts takes its state before one of the user's.
-        self.states = CallbackStates([first, *last, *given], seen)
+        # The history that counts takes its state before one of the user's;
+        # what seeds an epoch remembers nothing.
+        self.states = CallbackStates([*last, *given], seen)
         self.remembered = CallbackStates(
             [c for c in given if not is_of_keras(type(c))], seen
         )
+
+
+def _outputs_of(number):
+    """The folder for the outputs of a generation, in that of the cache."""
+    return f"generation-{number}"
 
 
 def given_callbacks(given, number):

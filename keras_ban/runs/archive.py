@@ -42,6 +42,9 @@ _READING = frozenset(
         "vocabulary",
     ]
 )
+# So many numbers Keras' own classes list, before anything is measured.
+_LISTED = frozenset(["num_thresholds"])
+_NUMBERS = 10**6
 # Where Keras' functions stand that a network may be made of.
 _FUNCTIONS = frozenset(
     [
@@ -73,6 +76,9 @@ def check(path):
     Args:
         path: The `pathlib.Path` of a `.keras` file.
 
+    Returns:
+        How many numbers its weights are.
+
     Raises:
         OSError: If it is no file.
         ValueError: If it holds something else, or would have Keras run code
@@ -85,10 +91,12 @@ def check(path):
                 _check_members(archive, size)
                 config = archive.read(_CONFIG)
                 weights = archive.read(_WEIGHTS)
-        except (KeyError, RuntimeError, zipfile.BadZipFile) as error:
+        except ValueError:
+            raise
+        except Exception as error:  # Whatever is made of somebody's bytes.
             raise ValueError(f"it is no archive of a model: {error}") from error
     check_config(files.parsed(config))
-    _check_weights(weights, size)
+    return _check_weights(weights, size)
 
 
 def _check_members(archive, size):
@@ -153,6 +161,7 @@ def _check_object(node):
     config = node.get("config")
     if isinstance(config, dict):
         _check_files(name, config)
+        _check_counts(name, config)
 
 
 def _check_own(own, name):
@@ -182,9 +191,18 @@ def _check_files(name, config):
             )
 
 
+def _check_counts(name, config):
+    for key in _LISTED.intersection(config):
+        if isinstance(config[key], int) and config[key] > _NUMBERS:
+            raise ValueError(
+                f"its {ascii(name)[:80]} would list {ascii(config[key])[:80]} "
+                f"numbers: {key!r} is {_NUMBERS} at most."
+            )
+
+
 def _check_weights(content, size):
-    """Checks that the weights are all in the file, and of its size."""
-    left = _EXPANSION * size + _SLACK
+    """Checks that the weights are all in the file; returns their number."""
+    count, left = 0, _EXPANSION * size + _SLACK
     try:
         with h5py.File(io.BytesIO(content), "r") as file:
             for path, item in _items(file):
@@ -195,19 +213,17 @@ def _check_weights(content, size):
                 is_text = h5py.check_string_dtype(item.dtype) is not None
                 if item.dtype.hasobject and not is_text:
                     raise ValueError(f"its weights {path} are no numbers.")
+                count += item.size or 0
                 left -= (item.size or 0) * item.dtype.itemsize
                 if left < 0:
                     raise ValueError(
                         "its weights would fill more than a model."
                     )
-    except (
-        AttributeError,
-        KeyError,
-        OSError,
-        RuntimeError,
-        TypeError,
-    ) as error:
+    except ValueError:
+        raise
+    except Exception as error:  # Whatever is made of somebody's bytes.
         raise ValueError(f"its weights are damaged: {error}.") from error
+    return count
 
 
 def _items(file):

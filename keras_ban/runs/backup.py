@@ -4,10 +4,10 @@ import math
 import time
 
 import keras
-import numpy as np
 
 from keras_ban.state.plain import decode
 from keras_ban.state.plain import encode
+from keras_ban.state.plain import metric
 from keras_ban.state.variables import Variables
 
 
@@ -26,6 +26,8 @@ class Backup(keras.callbacks.CallbackList):
         number: The number of the generation.
         run: The `OpenRun`.
         saved: What was `Saved`, or `None`.
+        begun: When the training would have begun, had it not been
+            interrupted, in seconds of `time.perf_counter`.
         reading: Those of the callbacks that the data needs, in epochs whose
             batches are left aside too.
         **params: As in `keras.callbacks.CallbackList`.
@@ -38,7 +40,8 @@ class Backup(keras.callbacks.CallbackList):
         states,
         number,
         run,
-        saved=None,
+        saved,
+        begun,
         reading=(),
         **params,
     ):
@@ -53,9 +56,8 @@ class Backup(keras.callbacks.CallbackList):
         self._total = self._saved["total"] if saved else 0
         self._logs = self._saved_logs = {}
         self._validation_cut = False
-        self._start = time.perf_counter()
+        self._begun = begun
         if saved:
-            self._start -= self._saved["seconds"]
             held = self._arrays[self._saved["variables"] :]
             self._saved_logs = {
                 k: decode(v, held) for k, v in self._saved["logs"].items()
@@ -163,8 +165,8 @@ class Backup(keras.callbacks.CallbackList):
             "step": self._step,
             "total": self._total,
             "stopped": bool(self.model.stop_training),
-            "logs": {k: encode(_metric(v), arrays) for k, v in logs.items()},
-            "seconds": time.perf_counter() - self._start,
+            "logs": {k: encode(metric(v), arrays) for k, v in logs.items()},
+            "seconds": time.perf_counter() - self._begun,
             "steps_per_execution": self.model.steps_per_execution,
             "callbacks": states,
             "variables": len(values),
@@ -194,8 +196,11 @@ class Backup(keras.callbacks.CallbackList):
 
         def read(iterator):
             nonlocal left
-            for _ in zip(range(size), iterator, strict=False):
-                pass
+            count = sum(1 for _ in zip(range(size), iterator, strict=False))
+            if not count and left < math.inf:
+                # Data of unknown size, which ends nowhere but here.
+                last = steps - round(left * size)
+                raise self._run.beyond(self._number, steps, last)
             left -= 1
             if left <= 0:
                 self._stop_reading()
@@ -238,12 +243,6 @@ def check_executions(saved, course, size):
             "Compile with the former one, or pass `overwrite=True` to begin "
             "anew."
         )
-
-
-def _metric(value):
-    """The value of a metric: a number, or an array if it has several."""
-    found = np.asarray(keras.ops.convert_to_numpy(value))
-    return found if found.ndim else float(found)
 
 
 def check_callbacks(given):

@@ -16,6 +16,7 @@ from keras_ban.runs.backup import Backup
 from keras_ban.runs.folders import WAYS_OUT
 from keras_ban.state import file
 from keras_ban.state.plain import from_lists
+from keras_ban.state.plain import metric_of_json
 from keras_ban.state.plain import to_lists
 from keras_ban.version import __version__
 
@@ -142,8 +143,7 @@ class OpenRun:
         try:
             found = Saved(*file.unpack(files.read(path)))
             schema.state(*found)
-            if found.meta["epoch"] > self._feed.for_generation(number).epochs:
-                raise ValueError(f"it is of epoch {found.meta['epoch'] + 1}")
+            _check_place(found.meta, self._feed.for_generation(number))
             if found.meta["number"] != number:
                 raise ValueError(f"it is of generation {found.meta['number']}")
             if found.meta["fingerprint"] != self._fingerprints[number]:
@@ -169,12 +169,21 @@ class OpenRun:
             size = trained.steps_per_execution
             last = -(-steps // size) * size
             if saved.meta["step"] > last:
-                raise ValueError(
-                    f"{self._state_path(number)} is damaged: `step` is "
-                    f"{saved.meta['step']}. Expected at most {last}. "
-                    f"{WAYS_OUT}"
-                )
+                raise self.beyond(number, saved.meta["step"], last)
         return Backup(given, trained, states, number, self, saved, **params)
+
+    def beyond(self, number, step, last):
+        """The error of a saved step that no epoch has.
+
+        Args:
+            number: The generation.
+            step: The step.
+            last: The last one of an epoch.
+        """
+        return ValueError(
+            f"{self._state_path(number)} is damaged: `step` is {step}. "
+            f"Expected at most {last}. {WAYS_OUT}"
+        )
 
     def save(self, number, meta, arrays):
         """Saves the state of a running training, while it goes on.
@@ -283,6 +292,14 @@ class OpenRun:
         return numbers[-self._keep :]
 
 
+def _check_place(meta, feed):
+    """Checks that a state is of an epoch that is trained."""
+    epoch, last = meta["epoch"], feed.epochs
+    is_within = feed.initial_epoch <= epoch <= last
+    if not is_within or (epoch == last and meta["step"]):
+        raise ValueError(f"it is of step {meta['step']} of epoch {epoch + 1}")
+
+
 def generations(records, teacher=None):
     """The finished `Generation`s, their models loaded.
 
@@ -304,25 +321,10 @@ def _generation(record, model=None):
     names = {f.name for f in dataclasses.fields(Generation)}
     fields = {k: v for k, v in record.items() if k in names}
     fields["history"] = {
-        name: [_metric(value) for value in values]
+        name: [metric_of_json(value) for value in values]
         for name, values in record["history"].items()
     }
     return Generation(**{**fields, "model": model})
-
-
-def _metric(value):
-    """The value of a metric, an array if it has several, as in Keras."""
-    if type(value) is not list:
-        return value
-    try:
-        found = np.array(value)
-        single = found.astype("float32")
-    except (TypeError, ValueError):  # Whatever it says, it is no number.
-        return value
-    is_single = found.dtype.kind == "f" and np.array_equal(
-        found, single, equal_nan=True
-    )
-    return single if is_single else found
 
 
 def _load(record, folder):

@@ -250,10 +250,11 @@ class Records:
             raise self._another(*found)
 
     def _another(self, path, one, other):
+        path = path if path.isprintable() else ascii(path)[1:-1]
         return ValueError(
-            f"{self.path} holds another run: `{path}` differs. Recorded: "
-            f"{_short(one)}. Received: {_short(other)}. Go back to what "
-            "was recorded, pass `overwrite=True` to remove that run, or "
+            f"{self.path} holds another run: `{path[:200]}` differs. "
+            f"Recorded: {_short(one)}. Received: {_short(other)}. Go back to "
+            "what was recorded, pass `overwrite=True` to remove that run, or "
             "choose another directory."
         )
 

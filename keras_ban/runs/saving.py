@@ -1,5 +1,10 @@
 """Models to disk and back, in Keras' safe mode."""
 
+import contextlib
+import functools
+import math
+import numbers
+import threading
 import warnings
 
 import keras
@@ -8,6 +13,14 @@ import numpy as np
 from keras_ban import files
 from keras_ban.rows import first_rows
 from keras_ban.runs import archive
+
+# Numbers that a model has and does not save: those of metrics, say.
+_UNSAVED = 2**26
+# What Keras says of a class that it does not know takes some hundred.
+_WORDS = 2000
+# What makes them, of all layers and metrics.
+_MAKING = (keras.Layer, "add_weight"), (keras.Metric, "add_variable")
+_LOCK = threading.RLock()
 
 
 def load_model(path):
@@ -21,10 +34,12 @@ def load_model(path):
             Keras does not know.
     """
     try:
-        archive.check(path)
-        with warnings.catch_warnings():
+        count = archive.check(path)
+        with warnings.catch_warnings(), _at_most(count + _UNSAVED):
             # An optimizer that was never used has no variables to load.
             warnings.filterwarnings("ignore", "Skipping variable loading")
+            # Weights that are not in the file would stay random ones.
+            warnings.filterwarnings("error", "Skipping nested container")
             return keras.models.load_model(path, safe_mode=True)
     except Exception as error:
         raise ValueError(
@@ -38,7 +53,46 @@ def load_model(path):
 def _reason(error):
     """What Keras says, without the configurations it adds to it."""
     text = str(error).rsplit("Exception encountered: ", 1)[-1]
-    return text.split("Full object config:")[0].split("\n\nconfig=")[0].strip()
+    text = text.split("Full object config:")[0].split("\n\nconfig=")[0].strip()
+    return text if len(text) <= _WORDS else f"{text[:_WORDS]} ..."
+
+
+@contextlib.contextmanager
+def _at_most(count):
+    """Lets this thread make weights of so many numbers, and no more.
+
+    Keras fills what a configuration asks for before it looks whether the file
+    has as much: that would take all memory, or seconds where there is none.
+    """
+    left, own = count, threading.get_ident()
+
+    def counted(make):
+        @functools.wraps(make)
+        def made(one, *args, **kwargs):
+            nonlocal left
+            if threading.get_ident() == own:
+                sizes = _sizes(*args[:1], **kwargs)
+                left -= math.prod(sizes)
+                if left < 0:
+                    raise ValueError(
+                        f"its {one.name!a} has weights of shape {sizes}, more "
+                        "than the file holds."
+                    )
+            return make(one, *args, **kwargs)
+
+        return made
+
+    with _LOCK, contextlib.ExitStack() as stack:
+        for kind, name in _MAKING:
+            make = getattr(kind, name)
+            stack.callback(setattr, kind, name, make)
+            setattr(kind, name, counted(make))
+        yield
+
+
+def _sizes(shape=(), **kwargs):
+    found = keras.tree.flatten(shape)
+    return [int(n) for n in found if isinstance(n, numbers.Integral)]
 
 
 def check_savable(model, x):

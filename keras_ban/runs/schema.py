@@ -30,6 +30,7 @@ def run(content):
     if schema != SCHEMA:
         return
     _check_fields(content, _RUN)
+    _check_fields(content, _RUN_LATER, is_needed=False)
     for number, record in enumerate(content["generations"]):
         try:
             if not isinstance(record, dict):
@@ -61,7 +62,9 @@ def generation(record, number=None):
     before = [f"BAN-{found - 1}", "Teacher" if found == 1 else None, None]
     if record["teacher"] not in before:
         raise _wrong("teacher", record, f"one of {before}")
-    remembered.check(record["callbacks"])
+    _check_fields(record, _RECORD_LATER, is_needed=False)
+    held = remembered.check_arrays(record.get("arrays"))
+    remembered.check(record["callbacks"], held)
 
 
 def state(meta, arrays):
@@ -77,15 +80,40 @@ def state(meta, arrays):
     if not isinstance(meta, dict):
         raise ValueError("it says nothing of its arrays")
     _check_fields(meta, _STATE)
+    _check_fields(meta, _STATE_LATER, is_needed=False)
     held = len(arrays) - meta["variables"]
     if held < 0:
         raise _wrong("variables", meta, f"at most {len(arrays)}")
+    if not all(_is_logged(value, held) for value in meta["logs"].values()):
+        raise _wrong("logs", meta, f"numbers, or one of {held} arrays")
     remembered.check(meta["callbacks"], held)
+    _check_history(meta["callbacks"])
 
 
-def _check_fields(content, fields):
+def _check_history(callbacks):
+    """Checks what is said of the first `History`, which Keras goes on with."""
+    found = next((c for c in callbacks if c["class"] == "History"), None)
+    state = found["state"] if found else {}
+    columns, _ = state.get("history", [{"dict": []}, 0])
+    epochs, _ = state.get("epoch", [{"list": []}, 0])
+    pairs = columns.get("dict") if isinstance(columns, dict) else None
+    is_history = isinstance(pairs, list) and all(
+        isinstance(name, str) and _is_encoded_list(column)
+        for name, column in pairs
+    )
+    if not is_history or not _is_encoded_list(epochs):
+        raise _wrong("state", found, "lists of numbers by name")
+
+
+def _is_encoded_list(held):
+    return isinstance(held, dict) and set(held) == {"list"}
+
+
+def _check_fields(content, fields, is_needed=True):
     for name, (is_valid, expected) in fields.items():
         if name not in content:
+            if not is_needed:
+                continue
             raise ValueError(f"it has no `{name}`")
         if not is_valid(content[name]):
             raise _wrong(name, content, expected)
@@ -132,13 +160,29 @@ def _is_figure(value):
     return _is_number(value) or value is None or isinstance(value, (bool, str))
 
 
-def _is_logs(value):
-    return isinstance(value, dict) and all(map(_is_figure, value.values()))
+def _is_logged(value, arrays):
+    """What a metric is in a state: a number, or one of the arrays."""
+    if not isinstance(value, dict):
+        return _is_number(value)
+    number = value.get("array")
+    return set(value) == {"array"} and _is_count(number) and number < arrays
 
 
 def _is_history(value):
-    return _is_logs(value) and all(
-        isinstance(column, list) for column in value.values()
+    return isinstance(value, dict) and all(
+        isinstance(column, list) and _is_figure(column)
+        for column in value.values()
+    )
+
+
+def _is_samples(value):
+    """What `Feed.samples` gives: checksums by name, or nothing."""
+    if not isinstance(value, dict):
+        return value is None
+    return all(
+        held is None
+        or (isinstance(held, dict) and all(map(_is_text, held.values())))
+        for held in value.values()
     )
 
 
@@ -174,8 +218,10 @@ _RUN = {
     "fingerprint": (_is_fingerprint, "what makes a run this one"),
     "generations": (lambda value: isinstance(value, list), "a list"),
 }
+_RUN_LATER = {"samples": (_is_samples, "checksums of rows")}
 _DIGEST = (_is_digest, "64 hexadecimal digits")
 _NUMBER = (_is_count, "a number from 0")
+_FROM_ONE = (lambda v: _is_count(v) and v > 0, "a number from 1")
 _SECONDS = (_is_duration, "seconds")
 _RECORD_KEPT = (_is_truth, "true or false")
 _RECORD = {
@@ -192,6 +238,9 @@ _RECORD = {
     "from_logits": (lambda v: v is None or _is_truth(v), "true, false or null"),
     "callbacks": (lambda v: isinstance(v, list), "a list"),
 }
+# What earlier versions did not write.
+_RECORD_LATER = {"replicas": _FROM_ONE}
+_STATE_LATER = {"steps_per_execution": _FROM_ONE}
 _STATE = {
     "number": _NUMBER,
     "fingerprint": _DIGEST,
@@ -199,9 +248,9 @@ _STATE = {
     "step": _NUMBER,
     "total": _NUMBER,
     "stopped": (_is_truth, "true or false"),
-    "logs": (_is_logs, "numbers by name"),
+    "logs": (lambda v: isinstance(v, dict), "numbers by name"),
     "seconds": _SECONDS,
     "callbacks": (lambda v: isinstance(v, list), "a list"),
     "variables": _NUMBER,
-    "replicas": (lambda v: _is_count(v) and v > 0, "a number from 1"),
+    "replicas": _FROM_ONE,
 }

@@ -113,7 +113,9 @@ def _held(content):
             ):
                 raise ValueError("its state is no bytes")
             return state[()].tobytes()
-    except (OSError, KeyError, RuntimeError) as error:
+    except ValueError:
+        raise
+    except Exception as error:  # Whatever is made of somebody's bytes.
         raise ValueError(f"HDF5 cannot read it: {error}") from error
 
 

@@ -1,5 +1,6 @@
 """Plain data as JSON and arrays."""
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -73,3 +74,47 @@ def from_lists(held):
         np.array(values, tf.as_dtype(name).as_numpy_dtype)
         for name, values in held
     ]
+
+
+def metric(value):
+    """The value of a metric, as it is kept.
+
+    Args:
+        value: What Keras logs: a number or a tensor.
+
+    Returns:
+        A float, or an array if it has several.
+    """
+    found = np.asarray(keras.ops.convert_to_numpy(value))
+    return found if found.ndim else float(found)
+
+
+def metric_of_json(held):
+    """What `metric` gave, from what JSON has kept of it."""
+    if type(held) is not list or not are_numbers(held):
+        return held
+    try:
+        found = np.array(held)
+    except ValueError:  # Whatever it says, it is no array.
+        return held
+    with np.errstate(over="ignore"):
+        single = found.astype("float32")
+    is_single = found.dtype.kind == "f" and np.array_equal(
+        found, single, equal_nan=True
+    )
+    return single if is_single else found
+
+
+def are_numbers(held):
+    """Whether there is nothing but numbers in lists in lists.
+
+    What NumPy makes of texts may need far more memory than they do.
+    """
+    left = [held]
+    while left:
+        value = left.pop()
+        if type(value) is list:
+            left += value
+        elif type(value) not in (bool, int, float):
+            return False
+    return True

@@ -9,6 +9,7 @@ import os
 import numpy as np
 
 from keras_ban import checks
+from keras_ban.state import plain
 
 # NumPy's, and what TensorFlow adds to them.
 DTYPES = frozenset(
@@ -17,6 +18,7 @@ DTYPES = frozenset(
     + [f"complex{bits}" for bits in (64, 128)]
     + [f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)]
 )
+_OTHER_FORMS = (TypeError, ValueError, OverflowError)
 _NUMBERS = (bool, int, float, np.generic)
 _GROUPS = (list, tuple, dict, np.ndarray)
 # By these, those callbacks of Keras are configured that write.
@@ -39,14 +41,41 @@ def check(states, arrays=None):
     for held in states:
         try:
             _check_callback(held, arrays)
-        except (TypeError, ValueError, KeyError, AttributeError) as error:
+        except (*_OTHER_FORMS, KeyError, AttributeError) as error:
             raise ValueError(
                 f"`callbacks` says what none remembers: {ascii(held)[:200]}"
             ) from error
 
 
+def check_arrays(held):
+    """Checks the form of what `plain.to_lists` returned.
+
+    Args:
+        held: What a file holds in its place.
+
+    Returns:
+        The number of arrays, or `None` if none were kept.
+
+    Raises:
+        ValueError: If it has another form.
+    """
+    if held is None:
+        return None
+    try:
+        for name, values in held:
+            if name not in DTYPES or not plain.are_numbers(values):
+                raise ValueError
+        return len(plain.from_lists(held))
+    except _OTHER_FORMS as error:
+        raise ValueError(
+            f"`arrays` is {ascii(held)[:80]}. Expected types and numbers"
+        ) from error
+
+
 def _check_callback(held, arrays):
-    if not isinstance(held["class"], str):
+    name = held["class"]
+    # It is shown where a run is resumed.
+    if not isinstance(name, str) or len(name) > 999 or not name.isprintable():
         raise TypeError
     for value, start in held["state"].values():
         if type(start) is not int or start < 0:
@@ -55,6 +84,9 @@ def _check_callback(held, arrays):
 
 
 def _check_value(held, arrays, is_key=False):
+    if type(held) is int:
+        # What is larger than any float would end a training late.
+        float(held)
     if held is None or type(held) in (bool, int, float, str):
         return
     ((kind, content),) = held.items()
@@ -68,6 +100,7 @@ def _check_value(held, arrays, is_key=False):
         name, value = content
         if name not in DTYPES or type(value) not in (bool, int, float):
             raise ValueError
+        plain.decode(held, None)
     elif kind == "dict" and not is_key:
         for key, value in content:
             _check_value(key, arrays, is_key=True)

@@ -67,6 +67,13 @@ def _is_in_parts(variable):
     return _is_distributed(variable) and variable.value.synchronization == how
 
 
+def _fits(variable, value):
+    """Whether it is the variable's, with or without an axis of replicas."""
+    shape = tuple(variable.shape)
+    shapes = value.shape, value.shape[1:]
+    return shape in shapes and value.dtype.name == variable.dtype
+
+
 def _build_optimizer(model):
     # One that scales the loss would add its own variables once more.
     if not model.optimizer.built:
@@ -142,15 +149,11 @@ class Variables:
             # Created when something first drew without a seed of its own.
             seeds.global_generator(create=True)
             found = self._all(metrics)
-        shapes = [tuple(v.shape) for v in found]
-        if shapes != [
-            held.shape[held.ndim - len(shape) :]
-            for held, shape in zip(values, shapes, strict=False)
-        ]:
+        if len(found) != len(values) or not all(map(_fits, found, values)):
             raise ValueError(
                 f"The state in backup.h5 has {len(values)} variables, the "
-                f"training {len(found)}, or they have other shapes. Expected "
-                "the same network, optimizer and metrics. Pass "
+                f"training {len(found)}, or they have other shapes or types. "
+                "Expected the same network, optimizer and metrics. Pass "
                 "`overwrite=True`, or choose another directory."
             )
         for variable, value in zip(found, values, strict=True):

@@ -19,6 +19,8 @@ from keras_ban.teaching.filling import encode
 from keras_ban.teaching.filling import fill
 from keras_ban.teaching.filling import fingerprints
 from keras_ban.teaching.outputs import Joining
+from keras_ban.teaching.store import check_room
+from keras_ban.teaching.store import size_of
 
 
 class Plan:
@@ -98,6 +100,31 @@ class Plan:
         if self._augment:
             _, *rows = next(examples.numbered())
             check_augment(self._augment, *first_rows(rows))
+
+    def check_room(self, examples, shape, folders, cluster):
+        """Checks that a disk has room for the outputs of teachers to come.
+
+        Args:
+            examples: The `Examples` to train on.
+            shape: Shape `(..., n)` of what a teacher gives for one of them.
+            folders: Where in the cache's folder the outputs of each teacher
+                will be kept, a list.
+            cluster: The `Cluster` of workers.
+
+        Raises:
+            OSError: If it has not, as far as the number of examples is known.
+        """
+        size = examples.size()
+        if not size or not self._cache or not self._cache.directory:
+            return
+        numbers, *_ = next(examples.numbered(1))
+        # The last batch may hold less.
+        rows = (size - 1) * len(numbers) + 1
+        encoded = encode(np.zeros((1, *shape), "float32"), self._cache)
+        needed = size_of(encoded, rows, self._count or 1)
+        cluster.on_chief(
+            lambda: check_room(self._cache.directory, folders, needed)
+        )
 
     def views(
         self,

@@ -10,6 +10,7 @@ from keras_ban import files
 
 SHARD_BYTES = 2**28
 _BLOCK = 512
+_JSON = "cache.json"
 _WAYS_OUT = (
     "Free space, choose another folder, keep less by "
     "`keras_ban.TeacherCache(folder, dtype='float16')` or its `top_k`, or pass "
@@ -118,12 +119,7 @@ class Store:
             OSError: If the disk has not enough.
         """
         if self._directory:
-            size = sum(rows * views * part[0].nbytes for part in encoded)
-            kept = sum(
-                path.lstat().st_blocks * _BLOCK
-                for path in self._directory.glob("*-*.npy")
-            )
-            files.check_room(self._directory, size, kept, _WAYS_OUT)
+            check_room(self._directory, ["."], size_of(encoded, rows, views))
         self._arrays = []
         for number, part in enumerate(encoded):
             row = part[0].nbytes * views
@@ -198,7 +194,11 @@ class Store:
             if found.ndim > 2 and path.stat().st_size == size:
                 if files.digest(path) == digest:
                     return found
-        except (FileNotFoundError, ValueError) as error:
+        except OSError as error:
+            if not isinstance(error, FileNotFoundError):
+                raise
+            raise self._damaged(path) from error
+        except Exception as error:  # Whatever is made of somebody's bytes.
             raise self._damaged(path) from error
         raise self._damaged(path)
 
@@ -211,7 +211,34 @@ class Store:
 
     @property
     def _json(self):
-        return self._directory / "cache.json"
+        return self._directory / _JSON
+
+
+def check_room(directory, folders, size):
+    """Checks that a disk has room for arrays that are not there yet.
+
+    Args:
+        directory: The `pathlib.Path` of the folder of a `TeacherCache`.
+        folders: The names of those in it, each for a teacher.
+        size: The bytes of the arrays of each.
+
+    Raises:
+        OSError: If it has not.
+    """
+    left = [directory / f for f in folders]
+    left = [folder for folder in left if not (folder / _JSON).exists()]
+    kept = sum(
+        path.lstat().st_blocks * _BLOCK
+        for folder in left
+        for path in folder.glob("*-*.npy")
+    )
+    if left:
+        files.check_room(directory, size * len(left), kept, _WAYS_OUT)
+
+
+def size_of(encoded, rows, views):
+    """The bytes of arrays of rows like those of `encoded`, in each view."""
+    return sum(rows * views * part[0].nbytes for part in encoded)
 
 
 def _shards(parts, numbers):

@@ -161,6 +161,8 @@ def outcome(work, *names):
     """
     with warnings.catch_warnings(record=True) as caught, within():
         warnings.simplefilter("always")
+        # Of what the libraries do among themselves.
+        warnings.simplefilter("ignore", DeprecationWarning)
         try:
             found, how = work(), "right"
         except (ValueError, OSError) as error:

@@ -2,7 +2,9 @@
 
 import io
 import json
+import random
 import stat
+import threading
 import zipfile
 
 import h5py
@@ -13,6 +15,11 @@ import tensorflow as tf
 from builders import compiled
 from builders import functional_mlp
 from builders import mlp
+from hostile import VALUES
+from hostile import changed
+from hostile import outcome
+from hostile import paths
+from hostile import snapshot
 from hostile import within
 
 from keras_ban.runs import archive
@@ -89,6 +96,7 @@ REFUSED = {
     ),
     "a function as a class": layer("get_file", module="keras.utils"),
     "pretrained": function("ResNet50", "keras.applications"),
+    "numbers": layer("AUC", {"num_thresholds": 10**9}, "keras.metrics"),
     "data": function("load_data", "keras.datasets.mnist"),
     "unsafe": function("enable_unsafe_deserialization", "keras.config"),
     "loading": function("load_model", "keras.models"),
@@ -312,3 +320,115 @@ def test_what_keras_loads_is_loaded(tmp_path, name):
         keras.tree.flatten(model(x)), keras.tree.flatten(found(x)), strict=True
     ):
         np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize(
+    "count", [120, pytest.param(100_000, marks=pytest.mark.slow)]
+)
+@pytest.mark.parametrize("name", ["config.json", "metadata.json"])
+def test_every_field_of_a_model(tmp_path, name, count):
+    (tmp_path / "victim").mkdir()
+    (tmp_path / "victim" / "model.keras").write_text("mine")
+    outside = snapshot(tmp_path / "victim")
+    path = tmp_path / "run" / "model.keras"
+    path.parent.mkdir()
+    held = parts(with_metrics(), path)
+    content = json.loads(held[name])
+    cases = [(place, value) for place in paths(content) for value in VALUES]
+    random.Random(0).shuffle(cases)
+    seen = set()
+    for place, value in cases[:count]:
+        other = json.dumps(changed(content, place, VALUES[value]))
+        pack(path, {**held, name: other})
+        how, found = outcome(lambda: saving.load_model(path), "model.keras")
+        seen.add(how)
+        # Nobody reads a text of a megabyte.
+        assert how != "refused" or len(str(found)) < 4000, (place, value)
+        assert snapshot(tmp_path / "victim") == outside, (place, value)
+    assert "right" in seen
+
+
+SIZES = {
+    "units": 10**12,
+    "some memory": 10**8,
+    "beyond": 10**30,
+}
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_no_more_weights_are_made_than_the_file_holds(tmp_path, name):
+    """TensorFlow would try for ten seconds, or take the memory."""
+    path = tmp_path / "model.keras"
+    held = parts(functional_mlp(), path)
+    config = json.loads(held["config.json"])
+    dense = next(
+        one
+        for one in config["config"]["layers"]
+        if one["class_name"] == "Dense"
+    )
+    dense["config"]["units"] = SIZES[name]
+    pack(path, {**held, "config.json": json.dumps(config)})
+    with within(3), pytest.raises(ValueError, match="more than the file holds"):
+        saving.load_model(path)
+
+
+def test_no_larger_metric_is_made(tmp_path):
+    path = tmp_path / "model.keras"
+    model = functional_mlp()
+    model.compile("sgd", "mse", metrics=[keras.metrics.MeanIoU(3)])
+    held = parts(model, path)
+    assert saving.load_model(path)
+    config = held["config.json"].replace(
+        b'"num_classes": 3', b'"num_classes": 1000000'
+    )
+    assert config != held["config.json"]
+    pack(path, {**held, "config.json": config})
+    with within(3), pytest.raises(ValueError, match="more than the file holds"):
+        saving.load_model(path).evaluate(np.ones((2, 6)), np.ones((2, 3)))
+
+
+def test_others_make_weights_as_ever(tmp_path, monkeypatch):
+    """While a model is loaded, in another thread, and after it."""
+    path = tmp_path / "model.keras"
+    mlp().save(path)
+    before = keras.Layer.add_weight, keras.Metric.add_variable
+    load, made = keras.models.load_model, []
+
+    def other():
+        made.append(keras.layers.Dense(4).build((1, 2)))
+
+    def meanwhile(*args, **kwargs):
+        thread = threading.Thread(target=other)
+        thread.start()
+        thread.join()
+        return load(*args, **kwargs)
+
+    monkeypatch.setattr(keras.models, "load_model", meanwhile)
+    monkeypatch.setattr(saving, "_UNSAVED", 0)
+    assert saving.load_model(path).count_params() == mlp().count_params()
+    assert len(made) == 1
+    assert (keras.Layer.add_weight, keras.Metric.add_variable) == before
+
+
+@pytest.mark.parametrize("kind", ["archive", "weights"])
+def test_bytes_that_are_turned(tmp_path, kind):
+    """Whatever a parser makes of them is an error that says it."""
+    path = tmp_path / "model.keras"
+    held = parts(mlp(), path)
+    whole = {"archive": path.read_bytes(), "weights": held[archive._WEIGHTS]}
+    content, rng = whole[kind], random.Random(0)
+    for _ in range(500):
+        turned = bytearray(content)
+        for _ in range(rng.choice((1, 2, 5))):
+            # The directory of an archive is at its end.
+            end = rng.choice((len(turned), 300))
+            turned[-1 - rng.randrange(end)] = rng.choice((0, 1, 255))
+        if kind == "archive":
+            path.write_bytes(turned)
+        else:
+            pack(path, {**held, archive._WEIGHTS: bytes(turned)})
+        with within():
+            try:
+                archive.check(path)
+            except ValueError as error:
+                assert str(error)

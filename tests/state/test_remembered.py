@@ -5,7 +5,10 @@ import warnings
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
+from hostile import nested
 
+from keras_ban.state import plain
 from keras_ban.state import remembered
 from keras_ban.state.callbacks import CallbackStates
 
@@ -131,6 +134,8 @@ FORMS = {
     "no dict": [3],
     "no class": [{"state": {}}],
     "no state": [{"class": "A"}],
+    "shown": [{"class": "A\x1b[2J", "state": {}}],
+    "long": [{"class": "A" * 1000, "state": {}}],
     "class": [{"class": 3, "state": {}}],
     "state": [{"class": "A", "state": []}],
     "pair": [{"class": "A", "state": {"a": [1]}}],
@@ -150,6 +155,11 @@ FORMS = {
                 {"scalar": ["float32", "1"]},
                 {"scalar": [["float32"], 1]},
                 {"scalar": 1},
+                {"scalar": ["uint8", 300]},
+                {"scalar": ["uint8", -1]},
+                {"scalar": ["int32", float("nan")]},
+                10**400,
+                {"list": [-(10**400)]},
                 {"dict": [[{"list": []}, 1]]},
                 {"dict": [[{"dict": []}, 1]]},
                 {"dict": [1]},
@@ -167,6 +177,44 @@ FORMS = {
 def test_other_forms_are_refused(name):
     with pytest.raises(ValueError, match="`callbacks`"):
         remembered.check(FORMS[name], 1)
+
+
+ARRAYS = {
+    "no list": 3,
+    "text": "float32",
+    "pairs": [["float32"]],
+    "type": [["object", [1]]],
+    "kind": [[["float32"], [1]]],
+    "texts": [["float32", ["1"]]],
+    "nothing": [["float32", [None]]],
+    "dicts": [["float32", [{}]]],
+    "ragged": [["float32", [[1], [1, 2]]]],
+    "too large": [["uint8", [300]]],
+    "far too large": [["float32", [10**400]]],
+    "axes": [["float32", nested(150)]],
+}
+
+
+@pytest.mark.parametrize("name", ARRAYS)
+def test_other_arrays_are_refused(name):
+    with pytest.raises(ValueError, match="`arrays`"):
+        remembered.check_arrays(ARRAYS[name])
+
+
+def test_arrays_are_counted():
+    kinds = "float32", "int8", "bool", "bfloat16"
+    arrays = [np.ones((2, 3), tf.as_dtype(k).as_numpy_dtype) for k in kinds]
+    assert remembered.check_arrays(plain.to_lists(arrays)) == 4
+    assert remembered.check_arrays(None) is None
+
+
+def test_a_metric_of_texts_takes_no_memory():
+    """As an array, each text would take as much room as the longest."""
+    held = ["x" * 10**6] + ["x"] * 10**6
+    assert plain.metric_of_json(held) is held
+    found = plain.metric_of_json([[0.5, 1.0]])
+    np.testing.assert_array_equal(found, np.float32([[0.5, 1.0]]))
+    assert found.dtype == "float32"
 
 
 def test_what_callbacks_save_has_the_form():

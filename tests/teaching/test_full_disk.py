@@ -4,10 +4,17 @@ import errno
 import os
 import subprocess
 
+import keras
 import pytest
+from builders import compiled
+from builders import mlp
+from builders import noisy
+from caching import X
+from caching import Y
 from caching import fit
 from caching import unshuffled
 
+import keras_ban
 from keras_ban import files
 from keras_ban.teaching.store import Store
 
@@ -72,3 +79,49 @@ def test_a_full_disk_is_said(small_disk, teacher):
     # What is there of an earlier attempt counts as free.
     fit(teacher, small_disk / "cache", "ban", x=unshuffled())
     assert (small_disk / "cache" / "cache.json").exists()
+
+
+class Begun(keras.callbacks.Callback):
+    def __init__(self):
+        super().__init__()
+        self.epochs = 0
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epochs += 1
+
+
+def test_room_for_all_teachers_is_looked_for_before_generation_0(
+    tmp_path, monkeypatch
+):
+    usage, begun = files.shutil.disk_usage(tmp_path), Begun()
+
+    def run(free):
+        monkeypatch.setattr(
+            files.shutil, "disk_usage", lambda path: usage._replace(free=free)
+        )
+        keras_ban.BornAgain(lambda: compiled(mlp())).fit(
+            X,
+            Y,
+            generations=2,
+            batch_size=10,
+            verbose=0,
+            callbacks=begun,
+            teacher_outputs=tmp_path / "cache",
+            augment=noisy,
+            views=17,
+        )
+
+    # Two teachers; 4 numbers of 4 bytes for each of 17 views of 41 rows, as
+    # the last batch may be short; and some room beside them.
+    needed = 2 * 17 * 41 * 4 * 4 + 2 * 4096
+    with pytest.raises(OSError, match=f"{needed} free.*{needed - 1}") as error:
+        run(needed - 1)
+    assert error.value.errno == errno.ENOSPC
+    assert str(tmp_path / "cache") in str(error.value)
+    assert begun.epochs == 0
+    assert not (tmp_path / "cache").exists()
+    run(needed)
+    assert begun.epochs == 3
+    # What is there needs no room.
+    run(0)
+    assert begun.epochs == 6

@@ -12,6 +12,7 @@ from hostile import outcome
 from hostile import paths
 from hostile import replace
 from hostile import snapshot
+from hostile import within
 
 from keras_ban import files
 from keras_ban.distribution.cluster import Cluster
@@ -115,6 +116,30 @@ def test_a_shape_that_has_no_end(filled):
     (filled / SHARD).write_bytes(wide.replace(b" " * 15 + b"\n", b"\n", 1))
     digest_again(filled)
     with pytest.raises(ValueError, match=SHARD):
+        opened(filled)
+
+
+HEADERS = {
+    "minus": "-" * 9000 + "1",
+    "open": "(" * 9000,
+    "beyond": "{'descr': '<f4', 'fortran_order': False, 'shape': (1, 2, 9%s)}"
+    % ("0" * 30),
+    "truth": "{'descr': '<f4', 'fortran_order': False, 'shape': (True, 2, 2)}",
+    "power": "{'descr': '<f4', 'fortran_order': False, 'shape': (9**9**9,)}",
+    "nested": "{'descr': '(9999999999,)f4', 'fortran_order': False, "
+    "'shape': (1, 2, 2)}",
+}
+
+
+@pytest.mark.parametrize("name", HEADERS)
+def test_headers_that_are_none(filled, name):
+    """Whatever NumPy makes of them is an error that names the file."""
+    header = HEADERS[name].encode()
+    header += b" " * ((-len(header) - 11) % 64) + b"\n"
+    begin = b"\x93NUMPY\x01\0" + len(header).to_bytes(2, "little")
+    (filled / SHARD).write_bytes(begin + header + bytes(16))
+    digest_again(filled)
+    with within(), pytest.raises(ValueError, match=SHARD):
         opened(filled)
 
 
