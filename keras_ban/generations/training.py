@@ -1,23 +1,17 @@
 """The training of one generation: fresh, seeded, guarded, resumable."""
 
-import contextlib
-import time
-
 import keras
 import tensorflow as tf
 
 from keras_ban.distribution.replicas import replicas_of
-from keras_ban.feeding.passes import clear_errors
 from keras_ban.generations.blueprints import returned_model
-from keras_ban.generations.guards import Finite
-from keras_ban.generations.guards import Seeded
 from keras_ban.generations.guards import Steady
+from keras_ban.generations.prepared import Training
+from keras_ban.generations.prepared import Watch
 from keras_ban.lineage import Generation
 from keras_ban.runs import fingerprint
 from keras_ban.runs.backup import check_executions
 from keras_ban.state import seeds
-from keras_ban.state.callbacks import CallbackStates
-from keras_ban.state.callbacks import is_of_keras
 from keras_ban.state.variables import Variables
 from keras_ban.tasks.checks import apart
 
@@ -81,32 +75,100 @@ class Trainer:
         Returns:
             A `Generation`.
         """
+        given = self.given(number)
+        if given is not None:
+            return given
+        training = self.prepared(number, lineage, run)
+        with training.reading():
+            history = training.fit(
+                callbacks=training.callbacks, **training.arguments
+            )
+        return self.finished(training, history)
+
+    def given(self, number):
+        """The teacher that was given, if it is this generation, or `None`.
+
+        Args:
+            number: The number of the generation.
+        """
+        teacher, name = self.trial.teacher, self.watches[number].name
+        if number or teacher is None:
+            return None
+        return Generation(0, name, teacher, "given")
+
+    def fresh(self, number, lineage):
+        """A compiled model, its weights drawn from the generation's seed.
+
+        Args:
+            number: The number of the generation.
+            lineage: The `Lineage` of those before.
+        """
+        watch, before = self.watches[number], _parent(number, lineage)
+        function = self._function(number)
+        seeds.set_seed(watch.seed)
+        if function in self.trial.draws_elsewhere:
+            tf.random.set_seed(watch.seed)
+        with self._names.again():
+            model = self.trial.blueprints.fresh(
+                function, before and before.model
+            )
+            return self._compiled(model)
+
+    def prepared(self, number, lineage, run, workshop=None, beside=1):
+        """What a generation is trained with, from the beginning or as saved.
+
+        Args:
+            number: The number of the generation.
+            lineage: The `Lineage` of those before.
+            run: What keeps the run: an `OpenRun` or `Unkept`.
+            workshop: The `Workshop` to train it in. Defaults to `None`: that
+                of the trial.
+            beside: How many are trained at the same time. Defaults to `1`.
+
+        Returns:
+            A `Training`.
+        """
         trial, watch = self.trial, self.watches[number]
-        if number == 0 and trial.teacher is not None:
-            return Generation(0, watch.name, trial.teacher, "given")
-        before = lineage[number - 1] if number else None
+        workshop = workshop or trial.workshop
+        before = _parent(number, lineage)
         teacher = before if trial.objective.needs_teacher else None
-        model = self._fresh(watch, before)
+        model = self.fresh(number, lineage)
         for earlier in lineage:
             if earlier.model:
                 apart(model, earlier.model, ("student", earlier.name))
-        student = trial.workshop.student(model)
-        trained, fit = self._trained(student, teacher)
+        student = workshop.student(model)
+        trained, fit = student, student.fit
+        if teacher is not None or replicas_of(student) > 1:
+            trained = workshop.distiller(student, teacher and teacher.model)
+            fit = trained.fit_unchecked
         if trained.train_function is None:
             # It drops every compiled function. What draws from it later may
             # not tell which students were compiled anew, as in a resumed run.
             first = seeds.derive(trial.seed, 1)
             tf.random.set_seed(first if teacher else watch.seed)
-        history, seconds = self._fit(watch, trained, fit, teacher, run)
-        model = self._finished(watch, student, model, before)
+        training = Training(
+            watch, before, teacher, model, student, trained, fit, workshop
+        )
+        self._schedule(training, run, beside)
+        return training
+
+    def finished(self, training, history):
+        """The `Generation` that a training gave.
+
+        Args:
+            training: The `Training`.
+            history: Its `keras.callbacks.History`.
+        """
+        watch, teacher = training.watch, training.teacher
+        seconds = training.seconds()
         return Generation(
-            number=number,
+            number=watch.number,
             name=watch.name,
-            model=model,
-            objective=trial.objective.name if teacher else "labels",
+            model=self._finished(training),
+            objective=self.trial.objective.name if teacher else "labels",
             teacher=teacher and teacher.name,
             seed=watch.seed,
-            history=history,
+            history=history.history,
             seconds=seconds,
         )
 
@@ -119,38 +181,15 @@ class Trainer:
         is_given = self.trial.teacher is not None
         return self.trial.blueprints.function(number - is_given)
 
-    def _fresh(self, watch, before):
-        """A compiled model, its weights drawn from the seed."""
-        function = self._function(watch.number)
-        seeds.set_seed(watch.seed)
-        if function in self.trial.draws_elsewhere:
-            tf.random.set_seed(watch.seed)
-        with self._names.again():
-            model = self.trial.blueprints.fresh(
-                function, before and before.model
-            )
-            return self._compiled(model)
-
     def _compiled(self, model):
         rows, y = self.trial.workshop.batch
         shape = None if y is None else y.shape
         return self.trial.blueprints.compiled(model, rows, shape)
 
-    def _trained(self, student, teacher):
-        """What is trained, the student or a `Distiller`, and its `fit`."""
-        if teacher is None and replicas_of(student) == 1:
-            return student, student.fit
-        workshop = self.trial.workshop
-        distiller = workshop.distiller(student, teacher and teacher.model)
-        return distiller, distiller.fit_unchecked
-
-    def _fit(self, watch, trained, fit, teacher, run):
-        """Trains, from the beginning or from what was saved.
-
-        Returns:
-            The history, a dict, and the seconds it took.
-        """
-        trial, feed = self.trial, self.feed
+    def _schedule(self, training, run, beside):
+        """Says how it is trained, from the beginning or from what was saved."""
+        trial, feed, watch = self.trial, self.feed, training.watch
+        trained, teacher = training.trained, training.teacher
         saved = run.saved(watch.number)
         epoch = saved.meta["epoch"] if saved else feed.initial_epoch
         self._announce(
@@ -175,28 +214,21 @@ class Trainer:
             watch.number, watch.seed, epoch, views, size
         )
         needed = arguments.pop("callbacks") or []
-        start = time.perf_counter() - (saved.meta["seconds"] if saved else 0)
-        student = getattr(trained, "student", trained)
-        callbacks = run.callbacks(
-            [
-                *needed,
-                *watch.callbacks,
-                Steady(watch.name, student, trial.workshop),
-            ],
+        training.begin(saved.meta["seconds"] if saved else 0, beside)
+        steady = Steady(watch.name, training.student, training.workshop)
+        training.needed, training.arguments = needed, arguments
+        training.callbacks = run.callbacks(
+            [*needed, *watch.callbacks, steady],
             trained,
             watch.states,
             watch.number,
             saved,
             reading=[*needed, watch.seeded],
+            seconds=training.seconds,
             verbose=feed.verbose,
             epochs=arguments.get("epochs", 1),
             steps=feed.train.epoch_steps(),
         )
-        with clear_errors(watch.name), contextlib.ExitStack() as stack:
-            for one in needed:
-                stack.callback(one.close)
-            history = fit(callbacks=callbacks, **arguments)
-        return history.history, time.perf_counter() - start
 
     def _announce(self, watch, teacher, epoch, resumption):
         if resumption is not None:
@@ -215,57 +247,21 @@ class Trainer:
                 f"(seed {watch.seed})"
             )
 
-    def _finished(self, watch, student, model, before):
+    def _finished(self, training):
         """The trained model, one that anybody can use without a strategy."""
+        number, model = training.watch.number, training.model
         if self.trial.blueprints.strategy:
             with seeds.undisturbed(), self._names.again():
-                function = self._function(watch.number)
-                parent = before and before.model
-                model = self._compiled(returned_model(function, parent))
-        self.trial.workshop.finish(student, model)
-        self._names.number(model, watch.number)
+                function, before = self._function(number), training.before
+                model = returned_model(function, before and before.model)
+                model = self._compiled(model)
+        training.workshop.finish(training.student, model)
+        self._names.number(model, number)
         return model
 
 
-class Watch:
-    """The seed of a generation, its callbacks, and what these remember.
-
-    Args:
-        run_seed: The seed of the run.
-        number: The number of the generation.
-        name: Its name.
-        given: The user's callbacks, a list.
-        seen: The dict that `CallbackStates` of all generations share.
-
-    Attributes:
-        number: As given.
-        name: As given.
-        seed: The seed of the generation, an integer.
-        given: As given.
-        seeded: What seeds each epoch.
-        callbacks: All callbacks of its training.
-        states: `CallbackStates` of these.
-        remembered: `CallbackStates` of those that go on to the next
-            generation: what is Keras' own begins anew.
-    """
-
-    def __init__(self, run_seed, number, name, given, seen):
-        self.number = number
-        self.name = name
-        self.seed = seeds.derive(run_seed, number)
-        self.given = given
-        self.seeded = Seeded(run_seed, number)
-        first, *last = (
-            self.seeded,
-            Finite(name),
-            keras.callbacks.History(),
-        )
-        self.callbacks = [first, *given, *last]
-        # The history that counts takes its state before one of the user's.
-        self.states = CallbackStates([first, *last, *given], seen)
-        self.remembered = CallbackStates(
-            [c for c in given if not is_of_keras(type(c))], seen
-        )
+def _parent(number, lineage):
+    return lineage[number - 1] if number else None
 
 
 def given_callbacks(given, number):

@@ -1,7 +1,6 @@
 """The callbacks of a training that also save its state, and resume it."""
 
 import math
-import time
 
 import keras
 import numpy as np
@@ -28,6 +27,7 @@ class Backup(keras.callbacks.CallbackList):
         saved: What was `Saved`, or `None`.
         reading: Those of the callbacks that the data needs, in epochs whose
             batches are left aside too.
+        seconds: Function that gives the seconds of training so far.
         **params: As in `keras.callbacks.CallbackList`.
     """
 
@@ -40,6 +40,8 @@ class Backup(keras.callbacks.CallbackList):
         run,
         saved=None,
         reading=(),
+        *,
+        seconds,
         **params,
     ):
         self._variables = Variables(trained)
@@ -53,9 +55,8 @@ class Backup(keras.callbacks.CallbackList):
         self._total = self._saved["total"] if saved else 0
         self._logs = self._saved_logs = {}
         self._validation_cut = False
-        self._start = time.perf_counter()
+        self._seconds = seconds
         if saved:
-            self._start -= self._saved["seconds"]
             held = self._arrays[self._saved["variables"] :]
             self._saved_logs = {
                 k: decode(v, held) for k, v in self._saved["logs"].items()
@@ -164,7 +165,7 @@ class Backup(keras.callbacks.CallbackList):
             "total": self._total,
             "stopped": bool(self.model.stop_training),
             "logs": {k: encode(_metric(v), arrays) for k, v in logs.items()},
-            "seconds": time.perf_counter() - self._start,
+            "seconds": self._seconds(),
             "steps_per_execution": self.model.steps_per_execution,
             "callbacks": states,
             "variables": len(values),
