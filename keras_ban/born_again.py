@@ -7,6 +7,7 @@ from keras_ban import objectives
 from keras_ban.distribution import strategies
 from keras_ban.distribution.cluster import Cluster
 from keras_ban.feeding.feed import feed
+from keras_ban.generations.abreast import Abreast
 from keras_ban.generations.ancestry import Ancestry
 from keras_ban.generations.ancestry import lengths
 from keras_ban.generations.blueprints import Blueprints
@@ -104,6 +105,7 @@ class BornAgain:
         self.objective = objectives.get(objective)
         self.seed = checks.integer("seed", seed, 0)
         self.lineage = Lineage()
+        self._abreast = Abreast()
         # Trained networks to be generation 0, in place of training them.
         self._founders = None
         self._from_logits = from_logits
@@ -325,7 +327,7 @@ class BornAgain:
                 data = data.for_generation(0)
                 teachers = self._teachers(trial, data, plan, callbacks[:count])
             self.lineage = Lineage((), self._from_logits, teachers)
-            return train(trainer, run, self.lineage)
+            return train(trainer, run, self.lineage, self._abreast)
 
     def _teachers(self, trial, data, plan, callbacks):
         """The networks whose mean is generation 0, a `Lineage`."""
@@ -335,5 +337,5 @@ class BornAgain:
         # What was finished is there even if it is stopped.
         self.lineage = Lineage(from_logits=self._from_logits)
         with self._run.within(TEACHERS).open(trainer.identity, data) as run:
-            train(trainer, run, self.lineage)
+            train(trainer, run, self.lineage, self._abreast)
         return self.lineage

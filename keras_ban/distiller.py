@@ -1,5 +1,6 @@
 """One student learning from one frozen teacher."""
 
+import contextlib
 import inspect
 import random
 
@@ -382,8 +383,14 @@ class Distiller(StandIn):
 
     def evaluate(self, *args, **kwargs):
         """The student's own evaluation; arguments as `keras.Model.evaluate`."""
+        with self.evaluating():
+            return super().evaluate(*args, **kwargs)
+
+    @contextlib.contextmanager
+    def evaluating(self):
+        """While it lasts, the metrics are the student's alone."""
         self._shows_terms = False
         try:
-            return super().evaluate(*args, **kwargs)
+            yield
         finally:
             self._shows_terms = True

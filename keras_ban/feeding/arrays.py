@@ -108,17 +108,20 @@ class Arrays(Examples):
             data = data.map(gather, num_parallel_calls=tf.data.AUTOTUNE)
         if self.how.class_weight is not None:
             data = weighted(data, self.how.class_weight)
-        # Autotuning would look for the best longer than an epoch takes.
-        options = tf.data.Options()
-        options.autotune.enabled = False
-        data = data.with_options(options).prefetch(2)
-        return passes.arguments(data, callbacks, course, first)
+        return passes.arguments(_untuned(data), callbacks, course, first)
 
     def as_given(self):
         return dict(zip(("x", "y", "sample_weight"), self._data, strict=True))
 
     def as_validation(self):
         return keras.utils.pack_x_y_sample_weight(*self._data)
+
+    def is_steady(self):
+        return True
+
+    def as_dataset(self):
+        order = _ordered(count_rows(self._x), self._batch_size, False, 0)
+        return _untuned(order(0).map(_gathering(self._tensors)))
 
     def describe(self):
         # Networks are trained on tensors, and validated by Keras on these.
@@ -150,6 +153,13 @@ class Arrays(Examples):
 def _tensor(array):
     with tf.device("cpu:0"):
         return floats(array, keras.config.floatx())
+
+
+def _untuned(data):
+    """Batches two ahead: autotuning would take longer than an epoch."""
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return data.with_options(options).prefetch(2)
 
 
 def _gathering(tensors):

@@ -125,10 +125,21 @@ class Dataset(Examples):
         }
 
     def sample(self, anew=False):
+        return super().sample(anew) if self._is_fixed() else None
+
+    def is_steady(self):
+        return (
+            self.size() not in (None, float("inf"))
+            and self._is_fixed()
+            and not any(map(_has_a_state, _pipeline(self._x)))
+        )
+
+    def _is_fixed(self):
+        """Whether nothing is known that another reading would find other."""
         is_ordered = self._x.options().deterministic is not False
         if not is_ordered or any(map(_shuffles, _pipeline(self._x))):
-            return None
-        return None if self.is_random() else super().sample(anew)
+            return False
+        return not self.is_random()
 
     def is_random(self):
         """Whether something is drawn anew in each reading."""
@@ -149,13 +160,20 @@ def _shuffles(data):
 
 def _draws(data):
     """Whether a function that it maps draws at random, its seed its own."""
+    return any(map(_RANDOM.match, _operations(data)))
+
+
+def _has_a_state(data):
+    """Whether two readings at a time may see something of each other."""
+    calls_python = any("PyFunc" in kind for kind in _operations(data))
+    return calls_python or "Cache" in type(data).__name__
+
+
+def _operations(data):
+    """The types of all operations in the functions that it maps."""
     functions = [getattr(f, "function", None) for f in vars(data).values()]
     graphs = [f.graph for f in functions if hasattr(f, "graph")]
-    return any(
-        _RANDOM.match(operation.type)
-        for graph in graphs
-        for operation in graph.get_operations()
-    )
+    return [o.type for graph in graphs for o in graph.get_operations()]
 
 
 def check_known(steps):

@@ -319,6 +319,18 @@ class Examples:
         """The data set as Keras takes `validation_data`."""
         return self._x
 
+    def is_steady(self):
+        """Whether any number of readings at a time find the same batches.
+
+        And whether Keras reads them as a `tf.data.Dataset` of which it is
+        known, by TensorFlow too, how many batches an epoch has.
+        """
+        return False
+
+    def as_dataset(self):
+        """A `tf.data.Dataset` of the batches of a pass, if it is steady."""
+        return self._x
+
     def __repr__(self):
         """What the user gave, for the words of an error."""
         return repr(getattr(self._x, "__wrapped__", self._x))

@@ -59,6 +59,11 @@ class Blueprints:
                 "out the others, or raise `generations`."
             )
 
+    @property
+    def takes_parents(self):
+        """Whether a network is made from the one before."""
+        return any(checks.arity(f) == 1 for f in self._functions)
+
     def of_first(self):
         """The `Blueprints` of networks that are all like the first."""
         found = copy.copy(self)

@@ -2,8 +2,13 @@
 
 import dataclasses
 
+from keras_ban.generations.abreast import Part
 
-def train(trainer, run, lineage):
+# So many networks at most are trained side by side.
+_WIDEST = 8
+
+
+def train(trainer, run, lineage, abreast):
     """Trains the generations of a run that are not finished.
 
     Args:
@@ -11,6 +16,7 @@ def train(trainer, run, lineage):
         run: What keeps the run: an `OpenRun` or `Unkept`.
         lineage: An empty `Lineage`, to which each finished generation is
             added.
+        abreast: The `Abreast` for generations that do not need each other.
 
     Returns:
         Whether there was anything to train.
@@ -23,21 +29,26 @@ def train(trainer, run, lineage):
         # Callbacks that generations share go on from there.
         run.remind([w.remembered for w in trainer.watches[: len(finished)]])
     trainer.check_room(len(finished))
-    for number in range(len(finished), count):
-        generation = trainer.generation(number, lineage, run)
-        generation = _measured(
-            generation, lineage, trainer.feed.validation, run.stop_now_if_asked
-        )
-        lineage.append(generation)
-        run.record(generation, trainer.watches[number].remembered)
-        lineage.keep(set(filter(run.keeps, range(number + 1))))
-        run.stop_if_asked()
+    width = _WIDEST if trainer.is_independent else 1
+    for first in range(len(finished), count, width):
+        numbers = range(first, min(first + width, count))
+        parts = [Part(trainer, number, lineage, run) for number in numbers]
+        for generation in abreast.generations(parts):
+            generation = _measured(generation, trainer, lineage, run)
+            lineage.append(generation)
+            number = generation.number
+            run.record(generation, trainer.watches[number].remembered)
+            lineage.keep(set(filter(run.keeps, range(number + 1))))
+            run.stop_if_asked()
     return len(finished) < count
 
 
-def _measured(generation, lineage, validation, watch):
+def _measured(generation, trainer, lineage, run):
     """The generation with its metrics on the validation data, if any."""
+    validation = trainer.feed.validation
     if validation is None:
         return generation
-    metrics = lineage.measure(generation, validation, watch=watch)
+    metrics = lineage.measure(
+        generation, validation, watch=run.stop_now_if_asked
+    )
     return dataclasses.replace(generation, metrics=metrics)

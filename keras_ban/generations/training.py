@@ -1,24 +1,18 @@
 """The training of one generation: fresh, seeded, guarded, resumable."""
 
-import contextlib
-import time
-
 import keras
 import tensorflow as tf
 
 from keras_ban.distribution.replicas import replicas_of
-from keras_ban.feeding.passes import clear_errors
 from keras_ban.generations.ancestry import Ancestry
 from keras_ban.generations.blueprints import returned_model
-from keras_ban.generations.guards import Finite
-from keras_ban.generations.guards import Seeded
 from keras_ban.generations.guards import Steady
+from keras_ban.generations.prepared import Training
+from keras_ban.generations.prepared import Watch
 from keras_ban.lineage import Generation
 from keras_ban.runs import fingerprint
 from keras_ban.runs.backup import check_executions
 from keras_ban.state import seeds
-from keras_ban.state.callbacks import CallbackStates
-from keras_ban.state.callbacks import is_of_keras
 from keras_ban.state.variables import Variables
 from keras_ban.tasks.checks import apart
 
@@ -83,6 +77,13 @@ class Trainer:
         epochs = self.feed.for_generation(number).epochs
         return found | {"schedule": schedule | {"epochs": epochs}}
 
+    @property
+    def is_independent(self):
+        """Whether no generation needs another one."""
+        trial = self.trial
+        learns = trial.objective.needs_teacher
+        return not learns and not trial.blueprints.takes_parents
+
     def check_room(self, first):
         """Checks that there is room for what teachers give, where it is kept.
 
@@ -111,37 +112,110 @@ class Trainer:
         Returns:
             A `Generation`.
         """
+        given = self.given(number, lineage)
+        if given is not None:
+            return given
+        training = self.prepared(number, lineage, run)
+        with training.reading():
+            history = training.fit(
+                callbacks=training.callbacks, **training.arguments
+            )
+        return self.finished(training, history)
+
+    def given(self, number, lineage):
+        """The generation, if there is nothing to train for it, or `None`.
+
+        Args:
+            number: The number of the generation.
+            lineage: The `Lineage` of those before, and of their teachers.
+        """
+        if number:
+            return None
+        if self.trial.teacher is not None:
+            name = self.watches[number].name
+            return Generation(0, name, self.trial.teacher, "given")
+        if lineage.teachers:
+            return self._ancestry.founder(lineage.teachers)
+        return None
+
+    def fresh(self, number, lineage):
+        """A compiled model, its weights drawn from the generation's seed.
+
+        Args:
+            number: The number of the generation.
+            lineage: The `Lineage` of those before.
+        """
+        watch, before = self.watches[number], _parent(number, lineage)
+        function = self._function(number)
+        seeds.set_seed(watch.seed)
+        if function in self.trial.draws_elsewhere:
+            tf.random.set_seed(watch.seed)
+        with self._names.again():
+            model = self.trial.blueprints.fresh(
+                function, before and before.model
+            )
+            return self._compiled(model)
+
+    def prepared(
+        self, number, lineage, run, workshop=None, beside=1, is_shown=True
+    ):
+        """What a generation is trained with, from the beginning or as saved.
+
+        Args:
+            number: The number of the generation.
+            lineage: The `Lineage` of those before.
+            run: What keeps the run: an `OpenRun` or `Unkept`.
+            workshop: The `Workshop` to train it in. Defaults to `None`: that
+                of the trial.
+            beside: How many are trained at the same time. Defaults to `1`.
+            is_shown: Whether its progress is printed, if any is. Defaults to
+                `True`.
+
+        Returns:
+            A `Training`.
+        """
         trial, watch = self.trial, self.watches[number]
-        if number == 0:
-            if trial.teacher is not None:
-                return Generation(0, watch.name, trial.teacher, "given")
-            if lineage.teachers:
-                return self._ancestry.founder(lineage.teachers)
-        before = lineage[number - 1] if number else None
-        teacher = None
+        workshop = workshop or trial.workshop
+        before, teacher = _parent(number, lineage), None
         if before and trial.objective.needs_teacher:
             teacher = self._ancestry.teacher(lineage)
-        model = self._fresh(watch, before)
+        model = self.fresh(number, lineage)
         for earlier in lineage:
             if earlier.model:
                 apart(model, earlier.model, ("student", earlier.name))
-        student = trial.workshop.student(model)
-        trained, fit = self._trained(student, teacher)
+        student = workshop.student(model)
+        trained, fit = student, student.fit
+        if teacher is not None or replicas_of(student) > 1:
+            trained = workshop.distiller(student, teacher and teacher.model)
+            fit = trained.fit_unchecked
         if trained.train_function is None:
             # It drops every compiled function. What draws from it later may
             # not tell which students were compiled anew, as in a resumed run.
             first = seeds.derive(trial.seed, 1)
             tf.random.set_seed(first if teacher else watch.seed)
-        history, seconds = self._fit(watch, trained, fit, teacher, run)
-        model = self._finished(watch, student, model, before)
+        training = Training(
+            watch, before, teacher, model, student, trained, fit, workshop
+        )
+        self._schedule(training, run, beside, is_shown)
+        return training
+
+    def finished(self, training, history):
+        """The `Generation` that a training gave.
+
+        Args:
+            training: The `Training`.
+            history: Its `keras.callbacks.History`.
+        """
+        watch, teacher = training.watch, training.teacher
+        seconds = training.seconds()
         return Generation(
-            number=number,
+            number=watch.number,
             name=watch.name,
-            model=model,
-            objective=trial.objective.name if teacher else "labels",
+            model=self._finished(training),
+            objective=self.trial.objective.name if teacher else "labels",
             teacher=teacher and teacher.name,
             seed=watch.seed,
-            history=history,
+            history=history.history,
             seconds=seconds,
         )
 
@@ -154,38 +228,16 @@ class Trainer:
         is_given = self.trial.teacher is not None
         return self.trial.blueprints.function(number - is_given)
 
-    def _fresh(self, watch, before):
-        """A compiled model, its weights drawn from the seed."""
-        function = self._function(watch.number)
-        seeds.set_seed(watch.seed)
-        if function in self.trial.draws_elsewhere:
-            tf.random.set_seed(watch.seed)
-        with self._names.again():
-            model = self.trial.blueprints.fresh(
-                function, before and before.model
-            )
-            return self._compiled(model)
-
     def _compiled(self, model):
         rows, y = self.trial.workshop.batch
         shape = None if y is None else y.shape
         return self.trial.blueprints.compiled(model, rows, shape)
 
-    def _trained(self, student, teacher):
-        """What is trained, the student or a `Distiller`, and its `fit`."""
-        if teacher is None and replicas_of(student) == 1:
-            return student, student.fit
-        workshop = self.trial.workshop
-        distiller = workshop.distiller(student, teacher and teacher.model)
-        return distiller, distiller.fit_unchecked
-
-    def _fit(self, watch, trained, fit, teacher, run):
-        """Trains, from the beginning or from what was saved.
-
-        Returns:
-            The history, a dict, and the seconds it took.
-        """
-        trial, feed = self.trial, self.feed.for_generation(watch.number)
+    def _schedule(self, training, run, beside, is_shown):
+        """Says how it is trained, from the beginning or from what was saved."""
+        trial, watch = self.trial, training.watch
+        feed = self.feed.for_generation(watch.number)
+        trained, teacher = training.trained, training.teacher
         saved = run.saved(watch.number)
         epoch = saved.meta["epoch"] if saved else feed.initial_epoch
         self._announce(
@@ -208,29 +260,23 @@ class Trainer:
                 feed = feed.until(epoch)
         arguments = feed.generation(watch.place, watch.seed, epoch, views, size)
         needed = arguments.pop("callbacks") or []
-        begun = time.perf_counter() - (saved.meta["seconds"] if saved else 0)
-        student = getattr(trained, "student", trained)
-        callbacks = run.callbacks(
-            [
-                *needed,
-                *watch.callbacks,
-                Steady(watch.name, student, trial.workshop),
-            ],
+        if not is_shown:
+            arguments["verbose"] = 0
+        training.begin(saved.meta["seconds"] if saved else 0, beside)
+        steady = Steady(watch.name, training.student, training.workshop)
+        training.needed, training.arguments = needed, arguments
+        training.callbacks = run.callbacks(
+            [*needed, *watch.callbacks, steady],
             trained,
             watch.states,
             watch.number,
             saved,
-            begun=begun,
             reading=[*needed, watch.seeded],
-            verbose=feed.verbose,
+            seconds=training.seconds,
+            verbose=arguments.get("verbose", "auto"),
             epochs=arguments.get("epochs", 1),
             steps=feed.train.epoch_steps(),
         )
-        with clear_errors(watch.name), contextlib.ExitStack() as stack:
-            for one in needed:
-                stack.callback(one.close)
-            history = fit(callbacks=callbacks, **arguments)
-        return history.history, time.perf_counter() - begun
 
     def _announce(self, watch, teacher, epoch, resumption):
         if resumption is not None:
@@ -249,62 +295,22 @@ class Trainer:
                 f"(seed {watch.seed})"
             )
 
-    def _finished(self, watch, student, model, before):
+    def _finished(self, training):
         """The trained model, one that anybody can use without a strategy."""
+        number, model = training.watch.number, training.model
         if self.trial.blueprints.strategy:
             with seeds.undisturbed(), self._names.again():
-                function = self._function(watch.number)
-                parent = before and before.model
-                model = self._compiled(returned_model(function, parent))
-        self.trial.workshop.finish(student, model)
-        self._names.number(model, watch.number)
+                function, before = self._function(number), training.before
+                model = returned_model(function, before and before.model)
+                model = self._compiled(model)
+        training.workshop.finish(training.student, model)
+        self._names.number(model, number)
         return model
 
 
-class Watch:
-    """The seed of a generation, its callbacks, and what these remember.
-
-    Args:
-        place: The number of its network, in the order in which all are
-            trained.
-        number: The number of the generation.
-        name: Its name.
-        run_seed: The seed of the run.
-        given: The user's callbacks, a list.
-        seen: The dict that `CallbackStates` of all generations share.
-
-    Attributes:
-        place: As given.
-        number: As given.
-        name: As given.
-        seed: The seed of the generation, an integer.
-        given: As given.
-        seeded: What seeds each epoch.
-        callbacks: All callbacks of its training.
-        states: `CallbackStates` of these.
-        remembered: `CallbackStates` of those that go on to the next
-            generation: what is Keras' own begins anew.
-    """
-
-    def __init__(self, place, number, name, run_seed, given, seen):
-        self.place = place
-        self.number = number
-        self.name = name
-        self.seed = seeds.derive(run_seed, place)
-        self.given = given
-        self.seeded = Seeded(run_seed, place)
-        first, *last = (
-            self.seeded,
-            Finite(name),
-            keras.callbacks.History(),
-        )
-        self.callbacks = [first, *given, *last]
-        # The history that counts takes its state before one of the user's;
-        # what seeds an epoch remembers nothing.
-        self.states = CallbackStates([*last, *given], seen)
-        self.remembered = CallbackStates(
-            [c for c in given if not is_of_keras(type(c))], seen
-        )
+def _parent(number, lineage):
+    # Networks on the labels alone need not wait for each other.
+    return lineage[number - 1] if 0 < number <= len(lineage) else None
 
 
 def _outputs_of(number):

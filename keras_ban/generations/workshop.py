@@ -37,6 +37,10 @@ class Workshop:
         self._as_taken = {}
         self._distillers = {}
 
+    def beside(self):
+        """A workshop without networks, for what is trained beside its own."""
+        return Workshop([], self.batch, self._make)
+
     def student(self, model):
         """A network with the values of `model`, or `model` itself."""
         return self._twin(model, trained=True)

@@ -1,5 +1,7 @@
 """The layers of a model at any depth, and what was done to their weights."""
 
+import math
+
 import keras
 import numpy as np
 
@@ -34,6 +36,37 @@ def _members(value):
     if isinstance(value, (list, tuple, set)):
         return [member for held in value for member in _members(held)]
     return [value]
+
+
+def multiplications(model):
+    """How many multiplications by weights a forward pass of one row takes.
+
+    Args:
+        model: A built `keras.Model`.
+
+    Returns:
+        An integer, or infinity if layers do not say the shapes they see.
+    """
+    total = 0
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            total += multiplications(layer)
+            continue
+        kernels = [
+            math.prod(v.shape) for v in layer.weights if len(v.shape) > 1
+        ]
+        if kernels:
+            total += sum(kernels) * _positions(layer)
+    return total
+
+
+def _positions(layer):
+    """How many positions of a row see the same weights."""
+    try:
+        seen = keras.tree.flatten([layer.input, layer.output])
+        return max(math.prod(tensor.shape[1:-1]) for tensor in seen)
+    except (AttributeError, ValueError, TypeError):
+        return math.inf  # called often, or never, or of unknown shape
 
 
 def steps_taken(model):

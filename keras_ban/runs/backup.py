@@ -1,7 +1,6 @@
 """The callbacks of a training that also save its state, and resume it."""
 
 import math
-import time
 
 import keras
 
@@ -26,10 +25,9 @@ class Backup(keras.callbacks.CallbackList):
         number: The number of the generation.
         run: The `OpenRun`.
         saved: What was `Saved`, or `None`.
-        begun: When the training would have begun, had it not been
-            interrupted, in seconds of `time.perf_counter`.
         reading: Those of the callbacks that the data needs, in epochs whose
             batches are left aside too.
+        seconds: Function that gives the seconds of training so far.
         **params: As in `keras.callbacks.CallbackList`.
     """
 
@@ -41,8 +39,9 @@ class Backup(keras.callbacks.CallbackList):
         number,
         run,
         saved,
-        begun,
         reading=(),
+        *,
+        seconds,
         **params,
     ):
         self._variables = Variables(trained)
@@ -56,7 +55,7 @@ class Backup(keras.callbacks.CallbackList):
         self._total = self._saved["total"] if saved else 0
         self._logs = self._saved_logs = {}
         self._validation_cut = False
-        self._begun = begun
+        self._seconds = seconds
         if saved:
             held = self._arrays[self._saved["variables"] :]
             self._saved_logs = {
@@ -166,7 +165,7 @@ class Backup(keras.callbacks.CallbackList):
             "total": self._total,
             "stopped": bool(self.model.stop_training),
             "logs": {k: encode(metric(v), arrays) for k, v in logs.items()},
-            "seconds": time.perf_counter() - self._begun,
+            "seconds": self._seconds(),
             "steps_per_execution": self.model.steps_per_execution,
             "callbacks": states,
             "variables": len(values),

@@ -6,6 +6,8 @@ import contextlib
 class Unkept:
     """What `RunDirectory` and `OpenRun` are, where there is no directory."""
 
+    save_every = None
+
     def check_model(self, model, x):
         """Any model will do."""
 

@@ -9,6 +9,7 @@ import hashlib
 import io
 import json
 import math
+import threading
 
 import h5py
 import numpy as np
@@ -48,8 +49,10 @@ def packed(content, length):
     Returns:
         Bytes.
     """
-    # A memory image: one writing to the disk, of a file that is complete.
-    with h5py.File("memory", "w", driver="core", backing_store=False) as file:
+    # A memory image: one writing to the disk, of a file that is complete. Runs
+    # side by side pack at the same time, which HDF5 tells apart by the name.
+    name = f"memory {threading.get_ident()}"
+    with h5py.File(name, "w", driver="core", backing_store=False) as file:
         file["state"] = np.frombuffer(content, "uint8")
         file.flush()
         image = file.id.get_file_image()

@@ -65,14 +65,41 @@ def global_generator(create=False):
 @contextlib.contextmanager
 def undisturbed():
     """Puts the seeds of Keras, Python and NumPy back where they were."""
-    before = global_generator()
-    held = random.getstate(), np.random.get_state()
+    before = _state()
     try:
         yield
     finally:
-        global_state.set_global_attribute(_GLOBAL_SEEDS, before)
-        random.setstate(held[0])
-        np.random.set_state(held[1])
+        _restore(before)
+
+
+def _state():
+    return global_generator(), random.getstate(), np.random.get_state()
+
+
+def _restore(state):
+    global_state.set_global_attribute(_GLOBAL_SEEDS, state[0])
+    random.setstate(state[1])
+    np.random.set_state(state[2])
+
+
+class Own:
+    """The seeds of Keras, Python and NumPy of one of several trainings.
+
+    They begin as they are.
+    """
+
+    def __init__(self):
+        self._held = _state()
+
+    @contextlib.contextmanager
+    def used(self):
+        """Draws from them, and leaves those of all others as they were."""
+        with undisturbed():
+            _restore(self._held)
+            try:
+                yield
+            finally:
+                self._held = _state()
 
 
 class Names:

@@ -17,6 +17,7 @@ from lineages import run
 from weights import same
 
 import keras_ban
+from keras_ban.generations import hindrances
 
 
 def probabilities(model, x=X):
@@ -45,6 +46,18 @@ def test_teachers_are_the_control_of_the_same_seed():
         assert same(one.model, other.model)
         assert one.history == other.history
     assert same(lineage.teachers[1].model, plain(control[1])[0])
+
+
+def test_side_by_side_they_are_the_same(monkeypatch):
+    how = {"teachers": 3, "validation_data": VALIDATION}
+    one = run(graph_fn, **how)
+    monkeypatch.setattr(hindrances, "_STEPS", 1)
+    other = run(graph_fn, **how)
+    for a, b in zip(
+        (*one, *one.teachers), (*other, *other.teachers), strict=True
+    ):
+        assert same(a.model, b.model)
+        assert (a.history, a.metrics) == (b.history, b.metrics)
 
 
 def test_generation_0_is_their_mean():
@@ -179,7 +192,10 @@ def resumed(directory, stops, **how):
 
 
 @pytest.mark.parametrize("learn_from", ["parent", "all"])
-def test_each_is_resumed_by_itself(tmp_path, learn_from):
+@pytest.mark.parametrize("steps", [1, 10_000])
+def test_each_is_resumed_by_itself(tmp_path, monkeypatch, steps, learn_from):
+    # Side by side, and one after another.
+    monkeypatch.setattr(hindrances, "_STEPS", steps)
     how = {"teachers": 3, "learn_from": learn_from}
     # The first of the teachers, the last of them, and a student.
     stops = [(0, 1, 0), (2, 1, 1), (4, 1, 1)]

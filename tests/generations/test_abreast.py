@@ -1,0 +1,467 @@
+"""Trainings side by side have the bits of trainings one by one."""
+
+import copy
+
+import keras
+import numpy as np
+import pytest
+import side_by_side
+from builders import Batches
+from builders import compiled
+from builders import data_set
+from builders import mlp
+from builders import noisy
+from lineages import VALIDATION
+from lineages import X
+from lineages import Y
+from side_by_side import FIT
+from side_by_side import alone
+from side_by_side import check
+from side_by_side import check_same
+from side_by_side import together
+
+from keras_ban.generations import hindrances
+from keras_ban.generations.abreast import Abreast
+from keras_ban.generations.abreast import Part
+from keras_ban.generations.prepared import Watch
+from keras_ban.lineage import Lineage
+from keras_ban.networks.layers import multiplications
+from keras_ban.runs.unkept import Unkept
+
+WEIGHTS = np.linspace(0.5, 1.5, 64).astype("float32")
+
+
+@pytest.fixture(autouse=True)
+def calls(monkeypatch):
+    """The sizes of the groups that were trained side by side."""
+    return side_by_side.counted(monkeypatch)
+
+
+def plain():
+    return compiled(mlp(hidden="relu"), eager=False, jit_compile=False)
+
+
+def cosine():
+    schedule = keras.optimizers.schedules.CosineDecay(0.01, 6)
+    optimizer = keras.optimizers.AdamW(schedule, weight_decay=0.1)
+    model = mlp(8, keras.layers.Dropout(0.3), hidden="relu")
+    return compiled(model, eager=False, jit_compile=False, optimizer=optimizer)
+
+
+def normed():
+    optimizer = keras.optimizers.SGD(
+        0.1,
+        momentum=0.9,
+        global_clipnorm=0.5,
+        use_ema=True,
+        ema_overwrite_frequency=None,
+    )
+    model = mlp(8, keras.layers.BatchNormalization(), l2=0.01)
+    return compiled(
+        model,
+        eager=False,
+        jit_compile=False,
+        optimizer=optimizer,
+        weighted_metrics=["accuracy"],
+    )
+
+
+def accumulated():
+    optimizer = keras.optimizers.Adam(0.01, gradient_accumulation_steps=2)
+    return compiled(mlp(5), eager=False, jit_compile=False, optimizer=optimizer)
+
+
+def seeds(model=plain, count=2, objective="labels", **fit):
+    """The same run with several seeds."""
+    return [
+        ({"model_fn": model, "objective": objective, "seed": seed}, fit)
+        for seed in range(count)
+    ]
+
+
+# --- What is trained
+
+
+def test_networks_and_optimizers_of_all_kinds(calls):
+    fit = {"sample_weight": WEIGHTS, "validation_data": VALIDATION}
+    models = [cosine, normed, accumulated]
+    check([run for m in models for run in seeds(m, 1, **fit)])
+    assert calls == [3, 3]
+
+
+def test_students_of_teachers_and_views(calls):
+    arguments = {"augment": noisy, "views": 2, "validation_split": 0.25}
+    runs = [
+        *seeds(cosine, 1, "ban", **arguments),
+        *seeds(cosine, 1, "dkpp", teacher_outputs="cached", **arguments),
+    ]
+    check(runs)
+    assert calls == [2, 2]
+
+
+def test_data_sets_and_a_part_of_the_epochs(calls):
+    data = {"x": data_set(X, Y, size=16), "y": None, "batch_size": None}
+    held_out = data_set(*VALIDATION, size=16)
+    runs = [
+        *seeds(plain, 1, **data, validation_data=held_out),
+        *seeds(
+            plain,
+            1,
+            class_weight={0: 2.0, 1: 1.0, 2: 0.5, 3: 1.0},
+            shuffle="batch",
+            validation_data=VALIDATION,
+            validation_steps=1,
+            validation_freq=2,
+        ),
+        *seeds(
+            plain,
+            1,
+            **{**data, "x": data_set(X, Y, size=16).repeat(2)},
+            steps_per_epoch=4,
+            epochs=4,
+            initial_epoch=1,
+            validation_data=held_out,
+        ),
+    ]
+    check(runs)
+    assert calls == [3, 3]
+
+
+def test_trainings_that_share_a_trial(calls):
+    def train(borns):
+        first = borns[0].found[0]
+        other = copy.copy(first)
+        other.watches = [Watch(1, 0, "Labels-0", [], {})]
+        parts = [Part(one, 0, Lineage(), Unkept()) for one in (first, other)]
+        found.extend(Lineage([g]) for g in Abreast().generations(parts))
+
+    found, runs = [], seeds(cosine)
+    together(runs[:1], train)
+    check_same(found, [one[:1] for one in alone(runs)])
+    assert calls == [2]
+
+
+# --- Callbacks
+
+
+class Recorder(keras.callbacks.Callback):
+    """Notes whatever Keras calls, and what it says."""
+
+    def __init__(self, batches):
+        super().__init__()
+        self.found = []
+        names = [n for n in dir(self) if n.startswith("on_")]
+        names = [n for n in names if "predict" not in n]
+        for name in names:
+            if batches or "batch" not in name:
+                setattr(self, name, self._noted(name))
+
+    def _noted(self, name):
+        def note(*args, **kwargs):
+            self.found.append((name, *args, *kwargs.values()))
+
+        return note
+
+
+@pytest.mark.parametrize("batches", [False, True])
+def test_callbacks_are_called_as_by_keras(batches):
+    def recorded(train):
+        found = [Recorder(batches) for _ in range(2)]
+        train(
+            [
+                ({"model_fn": plain, "seed": k, "objective": "labels"}, fit)
+                for k in range(2)
+                for fit in [
+                    {
+                        "validation_data": VALIDATION,
+                        "callbacks": lambda n, k=k: [found[k]][n:],
+                    }
+                ]
+            ]
+        )
+        return [recorder.found for recorder in found]
+
+    found, expected = recorded(together), recorded(alone)
+    assert found == expected
+    names = [name for name, *_ in found[0]]
+    assert len(names) == (30 if batches else 10)
+
+
+class Stopping(keras.callbacks.Callback):
+    """Stops at a batch of an epoch."""
+
+    def __init__(self, epoch, batch=None):
+        super().__init__()
+        self.epoch, self.batch, self.now = epoch, batch, None
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.now = epoch
+
+    def on_epoch_end(self, epoch, logs=None):
+        if epoch == self.epoch and self.batch is None:
+            self.model.stop_training = True
+
+
+class StoppingBatch(Stopping):
+    def on_train_batch_end(self, batch, logs=None):
+        if (self.now, batch) == (self.epoch, self.batch):
+            self.model.stop_training = True
+
+
+@pytest.mark.parametrize("stop", [Stopping(1), StoppingBatch(2, 1)])
+def test_one_that_stops_early(stop):
+    runs = seeds(cosine, 3, epochs=4, validation_data=VALIDATION)
+    runs[1][1].update(callbacks=lambda number: [stop] * (number == 0))
+    runs[1] = (runs[1][0], dict(runs[1][1]))
+    for run in (runs[0], runs[2]):
+        run[1].pop("callbacks", None)
+    found = check(runs)
+    assert len(found[1][0].history["loss"]) < 4
+    assert len(found[2][0].history["loss"]) == 4
+
+
+class Drawing(keras.callbacks.Callback):
+    """Learning rates at random, of NumPy's and Python's generators."""
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.model.optimizer.learning_rate = np.random.uniform(0.01, 0.2)
+
+    def on_train_batch_end(self, batch, logs=None):
+        np.random.uniform()
+
+
+def test_each_draws_from_its_own_seeds():
+    found = check(seeds(count=3, callbacks=lambda number: [Drawing()]))
+    rates = [float(one[0].model.optimizer.learning_rate) for one in found]
+    assert len(set(rates)) == 3
+
+
+class Changing(keras.callbacks.Callback):
+    """Changes what a step that is traced already does not see."""
+
+    def on_train_begin(self, logs=None):
+        self.model.layers[1].rate = 0.9
+
+
+def test_a_network_that_a_callback_changes(calls):
+    def changed(number):
+        return [Changing()] * (number == 1)
+
+    runs = seeds(cosine, 2)
+    runs[0] = (runs[0][0], {"callbacks": changed, "generations": 2})
+    runs[1] = (runs[1][0], {"generations": 2})
+    check(runs)
+    assert calls == [2, 2, 2]
+
+
+# --- Compiled once
+
+
+def test_the_next_group_uses_what_was_compiled(monkeypatch):
+    traced = []
+    real = keras.Model.train_step
+
+    def step(self, data):
+        traced.append(self)
+        return real(self, data)
+
+    monkeypatch.setattr(keras.Model, "train_step", step)
+    abreast, runs = Abreast(), seeds(count=2, generations=2)
+    together(runs, abreast=abreast)
+    assert len(traced) == 2
+
+
+def test_steps_in_a_call_grow_while_calls_are_short(monkeypatch):
+    counts = []
+    real = side_by_side.Abreast._joint
+
+    def joint(self, trained):
+        made = real(self, trained)
+
+        def noted(method):
+            def call(iterators, steps):
+                counts.append(list(steps))
+                return made(method)(iterators, steps)
+
+            return call
+
+        return noted
+
+    monkeypatch.setattr(Abreast, "_joint", joint)
+    together(seeds(batch_size=2, epochs=3, generations=1))
+    assert [1, 1] == counts[0]
+    assert max(counts)[0] > 4
+    first = counts[: counts.index(max(counts))]
+    assert all(a[0] == a[1] for a in first)
+    assert sum(a for a, _ in counts) == 2 * 3 * 32
+
+
+# --- What ends all
+
+
+class Failing(keras.callbacks.Callback):
+    """Fails at the end of an epoch."""
+
+    def __init__(self, epoch):
+        super().__init__()
+        self.failing = epoch
+
+    def on_epoch_end(self, epoch, logs=None):
+        if epoch == self.failing:
+            self.failing = None
+            raise RuntimeError("as told")
+
+
+def kept(tmp_path, name, count=2, callbacks=None, born=None, **fit):
+    """Runs that are kept, each in its folder."""
+    runs = seeds(cosine, count, **fit)
+    return [
+        (
+            {**run, **(born or {}), "directory": tmp_path / f"{name}-{k}"},
+            {**fit, "callbacks": callbacks and callbacks[k]},
+        )
+        for k, (run, fit) in enumerate(runs)
+    ]
+
+
+def nothing(number):
+    return []
+
+
+@pytest.mark.parametrize("others", ["side by side", "one by one"])
+@pytest.mark.parametrize("born", [{}, {"save_every": 2}])
+def test_resumed_where_each_of_them_was_saved(tmp_path, others, born):
+    stop = Stopping(0)
+    failing = Failing(1)
+    callbacks = [
+        lambda number: [],
+        lambda number: [failing] * (number == 1),
+        lambda number: [stop] * (number == 1),
+    ]
+    fit = {"epochs": 3, "validation_data": VALIDATION}
+    runs = kept(tmp_path, "run", 3, callbacks, born, **fit)
+    with pytest.raises(RuntimeError, match="as told"):
+        together(runs)
+    assert not (tmp_path / "run-0" / "generation-1" / "model.keras").exists()
+    train = together if others == "side by side" else alone
+    found = train(runs)
+    stop = Stopping(0)
+    callbacks = [nothing, nothing, lambda number: [stop] * (number == 1)]
+    check_same(found, alone(kept(tmp_path, "other", 3, callbacks, **fit)))
+    assert [len(one[1].history["loss"]) for one in found] == [3, 3, 1]
+
+
+def test_stopped_in_the_midst_of_an_epoch(tmp_path):
+    def batch_end(batch, logs):
+        seen.append(batch)
+        if len(seen) == 5:
+            raise RuntimeError("as told")
+
+    seen = []
+    failing = keras.callbacks.LambdaCallback(on_train_batch_end=batch_end)
+    callbacks = [lambda n: [failing] * (n == 0), nothing]
+    runs = kept(tmp_path, "run", 2, callbacks, {"save_every": 1})
+    with pytest.raises(RuntimeError, match="as told"):
+        together(runs)
+    check_same(together(runs), alone(kept(tmp_path, "other", 2, [nothing] * 2)))
+
+
+def test_a_loss_that_is_no_number_ends_all():
+    def huge():
+        optimizer = keras.optimizers.SGD(1e38)
+        network = mlp(hidden="relu")
+        return compiled(
+            network, eager=False, jit_compile=False, optimizer=optimizer
+        )
+
+    runs = [*seeds(plain, 1), *seeds(huge, 1)]
+    with pytest.raises(FloatingPointError, match="Labels-0"):
+        together(runs)
+
+
+# --- What is trained one by one
+
+
+def xla():
+    return compiled(mlp(), eager=False, jit_compile=True)
+
+
+def several():
+    return compiled(
+        mlp(), eager=False, jit_compile=False, steps_per_execution=2
+    )
+
+
+def eager():
+    return compiled(mlp(), jit_compile=False)
+
+
+@keras.saving.register_keras_serializable(package="test_abreast")
+class Double(keras.layers.Layer):
+    def call(self, x):
+        return 2 * x
+
+
+def own_layer():
+    return compiled(mlp(8, Double()), eager=False, jit_compile=False)
+
+
+def large():
+    return compiled(mlp(200_000), eager=False, jit_compile=False)
+
+
+SHARED = keras.callbacks.LambdaCallback()
+SHUFFLED = data_set(X, Y).shuffle(64).batch(16)
+GENERATED = {"y": None, "batch_size": None}
+ALONE = {
+    "XLA": seeds(xla),
+    "executions": seeds(several),
+    "eager": seeds(eager),
+    "own layer": seeds(own_layer),
+    "large": seeds(large),
+    "one": seeds(count=1),
+    "shared callback": seeds(callbacks=[SHARED]),
+    "shuffled": seeds(x=SHUFFLED, **GENERATED),
+    "cached": seeds(x=data_set(X, Y, size=16).cache(), **GENERATED),
+    "PyDataset": seeds(x=Batches(X, Y, size=16), **GENERATED),
+    "validation": seeds(validation_data=SHUFFLED),
+    "validation of one": [*seeds(count=1), *seeds(validation_split=0.2)],
+}
+
+
+@pytest.mark.parametrize("name", ALONE)
+def test_what_is_trained_one_by_one(name):
+    def train(borns):
+        parts = [Part(*born.found[:1], 0, [], Unkept()) for born in borns]
+        found.append(hindrances.hindrance(parts)[0])
+
+    found = []
+    together(ALONE[name], train)
+    assert found[0] is not None
+
+
+def test_few_steps_are_trained_one_by_one(monkeypatch, calls):
+    monkeypatch.setattr(hindrances, "_STEPS", 7)
+    check(seeds())
+    assert calls == []
+    together(seeds(epochs=3))
+    assert calls == [2, 2]
+
+
+def test_what_is_trained_one_by_one_is_trained(calls):
+    check(seeds(several, callbacks=lambda number: [], **FIT))
+    assert calls == []
+
+
+def test_multiplications_of_layers():
+    model = keras.Sequential(
+        [
+            keras.Input((8, 8, 3)),
+            keras.layers.Conv2D(4, 3, padding="same"),
+            keras.layers.GlobalAveragePooling2D(),
+            keras.layers.Dense(10),
+        ]
+    )
+    assert multiplications(model) == 64 * 3 * 9 * 4 + 40
+    words = keras.Sequential([keras.Input((5, 6)), keras.layers.LSTM(7)])
+    assert multiplications(words) == 5 * (6 * 28 + 7 * 28)
