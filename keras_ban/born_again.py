@@ -151,7 +151,8 @@ class BornAgain:
                 Keras' own begin anew in each generation, and one of them that
                 writes needs a file or folder of its own for each. In
                 generation 0 `self.model` is the model, then a `Distiller`,
-                with the model as its `student`; on several replicas always.
+                with the model as its `student`; on several replicas, and
+                where views mix labels, always.
                 Defaults to `None`.
             validation_data: As in Keras. Every trained generation is measured
                 on it, and `lineage.best` chosen by it. Defaults to `None`.
@@ -162,11 +163,13 @@ class BornAgain:
                 what it gives is computed once for each generation, and joined
                 to the examples. The path of a folder: so, and it is kept
                 there. Or a `keras_ban.TeacherCache`. Defaults to `"online"`.
-            augment: Optional function from an example, without the axis of
-                the batch, and a seed of shape `(2,)` to a view of it, as
-                `tf.image.stateless_random_flip_left_right`; or one from an
-                example, its label and a seed to a view and its label. Student
-                and teacher see the same view. Defaults to `None`.
+            augment: Optional view of the examples, which student and teacher
+                share: "mixup", "cutmix" or "crop_and_flip"; what
+                `keras_ban.views` makes; a function from an example, without
+                the axis of the batch, and a seed of shape `(2,)` to a view of
+                it, as `tf.image.stateless_random_flip_left_right`; or one
+                from an example, its label and a seed to a view and its label;
+                or a list of these, applied in turn. Defaults to `None`.
             views: How many views each example has in a generation: epoch e
                 shows view e modulo `views`. Defaults to `None`: a new one in
                 each epoch, which cannot be cached.
@@ -216,7 +219,9 @@ class BornAgain:
         with self._cluster.watched():
             trial = self._tried(data, teacher)
         data.train.check_steps()
-        plan.check(data.train, self.objective, trial.shape[-1])
+        if plan.mixes:
+            trial.check_training()
+        plan.check(data.train, self.objective, trial.shape)
         trainer = Trainer(trial, data, plan, own, self._cluster)
         self.lineage = Lineage(from_logits=self._from_logits)
         with (

@@ -84,6 +84,7 @@ class Examples:
         has_places: Whether an example is known by its place in a pass.
         takes_views: Whether each example can be shown otherwise.
         is_fixed: Whether each pass is sure to hold the same examples.
+        keeps_batches: Whether a batch holds the same examples in each epoch.
         orders_itself: Whether the order of an epoch is its own.
         reads_freely: Whether one reading leaves the next one as it is.
         reads_once: Whether there is one reading only.
@@ -95,6 +96,7 @@ class Examples:
     has_places = False
     takes_views = False
     is_fixed = False
+    keeps_batches = False
     orders_itself = False
     reads_freely = True
     reads_once = False
@@ -166,6 +168,14 @@ class Examples:
         found = Scan(self, self.read(SCANNED_BATCHES), SCANNED_BATCHES)
         self._scanned = found.first
         return found
+
+    def pool(self):
+        """All examples, to draw others from, or `None` if each batch is.
+
+        Returns:
+            A `Batch`, its weights those of classes too.
+        """
+        return None
 
     def check_labelled(self):
         """Checks that there are labels, where that shows without reading.
@@ -285,7 +295,8 @@ class Examples:
                 that are shuffled here.
             first: The first epoch to train, counted from 0.
             views: What each batch passes through: a function of inputs,
-                labels, numbers of the examples and epoch. Defaults to `None`.
+                labels, numbers of the examples, epoch and weights. Defaults
+                to `None`.
             size: Steps in an execution. Defaults to `1`.
 
         Returns:

@@ -138,7 +138,9 @@ class Trainer:
 
     def _trained(self, student, teacher):
         """What is trained, the student or a `Distiller`, and its `fit`."""
-        if teacher is None and replicas_of(student) == 1:
+        is_single = replicas_of(student) == 1
+        # Keras knows no loss of mixed labels.
+        if teacher is None and is_single and not self._plan.mixes:
             return student, student.fit
         workshop = self.trial.workshop
         distiller = workshop.distiller(student, teacher and teacher.model)

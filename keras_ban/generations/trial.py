@@ -6,6 +6,7 @@ import numpy as np
 from keras_ban import checks
 from keras_ban.distiller import Distiller
 from keras_ban.generations.workshop import Workshop
+from keras_ban.networks.stand_in import check_own_training
 from keras_ban.networks.stand_in import overridden
 from keras_ban.rows import first_rows
 from keras_ban.rows import map_arrays
@@ -91,6 +92,15 @@ class Trial:
         for model in self._spare[::2]:
             shape = prediction(model, x, from_logits, y, name).shape
         return shape
+
+    def check_training(self):
+        """Refuses models whose own training would not know mixed labels.
+
+        Raises:
+            ValueError: If there is one.
+        """
+        for model in self._last:
+            check_own_training(model)
 
     def finish(self):
         """Tries losses and objective, once the data is known to be sound.
