@@ -46,6 +46,7 @@ class Mixing(View):
         share = draws.uniform(drawn[:, 1])
         if self._alpha != 1:
             share = draws.beta(draws.fold(seeds, 1), self._alpha)
+        share = tf.cast(share, "float32")
         inputs, share = self._mixed(
             batch.inputs, other.inputs, share, drawn[:, 2:]
         )
@@ -210,11 +211,11 @@ def _cut(one, other, share, centers):
         What is shown, and the share that has stayed.
     """
     axes = range(1, len(one.shape) - 1)
-    ratio = (1 - share) ** (1 / len(axes))
+    ratio = (1 - tf.cast(share, "float64")) ** (1 / len(axes))
     inside, cut = True, 1.0
     for axis in axes:
         size = tf.shape(one)[axis]
-        length = tf.cast(size, "float32")
+        length = tf.cast(size, "float64")
         center = tf.cast(centers[:, axis - 1] * length, "int32")
         half = tf.cast(ratio * length, "int32") // 2
         low = tf.maximum(center - half, 0)
@@ -224,8 +225,8 @@ def _cut(one, other, share, centers):
         places = tf.reshape(tf.range(size), shape)
         inside &= places >= _aligned(low, one)
         inside &= places < _aligned(high, one)
-        cut *= tf.cast(high - low, "float32") / length
-    return tf.where(inside, other, one), 1 - cut
+        cut *= tf.cast(high - low, "float64") / length
+    return tf.where(inside, other, one), tf.cast(1 - cut, "float32")
 
 
 def _joined(batch, other, inputs, share):

@@ -62,7 +62,9 @@ def layer(keras_layer):
 
 class _Layer(OfInputs):
     def __init__(self, keras_layer, by_row=False):
-        made = type(keras_layer).from_config(_in_float32(keras_layer))
+        made = type(keras_layer).from_config(
+            _in_float32(keras_layer.get_config())
+        )
         super().__init__(
             "layer",
             "one input, or images of shape (rows, height, width, channels)",
@@ -159,15 +161,19 @@ def _generators(made):
             yield from _generators(value)
 
 
-def _in_float32(keras_layer):
-    """The configuration of a layer that computes in float32."""
-    return {**keras_layer.get_config(), "dtype": "float32"}
+def _in_float32(config):
+    """A configuration of layers that compute in float32."""
+    return _mapped(config, lambda k, v: "float32" if k == "dtype" else v)
 
 
 def _without_seeds(config):
+    """A configuration that tells what a view is: seeds are given to it."""
+    return _mapped(config, lambda k, v: None if k in ("dtype", "seed") else v)
+
+
+def _mapped(config, function):
     if isinstance(config, dict):
-        left = {k: v for k, v in config.items() if k not in ("seed", "dtype")}
-        return {k: _without_seeds(v) for k, v in left.items()}
+        return {k: _mapped(function(k, v), function) for k, v in config.items()}
     if isinstance(config, list):
-        return [_without_seeds(value) for value in config]
+        return [_mapped(value, function) for value in config]
     return config
