@@ -92,6 +92,8 @@ def main():
         {
             "settings": vars(args),
             "milliseconds": measuring.summary(times),
+            # What disturbs a round makes it longer, never shorter.
+            "fastest": {name: min(values) for name, values in times.items()},
             "ratios": {
                 f"{o}, with / without": measuring.ratio(
                     times, f"{o}, {args.augment}", [f"{o}, None"]

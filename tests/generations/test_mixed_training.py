@@ -295,9 +295,9 @@ def test_the_teacher_has_seen_what_the_student_sees(augment, batches):
     assert len(seen) >= 28
     for one, other in seen[-28:]:
         np.testing.assert_array_equal(one, other)
-    # Views repeat, but are not the examples as they are given.
-    shown = [np.concatenate([x for x, _ in seen[-7 * k :][:7]]) for k in (1, 2)]
-    assert (shown[0] != shown[1]).any()
+    # Views, and not the examples as they are given.
+    rows = np.concatenate([x for x, _ in seen[-28:]])
+    assert (rows[:, None] == X).all(-1).any(1).mean() < 0.4
 
 
 def test_two_replicas_train_as_one_device():
