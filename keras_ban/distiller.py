@@ -190,7 +190,8 @@ class Distiller(StandIn):
         data.train.check_steps()
         if plan.mixes:
             check_own_training(self.student)
-        shapes = [output.shape for output in self.student.outputs or ()]
+        given = getattr(self.student, "outputs", None) or ()
+        shapes = [output.shape for output in given]
         plan.check(data.train, self.objective, *shapes[:1])
         # What orders itself draws from the same generator.
         seed = 0 if data.train.orders_itself else random.getrandbits(32)

@@ -9,6 +9,7 @@ from builders import SparseCE
 from builders import compiled
 from builders import data_set
 from builders import mlp
+from builders import silent
 from builders import split_features
 from builders import two_inputs
 from interruptions import check
@@ -381,6 +382,18 @@ def test_several_inputs_are_mixed_and_trained_on():
     assert np.isfinite(lineage[1].history["loss"]).all()
     whole = run(model_fn, x=split_features(X), augment=["mixup"])
     assert_same(lineage[1].model, whole[1].model)
+
+
+@pytest.mark.parametrize("batches", [False, True], ids=["arrays", "tf.data"])
+def test_a_distiller_by_itself_trains_a_model_that_says_nothing(batches):
+    student = compiled(silent(), metrics=["accuracy"])
+    distiller = keras_ban.Distiller(student, None, "labels")
+    data = {"x": data_set(X, Y, size=16)} if batches else {"x": X, "y": Y}
+    history = distiller.fit(
+        **data, augment="mixup", epochs=2, verbose=0
+    ).history
+    assert set(history) == {"loss", "accuracy"}
+    assert np.isfinite(history["loss"]).all()
 
 
 def pictures():

@@ -100,6 +100,12 @@ def test_noise_is_normal_and_apart_for_each_input_and_example():
     assert found["b"].dtype == "float32"
 
 
+def test_views_of_a_list_draw_by_themselves():
+    x = np.zeros((500, 20), "float32")
+    found = shown([views.noise(1), views.noise(1)], x)
+    assert found.std() == pytest.approx(2**0.5, rel=0.03)
+
+
 TABLE = {
     "numbers": np.arange(2000, dtype="float32").reshape(500, 4),
     "words": np.array([f"w{n}" for n in range(500)]),
