@@ -7,6 +7,7 @@ from keras_ban import metrics
 from keras_ban import models
 from keras_ban import objectives
 from keras_ban import recipes
+from keras_ban import views
 from keras_ban.born_again import BornAgain
 from keras_ban.distiller import Distiller
 from keras_ban.lineage import Generation
@@ -31,6 +32,7 @@ __all__ = [
     "objectives",
     "recipes",
     "trees",
+    "views",
 ]
 
 

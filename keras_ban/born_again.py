@@ -160,7 +160,8 @@ class BornAgain:
                 Keras' own begin anew in each generation, and one of them that
                 writes needs a file or folder of its own for each. In
                 generation 0 `self.model` is the model, then a `Distiller`,
-                with the model as its `student`; on several replicas always.
+                with the model as its `student`; on several replicas, and
+                where views mix labels, always.
                 Defaults to `None`.
             validation_data: As in Keras. Every trained generation is measured
                 on it, and `lineage.best` chosen by it. Defaults to `None`.
@@ -171,11 +172,13 @@ class BornAgain:
                 what it gives is computed once for each generation, and joined
                 to the examples. The path of a folder: so, and it is kept
                 there. Or a `keras_ban.TeacherCache`. Defaults to `"online"`.
-            augment: Optional function from an example, without the axis of
-                the batch, and a seed of shape `(2,)` to a view of it, as
-                `tf.image.stateless_random_flip_left_right`; or one from an
-                example, its label and a seed to a view and its label. Student
-                and teacher see the same view. Defaults to `None`.
+            augment: Optional view of the examples, which student and teacher
+                share: "mixup", "cutmix" or "crop_and_flip"; what
+                `keras_ban.views` makes; a function from an example, without
+                the axis of the batch, and a seed of shape `(2,)` to a view of
+                it, as `tf.image.stateless_random_flip_left_right`; or one
+                from an example, its label and a seed to a view and its label;
+                or a list of these, applied in turn. Defaults to `None`.
             views: How many views each example has in a generation: epoch e
                 shows view e modulo `views`. Defaults to `None`: a new one in
                 each epoch, which cannot be cached.
@@ -239,10 +242,10 @@ class BornAgain:
         data.check_initial_epoch()
         self._run.check(data, own, ancestry.takes_all)
         with self._cluster.watched():
-            trial = self._tried(data, teacher, ancestry)
+            trial = self._tried(data, plan, teacher, ancestry)
         data.train.check_steps()
-        classes, outputs = trial.shape[-1], trial.teaching(trained)
-        plan.check(data.train, self.objective, classes, outputs)
+        outputs = trial.teaching(trained)
+        plan.check(data.train, self.objective, trial.shape, outputs)
         has_trained = self._train(trial, data, plan, own, ancestry)
         if (
             has_trained
@@ -283,7 +286,7 @@ class BornAgain:
             )
         return Teacher(teacher, self._from_logits).model
 
-    def _tried(self, data, teacher, ancestry):
+    def _tried(self, data, plan, teacher, ancestry):
         """Checks data and models; returns their `Trial`."""
         needs_labels = teacher is None or self.objective.needs_labels
         scan = data.train.scan()
@@ -306,6 +309,8 @@ class BornAgain:
             shape = trial.check_inputs(scan.first, name)
             scan.check(shape, needs_labels=True)
         ancestry.check_models(trial.models())
+        if plan.mixes:
+            trial.check_training()
         trial.finish()
         return trial
 

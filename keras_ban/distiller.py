@@ -20,6 +20,7 @@ from keras_ban.networks.stand_in import check_own_training
 from keras_ban.rows import first_rows
 from keras_ban.tasks import kinds
 from keras_ban.tasks import losses
+from keras_ban.tasks import mixed
 from keras_ban.tasks import outputs
 from keras_ban.tasks.checks import apart
 from keras_ban.tasks.checks import prediction
@@ -150,12 +151,8 @@ class Distiller(StandIn):
                 its outputs are computed once, and joined to the examples. The
                 path of a folder: so, and they are kept there. Or a
                 `keras_ban.TeacherCache`. Defaults to `"online"`.
-            augment: Optional function from an example, without the axis of
-                the batch, and a seed of shape `(2,)` to a view of it, of the
-                same shape in each call, as
-                `tf.image.stateless_random_flip_left_right`; or one from an
-                example, its label and a seed to a view and its label. Student
-                and teacher see the same view. Defaults to `None`.
+            augment: Optional view of the examples, which student and teacher
+                share, as `BornAgain.fit` takes it. Defaults to `None`.
             views: How many views each example has: epoch e shows view e
                 modulo `views`. Defaults to `None`: a new one in each epoch,
                 which cannot be cached.
@@ -186,7 +183,11 @@ class Distiller(StandIn):
                 **data.as_given(), validation_split=fraction
             )
         data.train.check_steps()
-        plan.check(data.train, self.objective)
+        if plan.mixes:
+            check_own_training(self.student)
+        given = getattr(self.student, "outputs", None) or ()
+        shapes = [output.shape for output in given]
+        plan.check(data.train, self.objective, *shapes[:1])
         # What orders itself draws from the same generator.
         seed = 0 if data.train.orders_itself else random.getrandbits(32)
         cluster = Cluster(self.student.distribute_strategy)
@@ -290,7 +291,7 @@ class Distiller(StandIn):
 
         Args:
             x: Inputs of the batch.
-            y: Labels of the batch, or `None`.
+            y: Labels of the batch, `Mixed` ones, or `None`.
             y_pred: Output of the student.
             sample_weight: Weights of the samples, or `None`.
             training: Whether it is a step of training. Defaults to `True`.
@@ -318,9 +319,10 @@ class Distiller(StandIn):
         """One step: teacher forward, student forward and back, update."""
         batch, counted = parts.opened(data)
         learns = self.objective.needs_teacher
-        if not learns and self._leaves_to_student("train_step", data):
-            return self.student.train_step(batch)
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(batch)
+        is_left = not learns and not isinstance(y, parts.Mixed)
+        if is_left and self._leaves_to_student("train_step", data):
+            return self.student.train_step(batch)
         x, kept = x if isinstance(x, parts.Joined) else (x, None)
         teacher_logits = self.teacher(x) if learns and kept is None else None
         with tf.GradientTape() as tape:
@@ -343,7 +345,9 @@ class Distiller(StandIn):
     def _log(self, loss, x, y, y_pred, sample_weight, teacher_logits):
         logs = track(self._student_loss(), loss, x)
         if y is not None:
-            logs |= self.student.compute_metrics(x, y, y_pred, sample_weight)
+            logs |= self.student.compute_metrics(
+                x, mixed.larger(y), y_pred, sample_weight
+            )
         if teacher_logits is not None:
             logits = self._logits(y_pred, teacher_logits)
             logs |= self._terms.update(x, y, *logits, sample_weight)

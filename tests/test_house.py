@@ -50,16 +50,16 @@ QUESTIONS = {
 # Who asks the same of something else than data, and of what.
 OTHERS = {
     "feeding/datasets.py/_pipeline": "what a data set reads from",
-    "feeding/views.py/check_augment": "`augment`",
     "generations/ancestry.py/lengths": "`epochs`",
     "generations/blueprints.py/_functions": "`model_fn`",
     "generations/training.py/given_callbacks": "`callbacks`",
     "objectives/names.py/get": "`objective`",
     "runs/archive.py/_check_weights": "what an HDF5 file holds",
-    "runs/fingerprint.py/_named": "a configuration",
+    "runs/fingerprint.py/_name": "a configuration",
     "state/attributes.py/_hold": "what an object keeps",
     "state/file.py/_held": "what an HDF5 file holds",
     "state/plain.py/encode": "what a callback remembers",
+    "views/names.py/_one": "`augment`",
     "tasks/checks.py/prediction": "the output of a model",
     "trees/": "rows of scikit-learn, for which it has its own door",
 }

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from keras_ban.distribution.added import AddedLosses
 from keras_ban.distribution.parts import Joined
+from keras_ban.distribution.parts import Mixed
 from keras_ban.distribution.parts import Part
 from keras_ban.distribution.replicas import replicas_of
 
@@ -55,6 +56,7 @@ class Distributed(keras.Model):
             )
         x, y, _ = keras.utils.unpack_x_y_sample_weight(data_batch)
         x = x.inputs if isinstance(x, Joined) else x
+        y = y.first if isinstance(y, Mixed) else y
         build(self.student, x, y)
         with strategy.scope():
             self._added.learn(x)

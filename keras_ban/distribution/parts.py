@@ -1,4 +1,4 @@
-"""What stands in the place of a batch, or of its inputs."""
+"""What stands in the place of a batch, of its inputs or of its labels."""
 
 from typing import Any
 from typing import NamedTuple
@@ -16,6 +16,25 @@ class Joined(NamedTuple):
 
     inputs: Any
     outputs: Any
+
+
+class Mixed(NamedTuple):
+    """Labels of examples that are mixed of two each.
+
+    Attributes:
+        first: The labels of the first examples, of shape `(batch, ...)`.
+        second: Those of the second ones, alike.
+        share: The share of the first example in the inputs, from 0 to 1, of
+            shape `(batch,)`.
+        part: The part that the first label has in the loss, from 0 to 1:
+            `share`, but where the two have other sample weights. Of the shape
+            of these.
+    """
+
+    first: Any
+    second: Any
+    share: Any
+    part: Any
 
 
 class Part(NamedTuple):

@@ -8,11 +8,12 @@ import keras
 import tensorflow as tf
 
 from keras_ban.feeding import passes
+from keras_ban.feeding.batches import numbered
+from keras_ban.feeding.batches import unpacked
+from keras_ban.feeding.class_weights import weigher
 from keras_ban.feeding.class_weights import weighted
 from keras_ban.feeding.examples import UNSAID
 from keras_ban.feeding.examples import Examples
-from keras_ban.feeding.examples import numbered
-from keras_ban.feeding.examples import unpacked
 from keras_ban.feeding.samples import sample
 from keras_ban.feeding.scan import Scan
 from keras_ban.feeding.scan import same_rows
@@ -23,6 +24,7 @@ from keras_ban.rows import floats
 from keras_ban.rows import gatherer
 from keras_ban.rows import map_arrays
 from keras_ban.rows import slice_rows
+from keras_ban.views.base import Batch
 
 # As Keras.
 _BATCH_SIZE = 32
@@ -56,6 +58,13 @@ class Arrays(Examples):
     def numbered(self, limit=None):
         batches = slice_rows(self._tensors, self._batch_size)
         return numbered(unpacked(itertools.islice(batches, limit)))
+
+    def pool(self):
+        x, y, weight = self._tensors
+        if self.how.class_weight is not None:
+            parts = tuple(a for a in (x, y, weight) if a is not None)
+            weight = weigher(self.how.class_weight, parts)(y)
+        return Batch(x, y, weight)
 
     def scan(self):
         """Begins a `Scan`, of all rows."""
@@ -95,19 +104,19 @@ class Arrays(Examples):
         shuffle = True if self.how.shuffle is UNSAID else self.how.shuffle
         rows = count_rows(self._x)
         order = _ordered(rows, self._batch_size, shuffle, seed)
-        gather = _gathering(self._tensors)
+        class_weight = self.how.class_weight
+        tensors = self._tensors
+        if class_weight is not None and views and views.mixes:
+            # Each of the labels that are mixed brings its own weight.
+            tensors, class_weight = self.pool(), None
+        gather = _gathering(tensors)
         if views:
-            data, callbacks = passes.stream(
-                lambda number: order(number).map(lambda n: (n, gather(n))),
-                course,
-                first,
-                views,
-            )
+            data, callbacks = passes.stream(order, course, first, views, gather)
         else:
             data, callbacks = passes.stream(order, course, first)
             data = data.map(gather, num_parallel_calls=tf.data.AUTOTUNE)
-        if self.how.class_weight is not None:
-            data = weighted(data, self.how.class_weight)
+        if class_weight is not None:
+            data = weighted(data, class_weight)
         return passes.arguments(_untuned(data), callbacks, course, first)
 
     def as_given(self):

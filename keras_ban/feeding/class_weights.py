@@ -65,7 +65,20 @@ def weighted(data, class_weight):
     Raises:
         ValueError: If it has no labels, or weights already.
     """
-    parts = data.element_spec
+    weigh = weigher(class_weight, data.element_spec)
+    return data.map(lambda x, y: (x, y, weigh(y)))
+
+
+def weigher(class_weight, parts):
+    """A function from labels to the weights of their classes.
+
+    Args:
+        class_weight: Dict of class numbers to weights.
+        parts: Inputs, labels and weights that there are, a tuple.
+
+    Raises:
+        ValueError: If there are no labels, or weights already.
+    """
     count = len(parts) if isinstance(parts, tuple) else 1
     if count != 2:
         received = {1: "no labels", 3: "weights in the data too"}.get(count)
@@ -78,9 +91,7 @@ def weighted(data, class_weight):
     # The last one stands for all classes from there on.
     table = [class_weight.get(number, 1.0) for number in range(size)]
     table = tf.constant([*table, 1.0], keras.config.floatx())
-    return data.map(
-        lambda x, y: (x, y, tf.gather(table, tf.minimum(_classes(y), size)))
-    )
+    return lambda y: tf.gather(table, tf.minimum(_classes(y), size))
 
 
 def _classes(y):

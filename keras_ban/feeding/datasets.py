@@ -7,10 +7,10 @@ import keras
 import tensorflow as tf
 
 from keras_ban.feeding import passes
+from keras_ban.feeding.batches import check_single
 from keras_ban.feeding.class_weights import weighted
 from keras_ban.feeding.examples import UNSAID
 from keras_ban.feeding.examples import Examples
-from keras_ban.feeding.examples import check_single
 from keras_ban.feeding.passes import from_pass
 from keras_ban.feeding.scan import unlabelled
 from keras_ban.rows import count_rows
@@ -40,6 +40,7 @@ class Dataset(Examples):
         self._buffer = _buffer(how.shuffle)
         self._counts_steps = self._buffer is not None or how.viewed
         self.joins_passes = self._counts_steps
+        self.keeps_batches = not self._buffer
 
     @property
     def steps(self):
@@ -86,11 +87,15 @@ class Dataset(Examples):
         course = self.course(size)
         if self._buffer is None and not views:
             return self._unchanged(course, first)
-        data = _numbered(self._x) if views else self._x
+        data, class_weight = self._x, self.how.class_weight
+        if class_weight is not None and views and views.mixes:
+            # Each of the labels that are mixed brings its own weight.
+            data, class_weight = weighted(data, class_weight), None
+        data = _numbered(data) if views else data
         make = _shuffled(data, self._buffer, seed, course.count)
         data, callbacks = passes.stream(make, course, first, views)
-        if self.how.class_weight is not None:
-            data = weighted(data, self.how.class_weight)
+        if class_weight is not None:
+            data = weighted(data, class_weight)
         data = data.prefetch(tf.data.AUTOTUNE)
         return passes.arguments(data, callbacks, course, first)
 

@@ -7,10 +7,10 @@ import numpy as np
 import tensorflow as tf
 
 from keras_ban.feeding.arrays import Arrays
+from keras_ban.feeding.batches import check_single
 from keras_ban.feeding.datasets import Dataset
 from keras_ban.feeding.examples import Examples
 from keras_ban.feeding.examples import Reading
-from keras_ban.feeding.examples import check_single
 from keras_ban.feeding.functions import Function
 from keras_ban.feeding.iterables import Iterable
 from keras_ban.feeding.iterables import Once

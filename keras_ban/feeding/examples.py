@@ -5,9 +5,10 @@ import numbers
 from typing import Any
 from typing import NamedTuple
 
-import keras
 import numpy as np
 
+from keras_ban.feeding.batches import numbered
+from keras_ban.feeding.batches import unpacked
 from keras_ban.feeding.passes import Course
 from keras_ban.feeding.passes import from_pass
 from keras_ban.feeding.samples import sample
@@ -16,8 +17,6 @@ from keras_ban.feeding.scan import Scan
 from keras_ban.feeding.scan import empty
 from keras_ban.feeding.scan import finite
 from keras_ban.feeding.scan import same_rows
-from keras_ban.rows import count_rows
-from keras_ban.rows import tensor
 from keras_ban.tasks.checks import way_to_pairs
 
 
@@ -84,6 +83,7 @@ class Examples:
         has_places: Whether an example is known by its place in a pass.
         takes_views: Whether each example can be shown otherwise.
         is_fixed: Whether each pass is sure to hold the same examples.
+        keeps_batches: Whether a batch holds the same examples in each epoch.
         orders_itself: Whether the order of an epoch is its own.
         reads_freely: Whether one reading leaves the next one as it is.
         reads_once: Whether there is one reading only.
@@ -95,6 +95,7 @@ class Examples:
     has_places = False
     takes_views = False
     is_fixed = False
+    keeps_batches = False
     orders_itself = False
     reads_freely = True
     reads_once = False
@@ -166,6 +167,14 @@ class Examples:
         found = Scan(self, self.read(SCANNED_BATCHES), SCANNED_BATCHES)
         self._scanned = found.first
         return found
+
+    def pool(self):
+        """All examples, to draw others from, or `None` if each batch is.
+
+        Returns:
+            A `Batch`, its weights those of classes too.
+        """
+        return None
 
     def check_labelled(self):
         """Checks that there are labels, where that shows without reading.
@@ -285,7 +294,8 @@ class Examples:
                 that are shuffled here.
             first: The first epoch to train, counted from 0.
             views: What each batch passes through: a function of inputs,
-                labels, numbers of the examples and epoch. Defaults to `None`.
+                labels, numbers of the examples, epoch and weights. Defaults
+                to `None`.
             size: Steps in an execution. Defaults to `1`.
 
         Returns:
@@ -354,46 +364,3 @@ class Examples:
 
     def _batches(self):
         return iter(self._x)
-
-
-def unpacked(batches):
-    """Yields inputs, labels and weights, the last two as NumPy arrays."""
-    for batch in batches:
-        x, y, weight = keras.utils.unpack_x_y_sample_weight(batch)
-        check_single(y, weight)
-        yield x, _numpy(y), _numpy(weight)
-
-
-def check_single(y, sample_weight):
-    """Checks that labels and weights are one array each, no structure.
-
-    Raises:
-        ValueError: If they are dicts, tuples or lists.
-    """
-    for name, part in (("labels", y), ("sample weights", sample_weight)):
-        if keras.tree.is_nested(part):
-            held = ", ".join(map(repr, part)) if isinstance(part, dict) else ""
-            held = f"a {type(part).__name__} of {held or len(part)}"
-            raise ValueError(
-                f"The {name} are no array. Expected one array of {name}, as "
-                f"models have one output. Received: {held}. Give the array in "
-                "it alone, as `y['label']`; of a data set, by `map`."
-            )
-
-
-def _numpy(x):
-    return None if x is None else np.asarray(keras.ops.convert_to_numpy(x))
-
-
-def numbered(batches):
-    """Yields the numbers of the examples, inputs as tensors, and labels.
-
-    Args:
-        batches: Batches `(x, y, sample_weight)`.
-    """
-    start = 0
-    for inputs, labels, _ in batches:
-        inputs = keras.tree.map_structure(tensor, inputs)
-        stop = start + count_rows(inputs)
-        yield np.arange(start, stop), inputs, labels
-        start = stop

@@ -100,7 +100,7 @@ class Clock(Needed):
         self.epoch = epoch
 
 
-def stream(make, course, first, views=None):
+def stream(make, course, first, views=None, gather=None):
     """Passes over data, one after another or each by itself.
 
     Args:
@@ -110,13 +110,17 @@ def stream(make, course, first, views=None):
         views: What each batch passes through, as `Examples.epochs` takes it;
             `make` then gives the numbers of the examples and a batch.
             Defaults to `None`.
+        gather: Function from numbers to a batch, where `make` gives numbers
+            alone. Defaults to `None`.
 
     Returns:
         A `tf.data.Dataset` of batches, and the callbacks that it needs.
     """
 
     def shown(data, position):
-        return viewed(data, views, position, course.whole) if views else data
+        if not views:
+            return data
+        return viewed(data, views, position, course.whole, gather)
 
     if course.is_even:
         number, rest = course.place(first)
@@ -142,22 +146,24 @@ def stream(make, course, first, views=None):
     return data.apply(length), [clock]
 
 
-def viewed(data, views, first, whole):
+def viewed(data, views, first, whole, gather=None):
     """Passes numbered batches through views.
 
     Args:
         data: A `tf.data.Dataset` of the numbers of the examples and a batch.
-        views: Function of inputs, labels, numbers and epoch.
+        views: Function of inputs, labels, numbers, epoch and weights.
         first: The position of the first batch: `whole` times its epoch.
         whole: Positions in an epoch.
+        gather: As `stream` takes it. Defaults to `None`.
     """
 
     def view(position, numbered):
-        numbers, batch = numbered
+        # In one function: what is done to a batch has a cost for each.
+        numbers, batch = (numbered, gather(numbered)) if gather else numbered
         batch = batch if isinstance(batch, tuple) else (batch,)
-        x, y, *rest = (*batch, None)[: max(len(batch), 2)]
-        x, y = views(x, y, numbers, position // whole)
-        return (x, y, *rest)[: len(batch)]
+        x, y, weight = keras.utils.unpack_x_y_sample_weight(batch)
+        found = views(x, y, numbers, position // whole, weight)
+        return tuple(found)[: len(batch)]
 
     data = data.enumerate(first)
     return data.map(view, num_parallel_calls=tf.data.AUTOTUNE)

@@ -98,7 +98,7 @@ class _Viewed(_Wrapped):
         x, y, weight = keras.utils.unpack_x_y_sample_weight(self._data[index])
         start = self._views.starts[index]
         numbers = np.arange(start, start + count_rows(x))
-        x, y = self._views(x, y, numbers, 0)
+        x, y, weight = self._views(x, y, numbers, 0, weight)
         return tuple(part for part in (x, y, weight) if part is not None)
 
 

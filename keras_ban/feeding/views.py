@@ -9,42 +9,55 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_ban import checks
+from keras_ban.distribution.parts import Mixed
 from keras_ban.rows import count_rows
+from keras_ban.rows import map_arrays
+from keras_ban.views import draws
+from keras_ban.views import names
+from keras_ban.views.base import Batch
 
 
 class Views:
     """What is done to each batch of a generation.
 
     Args:
-        augment: Function from an example and a seed, two integers, to a view
-            of it, or from an example, its label and a seed to a view and its
-            label; or `None`.
+        augment: As `fit` takes it, or `None`.
         count: How many views each example has; `None` for a new one in each
             epoch.
         seed: The seed of the generation.
+        pool: All examples, a `Batch`, to draw others from. Defaults to `None`:
+            others are drawn from the batch.
 
     Attributes:
         augment: As given.
         count: As given; 1 without `augment`.
+        mixes: Whether labels are mixed.
     """
 
-    def __init__(self, augment=None, count=None, seed=0):
+    def __init__(self, augment=None, count=None, seed=0, pool=None):
         self.augment = augment
-        self.count = count if augment else 1
+        steps = names.get(augment)
+        self.count = count if steps else 1
+        self.mixes = any(step.mixes for step in steps)
+        self._steps = [s.repeated() for s in steps] if count else steps
         self._seed = seed
+        self._pool = pool
         self._function = tf.function(self._shown, reduce_retracing=True)
 
-    def __call__(self, x, y, numbers, epoch):
-        """Returns inputs and labels of a batch as its epoch shows them.
+    def __call__(self, x, y, numbers, epoch, weight=None):
+        """Returns a batch as its epoch shows it.
 
         Args:
             x: Inputs, as the data gives them.
             y: Labels, or `None`.
             numbers: The numbers of its examples, of shape `(batch,)`.
             epoch: The epoch, an integer tensor.
+            weight: Sample weights, or `None`. Defaults to `None`.
+
+        Returns:
+            Inputs, labels (`Mixed` ones, where views mix them) and weights.
         """
-        return self._shown(x, y, numbers, self.number(epoch))
+        return self._shown(x, y, numbers, self.number(epoch), weight)
 
     def number(self, epoch):
         """The number of the view that an epoch shows."""
@@ -60,83 +73,117 @@ class Views:
             view: The number of the view, an integer.
         """
         view = tf.constant(view, "int64")
-        if not self.augment:
+        if not self._steps:
             return x
         return self._function(x, y, numbers, view)[0]
 
-    def _shown(self, x, y, numbers, view):
-        if not self.augment:
-            return x, y
-        return augmented(self.augment, x, y, numbers, view, self._seed)
+    def _shown(self, x, y, numbers, view, weight=None):
+        batch = Batch(x, y, weight)
+        if not self._steps:
+            return batch
+        return shown(self._steps, batch, numbers, view, self._seed, self._pool)
 
 
-def augmented(augment, x, y, numbers, view, seed):
-    """A view of each example of a batch, and its label.
+def shown(steps, batch, numbers, view, seed, pool=None):
+    """A view of each example of a batch.
 
     Args:
-        augment: As `Views` takes it.
-        x: Inputs.
-        y: Labels, or `None`.
+        steps: The `View`s that it passes through, a list.
+        batch: A `Batch`.
         numbers: The numbers of the examples, of shape `(batch,)`.
         view: The number of the view.
         seed: The seed of the generation, an integer of 32 bits.
+        pool: As `Views` takes it. Defaults to `None`.
     """
     numbers = tf.cast(numbers, "int64")
     # No two views of a run share both halves.
     second = tf.constant(seed << 24, "int64") + tf.cast(view, "int64")
     seeds = tf.stack([numbers, tf.fill(tf.shape(numbers), second)], axis=1)
-    given = (x, y) if _changes_labels(augment) else (x,)
-    found = tf.map_fn(
-        lambda row: augment(*row),
-        (*given, seeds),
-        fn_output_signature=_view_signature(augment, given),
-    )
-    return found if len(given) == 2 else (found, y)
+    return _through(steps, batch, seeds, pool)
 
 
-def _changes_labels(augment):
-    """Whether it takes an example, its label and a seed."""
-    return checks.arity(augment) == 3
+def _through(steps, batch, seeds, pool):
+    if steps[1:]:
+        own = [draws.fold(seeds, place) for place in range(len(steps))]
+    else:
+        own = [seeds]
+    for place, step in enumerate(steps):
+        others = _Others(batch if pool is None else pool)
+        if pool is not None and steps[:place]:
+            others = _Shown(pool, steps[:place])
+        batch = step(batch, own[place], others)
+    return batch
 
 
-def _view_signature(augment, given):
-    rows = keras.tree.map_structure(
-        lambda a: tf.TensorSpec(a.shape[1:], a.dtype), given
-    )
-    traced = tf.function(augment).get_concrete_function(
-        *rows, tf.TensorSpec([2], "int64")
-    )
-    return keras.tree.map_structure(
-        lambda a: tf.TensorSpec(a.shape, a.dtype), traced.structured_outputs
-    )
-
-
-def check_augment(augment, x, y=None):
-    """Checks on a few examples that a view follows from its seed.
+class _Others:
+    """Examples that may be drawn, as they are.
 
     Args:
-        augment: What `fit` was given.
+        pool: The examples, a `Batch`.
+
+    Attributes:
+        count: Their number.
+        inputs: Their inputs.
+    """
+
+    def __init__(self, pool):
+        self._pool = pool
+        self.inputs = pool.inputs
+
+    @property
+    def count(self):
+        leaf = keras.tree.flatten(self.inputs)[0]
+        return tf.shape(leaf, out_type="int64")[0]
+
+    def take(self, numbers, seeds):
+        """Those of these numbers; they have no use for seeds."""
+        return Batch(
+            *(
+                map_arrays(lambda a: tf.gather(a, numbers), part)
+                for part in self._pool
+            )
+        )
+
+
+class _Shown(_Others):
+    """Examples that may be drawn, shown as those that draw them were.
+
+    Args:
+        pool: The examples, a `Batch`.
+        steps: What these have passed through before.
+    """
+
+    def __init__(self, pool, steps):
+        super().__init__(pool)
+        self._steps = steps
+
+    def take(self, numbers, seeds):
+        """Those of these numbers, shown by these seeds."""
+        return _through(
+            self._steps, super().take(numbers, seeds), seeds, self._pool
+        )
+
+
+def check_augment(steps, x, y=None, positions=False):
+    """Checks on a few examples that views can be applied, and are seeded.
+
+    Args:
+        steps: The `View`s, a list.
         x: A few rows of inputs.
         y: Their labels, or `None`.
+        positions: Whether these are those of the positions of a sequence.
+            Defaults to `False`.
 
     Raises:
-        ValueError: If it does not, or if the views have another shape.
+        ValueError: If they cannot, if a view does not follow from its seed,
+            or if the views have another shape.
     """
-    if not callable(augment):
-        raise ValueError(
-            "Invalid value for argument `augment`. Expected a function from "
-            "an example and its seed, two integers, to a view of the example. "
-            f"Received: {augment!r}"
-        )
     numbers = np.arange(count_rows(x))
-    if y is None and _changes_labels(augment):
-        raise ValueError(
-            "`augment` changes labels, and the data has none. Expected "
-            "(inputs, labels). Give labels, or a function of an example and "
-            "its seed."
-        )
+    batch = Batch(x, None if y is None else tf.convert_to_tensor(y))
+    for step in steps:
+        step.check(batch, positions)
     try:
-        pair = [augmented(augment, x, y, numbers, 0, 1) for _ in range(2)]
+        pair = [shown(steps, batch, numbers, 0, 1) for _ in range(2)]
     except Exception as error:
         raise ValueError(
             "`augment` cannot be applied. Expected a function from an example "
@@ -146,18 +193,25 @@ def check_augment(augment, x, y=None):
             f"view and its label. Received: {error}"
         ) from error
     leaves = [keras.tree.flatten(found) for found in pair]
-    if not all(map(np.array_equal, *leaves)):
+    if not all(map(_same, *leaves)):
         raise ValueError(
             "`augment` gives another view each time it is called with one "
             "example and one seed. Expected a function of these two alone. "
             "Use the operations of TensorFlow whose names begin with "
             "`stateless_`, and give them the seed."
         )
-    shown = pair[0][1]
-    if y is not None and tuple(shown.shape) != tuple(np.shape(y)):
+    labels = pair[0].labels
+    if y is None or isinstance(labels, Mixed):
+        return
+    if tuple(labels.shape) != tuple(np.shape(y)):
         raise ValueError(
             "`augment` gives labels of another shape. Expected "
-            f"{tuple(np.shape(y))}, as given. Received: {tuple(shown.shape)}. "
+            f"{tuple(np.shape(y))}, as given. Received: "
+            f"{tuple(labels.shape)}. "
             "Give labels as rows of one number for each class, by "
             "`keras.utils.to_categorical`, if it mixes them."
         )
+
+
+def _same(one, other):
+    return one is None or np.array_equal(one, other)

@@ -185,7 +185,9 @@ class Trainer:
                 apart(model, earlier.model, ("student", earlier.name))
         student = workshop.student(model)
         trained, fit = student, student.fit
-        if teacher is not None or replicas_of(student) > 1:
+        # Keras knows no loss of mixed labels.
+        mixes = self._plan.mixes
+        if teacher is not None or mixes or replicas_of(student) > 1:
             trained = workshop.distiller(student, teacher and teacher.model)
             fit = trained.fit_unchecked
         if trained.train_function is None:

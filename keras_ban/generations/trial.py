@@ -11,6 +11,7 @@ from keras_ban import objectives
 from keras_ban.distiller import Distiller
 from keras_ban.distribution.exact import check_executions
 from keras_ban.generations.workshop import Workshop
+from keras_ban.networks.stand_in import check_own_training
 from keras_ban.networks.stand_in import overridden
 from keras_ban.rows import first_rows
 from keras_ban.rows import map_arrays
@@ -113,6 +114,15 @@ class Trial:
         found.counted = "teacher"
         found.blueprints = self.blueprints.of_first()
         return found
+
+    def check_training(self):
+        """Refuses models whose own training would not know mixed labels.
+
+        Raises:
+            ValueError: If there is one.
+        """
+        for model in self._last:
+            check_own_training(model)
 
     def finish(self):
         """Tries losses and objective, once the data is known to be sound.

@@ -9,6 +9,8 @@ computed in float32 at least.
 import keras
 from keras import ops
 
+from keras_ban.distribution.parts import Mixed
+from keras_ban.tasks import mixed
 from keras_ban.tasks.losses import at_least_float32
 from keras_ban.tasks.losses import class_logits
 from keras_ban.tasks.losses import cross_entropy
@@ -82,7 +84,8 @@ class Objective(keras.losses.Loss):
         """Returns the scalar loss of a batch.
 
         Args:
-            y_true: As in `call`.
+            y_true: As in `call`, or `Mixed` ones: the loss of a sample is then
+                the mean of those with either label.
             student_logits: Logits of shape `(..., n)`.
             teacher_logits: Logits of shape `(..., n)`.
             sample_weight: Optional weights of shape `(...)` or of its first
@@ -96,7 +99,11 @@ class Objective(keras.losses.Loss):
         )
         if teacher_logits is not None:
             teacher_logits = ops.stop_gradient(at_least_float32(teacher_logits))
-        losses = self.call(y_true, student_logits, teacher_logits)
+        if isinstance(y_true, Mixed) and not self.needs_labels:
+            y_true = None
+        losses = mixed.losses(
+            lambda y: self.call(y, student_logits, teacher_logits), y_true
+        )
         return reduce(
             losses, sample_weight, self.reduction, keras_mask(student_logits)
         )

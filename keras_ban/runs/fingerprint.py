@@ -147,7 +147,12 @@ def _objective(objective):
 
 def _named(config):
     """Functions by their names: their code is no part of a fingerprint."""
-    return {
-        k: getattr(v, "__qualname__", type(v).__name__) if callable(v) else v
-        for k, v in config.items()
-    }
+    return {k: _name(v) for k, v in config.items()}
+
+
+def _name(value):
+    if isinstance(value, list):
+        return [_name(one) for one in value]
+    if not callable(value):
+        return value
+    return getattr(value, "__qualname__", type(value).__name__)

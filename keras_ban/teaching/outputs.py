@@ -81,16 +81,18 @@ class Joining:
 
     Attributes:
         starts: The number of each batch's first example.
+        mixes: Whether labels are mixed.
     """
 
     def __init__(self, views, outputs):
         self.starts = outputs.starts
+        self.mixes = views.mixes
         self._views = views
         self._outputs = outputs
 
-    def __call__(self, x, y, numbers, epoch):
-        """Returns `Joined` inputs, and labels, as `Views` does."""
+    def __call__(self, x, y, numbers, epoch, weight=None):
+        """Returns `Joined` inputs, labels and weights, as `Views` does."""
         view = self._views.number(epoch)
         found = self._outputs.find(x, numbers, view)
-        x, y = self._views(x, y, numbers, epoch)
-        return Joined(x, found), y
+        x, y, weight = self._views(x, y, numbers, epoch, weight)
+        return Joined(x, found), y, weight

@@ -21,6 +21,7 @@ from keras_ban.teaching.filling import fingerprints
 from keras_ban.teaching.outputs import Joining
 from keras_ban.teaching.store import check_room
 from keras_ban.teaching.store import size_of
+from keras_ban.views import names
 
 
 class Plan:
@@ -39,17 +40,17 @@ class Plan:
 
     def __init__(self, teacher_outputs="online", augment=None, views=None):
         self._cache = _cache(teacher_outputs)
-        self._augment = augment
+        self._augment = names.get(augment)
         self._count = views
         if views is not None:
             checks.integer("views", views, 1)
         if augment is None and views is not None:
             raise ValueError(
                 "`views` counts what `augment` makes. Expected `augment=` "
-                f"beside it. Received: views={views} alone. Give a function, "
+                f"beside it. Received: views={views} alone. Give a view, "
                 "or leave `views` out."
             )
-        if augment and self._cache and views is None:
+        if self._augment and self._cache and views is None:
             raise ValueError(
                 "The teacher's outputs can be kept for a number of views. "
                 "Expected `views=`. Received: `augment` alone, which makes a "
@@ -60,13 +61,19 @@ class Plan:
     def __bool__(self):
         return bool(self._cache or self._augment)
 
-    def check(self, examples, objective, classes=None, outputs=()):
+    @property
+    def mixes(self):
+        """Whether labels are mixed."""
+        return any(view.mixes for view in self._augment)
+
+    def check(self, examples, objective, shape=None, outputs=()):
         """Checks that data and objective allow it.
 
         Args:
             examples: The `Examples` to train on.
             objective: The `Objective`.
-            classes: Their number, if it is known. Defaults to `None`.
+            shape: Shape `(rows, ..., n)` of the models' output, if it is
+                known. Defaults to `None`.
             outputs: What those that will teach give for a few examples while
                 they are fresh, arrays of shape `(rows, ..., n)`. Defaults to
                 `()`: nothing is known.
@@ -79,8 +86,8 @@ class Plan:
             return
         if self._cache:
             _check_objective(self._cache, objective)
-            if classes:
-                check_classes(self._cache, classes)
+            if shape:
+                check_classes(self._cache, shape[-1])
             for output in outputs:
                 check_kept(output, encode(output, self._cache), self._cache)
         if self._augment and not examples.takes_views:
@@ -99,7 +106,23 @@ class Plan:
                 raise ValueError(DIFFERS)
         if self._augment:
             _, *rows = next(examples.numbered())
-            check_augment(self._augment, *first_rows(rows))
+            positions = shape is not None and len(shape) > 2
+            check_augment(self._augment, *first_rows(rows), positions)
+            self._check_batches(examples)
+
+    def _check_batches(self, examples):
+        """Checks that a cached view draws from the same examples each time."""
+        drawing = [view for view in self._augment if view.draws_others]
+        is_fixed = examples.pool() is not None or examples.keeps_batches
+        if self._cache and drawing and not is_fixed:
+            raise ValueError(
+                f"The view {drawing[0]!r} draws from the batch of a data set, "
+                "and `shuffle=` makes other batches in each epoch, so the "
+                "teacher's outputs cannot be cached. Expected arrays, which "
+                "are drawn from as a whole, or batches that stay the same. "
+                "Give arrays, leave out `shuffle=`, or let the teacher run in "
+                "each step, `teacher_outputs='online'`."
+            )
 
     def check_room(self, examples, shape, folders, cluster):
         """Checks that a disk has room for the outputs of teachers to come.
@@ -152,7 +175,8 @@ class Plan:
             A function of inputs, labels, numbers of the examples and epoch,
             or `None` if nothing is to be done.
         """
-        views = Views(self._augment, self._count, seed)
+        pool = examples.pool() if self._augment else None
+        views = Views(self._augment, self._count, seed, pool)
         if self._cache and teacher:
             cluster = cluster or Cluster()
             cache = self._cache
@@ -168,9 +192,13 @@ class Plan:
         return {
             "teacher_outputs": kept
             and {"dtype": kept.dtype, "top_k": kept.top_k},
-            "augment": self._augment,
+            "augment": self._described(),
             "views": self._count,
         }
+
+    def _described(self):
+        found = [view.describe() for view in self._augment]
+        return found if found[1:] else next(iter(found), None)
 
 
 def _cache(identifier):

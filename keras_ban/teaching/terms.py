@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from keras_ban.distribution.replicas import total
 from keras_ban.tasks import losses
+from keras_ban.tasks import mixed
 
 
 class Terms:
@@ -40,7 +41,7 @@ class Terms:
 
         Args:
             x: Inputs.
-            y: Labels, or `None`.
+            y: Labels, `Mixed` ones, or `None`.
             student_logits: Logits of shape `(..., n)`.
             teacher_logits: Logits of shape `(..., n)`.
             sample_weight: Weights, or `None`.
@@ -48,7 +49,9 @@ class Terms:
         soft = self._objective.teacher_loss(student_logits, teacher_logits)
         terms = [(self._teacher, soft)]
         if y is not None:
-            label = self._objective.label_loss(y, student_logits)
+            label = mixed.losses(
+                lambda y: self._objective.label_loss(y, student_logits), y
+            )
             terms.insert(0, (self._label, label))
         # Replicas take turns here.
         self._shown = tuple(tracker for tracker, _ in terms)

@@ -56,5 +56,5 @@ def views(names, numbers=None, epoch=0, **options):
     numbers = np.arange(24) if numbers is None else numbers
     data = pictures(options.get("channels", 3))
     x, y = (part[numbers] for part in data.train)
-    found = viewer(names, **options)(x, y, numbers, epoch)
+    found = viewer(names, **options)(x, y, numbers, epoch)[:2]
     return [np.asarray(part) for part in found]

@@ -1,0 +1,59 @@
+"""Views by their names, and lists of these."""
+
+from keras_ban.views.base import View
+from keras_ban.views.functions import Function
+from keras_ban.views.inputs import crop_and_flip
+from keras_ban.views.mixing import cutmix
+from keras_ban.views.mixing import mixup
+
+_BY_NAME = {
+    "crop_and_flip": crop_and_flip,
+    "cutmix": cutmix,
+    "mixup": mixup,
+}
+_MADE = "layer(keras_layer), noise(std), shift(pixels) and smear(p)"
+
+
+def get(identifier):
+    """The views that an argument stands for, applied in turn.
+
+    Args:
+        identifier: A name, a `View`, a function of an example and its seed, or
+            of an example, its label and a seed, a list of these, or `None`.
+
+    Returns:
+        A list of `View`s.
+
+    Raises:
+        ValueError: If there is something else, or more than one that changes
+            labels.
+    """
+    if identifier is None:
+        return []
+    if not isinstance(identifier, (list, tuple)):
+        return [_one(identifier)]
+    found = [_one(item) for item in identifier]
+    changing = [view for view in found if view.changes_labels]
+    if len(changing) > 1:
+        raise ValueError(
+            "`augment` changes labels twice. Expected one view at most that "
+            f"does. Received: {changing[0]!r} and {changing[1]!r}. Leave one "
+            "of them out."
+        )
+    return found
+
+
+def _one(item):
+    if isinstance(item, View):
+        return item
+    if isinstance(item, str) and item in _BY_NAME:
+        return _BY_NAME[item]()
+    if callable(item) and not isinstance(item, type):
+        return Function(item)
+    raise ValueError(
+        "Invalid value for argument `augment`. Expected one of "
+        f"{', '.join(map(repr, _BY_NAME))}, a view that `keras_ban.views` "
+        f"makes (also {_MADE}), a function from an example and its seed, two "
+        "integers, to a view of the example, or a list of these. Received: "
+        f"{item!r}"
+    )
