@@ -1,6 +1,5 @@
 """The driver: generation after generation."""
 
-import dataclasses
 import functools
 
 from keras_ban import checks
@@ -8,14 +7,18 @@ from keras_ban import objectives
 from keras_ban.distribution import strategies
 from keras_ban.distribution.cluster import Cluster
 from keras_ban.feeding.feed import feed
+from keras_ban.generations.ancestry import Ancestry
+from keras_ban.generations.ancestry import lengths
 from keras_ban.generations.blueprints import Blueprints
 from keras_ban.generations.places import check_places
+from keras_ban.generations.succession import train
 from keras_ban.generations.training import Trainer
 from keras_ban.generations.training import given_callbacks
 from keras_ban.generations.trial import Trial
 from keras_ban.lineage import Lineage
 from keras_ban.reporting.evaluation import quiet_retracing
 from keras_ban.runs import directory as directories
+from keras_ban.runs.folders import TEACHERS
 from keras_ban.state import seeds
 from keras_ban.teaching.plan import Plan
 from keras_ban.teaching.teacher import Teacher
@@ -101,6 +104,8 @@ class BornAgain:
         self.objective = objectives.get(objective)
         self.seed = checks.integer("seed", seed, 0)
         self.lineage = Lineage()
+        # Trained networks to be generation 0, in place of training them.
+        self._founders = None
         self._from_logits = from_logits
         self._cluster = Cluster(strategy)
         self._run = directories.get(
@@ -120,6 +125,8 @@ class BornAgain:
         teacher_outputs="online",
         augment=None,
         views=None,
+        teachers=1,
+        learn_from="parent",
         **fit_arguments,
     ):
         """Trains all generations.
@@ -170,10 +177,20 @@ class BornAgain:
             views: How many views each example has in a generation: epoch e
                 shows view e modulo `views`. Defaults to `None`: a new one in
                 each epoch, which cannot be cached.
+            teachers: Number of networks that are trained on the labels and
+                teach BAN-1 as their mean, which is generation 0. Each is kept
+                and resumed by itself, and `lineage.teachers` has them.
+                Networks are counted as they are trained, by `seed`,
+                `callbacks` and a function as `x`: these first, then the
+                students. Defaults to `1`.
+            learn_from: "parent": each generation learns from the one before.
+                "all": from the mean of all before. Defaults to `"parent"`.
             **fit_arguments: Any other argument of `keras.Model.fit`, as
-                `epochs`, `batch_size` or `sample_weight`. `shuffle` may be a
-                number: the examples of an unshuffled `tf.data.Dataset` are
-                shuffled in a buffer of that size, anew in each epoch.
+                `epochs`, `batch_size` or `sample_weight`. `epochs` may be a
+                function of the generation's number, so that students are
+                trained longer. `shuffle` may be a number: the examples of an
+                unshuffled `tf.data.Dataset` are shuffled in a buffer of that
+                size, anew in each epoch.
 
         Returns:
             A `Lineage` of `generations + 1`.
@@ -192,7 +209,11 @@ class BornAgain:
                 generations before are in `self.lineage`.
         """
         generations = checks.integer("generations", generations, 1)
-        own = [given_callbacks(callbacks, k) for k in range(generations + 1)]
+        ancestry = Ancestry(teachers, learn_from, self._from_logits)
+        ancestry.check(self.objective, teacher)
+        # Networks are counted as they are trained.
+        count = ancestry.teachers + generations
+        own = [given_callbacks(callbacks, k) for k in range(count)]
         teacher = self._given_teacher(teacher)
         first = int(teacher is not None)
         check_places(dict(enumerate(own[first:], first)))
@@ -210,21 +231,15 @@ class BornAgain:
             viewed=bool(plan),
             generation=first,
             epoch_seed=functools.partial(seeds.derive, self.seed),
+            lengths=lengths(fit_arguments.get("epochs"), generations + 1),
         )
         data.check_initial_epoch()
-        self._run.check(data, own)
+        self._run.check(data, own, ancestry.takes_all)
         with self._cluster.watched():
-            trial = self._tried(data, teacher)
+            trial = self._tried(data, teacher, ancestry)
         data.train.check_steps()
         plan.check(data.train, self.objective, trial.shape[-1])
-        trainer = Trainer(trial, data, plan, own, self._cluster)
-        self.lineage = Lineage(from_logits=self._from_logits)
-        with (
-            self._cluster.watched(),
-            quiet_retracing(),
-            self._run.open(trainer.identity, data) as run,
-        ):
-            has_trained = self._train(trainer, run)
+        has_trained = self._train(trial, data, plan, own, ancestry)
         if (
             has_trained
             and data.validation
@@ -234,6 +249,24 @@ class BornAgain:
         if verbose != 0:
             print(self.lineage)
         return self.lineage
+
+    def _fit(self, founders, **arguments):
+        """`fit` without the training of generation 0.
+
+        Args:
+            founders: What that training would give: networks on the labels
+                alone, of the same recipe and seed, a `Lineage` of as many as
+                `teachers` says, or more.
+            **arguments: Those of `fit`.
+
+        Returns:
+            What `fit` returns.
+        """
+        self._founders = founders
+        try:
+            return self.fit(**arguments)
+        finally:
+            self._founders = None
 
     def _given_teacher(self, teacher):
         if teacher is None:
@@ -246,7 +279,7 @@ class BornAgain:
             )
         return Teacher(teacher, self._from_logits).model
 
-    def _tried(self, data, teacher):
+    def _tried(self, data, teacher, ancestry):
         """Checks data and models; returns their `Trial`."""
         needs_labels = teacher is None or self.objective.needs_labels
         scan = data.train.scan()
@@ -268,31 +301,36 @@ class BornAgain:
             name = data.validation.how.role.data
             shape = trial.check_inputs(scan.first, name)
             scan.check(shape, needs_labels=True)
+        ancestry.check_models(trial.models())
         trial.finish()
         return trial
 
-    def _train(self, trainer, run):
+    def _train(self, trial, data, plan, callbacks, ancestry):
         """Trains what is not finished; returns whether there was anything."""
-        count = len(trainer.watches)
-        finished = run.finished(trainer.trial.teacher)[:count]
-        self.lineage = Lineage(finished, self._from_logits)
-        if 0 < len(finished) < count:
-            # Callbacks that generations share go on from there.
-            run.remind([w.remembered for w in trainer.watches[: len(finished)]])
-        for number in range(len(finished), count):
-            generation = trainer.generation(number, self.lineage, run)
-            generation = self._measured(
-                generation, trainer.feed.validation, run.stop_now_if_asked
-            )
-            self.lineage.append(generation)
-            run.record(generation, trainer.watches[number].remembered)
-            self.lineage.keep(set(filter(run.keeps, range(number + 1))))
-            run.stop_if_asked()
-        return len(finished) < count
+        count = ancestry.teachers
+        trainer = Trainer(
+            trial, data, plan, callbacks[count - 1 :], self._cluster, ancestry
+        )
+        self.lineage = Lineage(from_logits=self._from_logits)
+        with (
+            self._cluster.watched(),
+            quiet_retracing(),
+            self._run.open(trainer.identity, data) as run,
+        ):
+            teachers = self._founders and self._founders[:count]
+            if teachers is None and count > 1:
+                data = data.for_generation(0)
+                teachers = self._teachers(trial, data, plan, callbacks[:count])
+            self.lineage = Lineage((), self._from_logits, teachers)
+            return train(trainer, run, self.lineage)
 
-    def _measured(self, generation, validation, watch):
-        """The generation with its metrics on the validation data, if any."""
-        if validation is None:
-            return generation
-        metrics = self.lineage.measure(generation, validation, watch=watch)
-        return dataclasses.replace(generation, metrics=metrics)
+    def _teachers(self, trial, data, plan, callbacks):
+        """The networks whose mean is generation 0, a `Lineage`."""
+        trainer = Trainer(
+            trial.of_labels(), data, plan, callbacks, self._cluster
+        )
+        # What was finished is there even if it is stopped.
+        self.lineage = Lineage(from_logits=self._from_logits)
+        with self._run.within(TEACHERS).open(trainer.identity, data) as run:
+            train(trainer, run, self.lineage)
+        return self.lineage

@@ -52,11 +52,15 @@ class Lineage(collections.abc.Sequence):
         generations: The `Generation`s. Defaults to none.
         from_logits: Says what the models give that do not say it themselves.
             Defaults to `None`.
+        teachers: The `Lineage` of those networks whose mean is generation 0,
+            or a function without arguments that loads it. Defaults to `None`:
+            generation 0 is one network.
     """
 
-    def __init__(self, generations=(), from_logits=None):
+    def __init__(self, generations=(), from_logits=None, teachers=None):
         self._generations = list(generations)
         self._from_logits = from_logits
+        self._teachers = teachers
         self._table = None
         self._predictor = Predictor()
 
@@ -65,6 +69,16 @@ class Lineage(collections.abc.Sequence):
 
     def __getitem__(self, index):
         return self._generations[index]
+
+    @property
+    def teachers(self):
+        """The networks that `fit(..., teachers=N)` trained, a `Lineage`.
+
+        `None` if generation 0 is one network, or was given.
+        """
+        if not isinstance(self._teachers, (Lineage, type(None))):
+            self._teachers = self._teachers()
+        return self._teachers
 
     def append(self, generation):
         """Adds a finished generation."""

@@ -142,7 +142,10 @@ def shortened(fit):
 
     @functools.wraps(fit)
     def short(*args, **kwargs):
-        if "epochs" in kwargs:
+        if callable(kwargs.get("epochs")):
+            kwargs["epochs"](0)
+            kwargs["epochs"] = lambda generation: 1 + generation % EPOCHS
+        elif "epochs" in kwargs:
             kwargs["epochs"] = min(kwargs["epochs"], EPOCHS)
         return fit(*args, **kwargs)
 

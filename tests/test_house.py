@@ -51,6 +51,7 @@ QUESTIONS = {
 OTHERS = {
     "feeding/datasets.py/_pipeline": "what a data set reads from",
     "feeding/views.py/check_augment": "`augment`",
+    "generations/ancestry.py/lengths": "`epochs`",
     "generations/blueprints.py/_functions": "`model_fn`",
     "generations/training.py/given_callbacks": "`callbacks`",
     "objectives/names.py/get": "`objective`",

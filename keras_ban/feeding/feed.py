@@ -43,11 +43,14 @@ class Feed:
         train: The `Examples` to train on.
         validation: The `Examples` to validate on, or `None`.
         schedule: The other arguments of `keras.Model.fit`, a dict.
+        lengths: The number of epochs of each generation, a tuple, where each
+            has its own. Defaults to `()`.
     """
 
     train: Examples
     validation: Examples | None
     schedule: dict
+    lengths: tuple = ()
 
     @property
     def epochs(self):
@@ -66,10 +69,11 @@ class Feed:
             ValueError: If there is not.
         """
         first = checks.integer("initial_epoch", self.initial_epoch, 0)
-        if first >= self.epochs:
+        epochs = min(self.lengths or [self.epochs])
+        if first >= epochs:
             raise ValueError(
                 "`initial_epoch` leaves no epoch to train. Expected less than "
-                f"epochs={self.epochs}. Received: {first}. Raise `epochs`, the "
+                f"epochs={epochs}. Received: {first}. Raise `epochs`, the "
                 "number at which training ends, or lower `initial_epoch`."
             )
 
@@ -82,10 +86,14 @@ class Feed:
         """The arguments of `keras.Model.fit`, its validation data split off."""
         return self._with(self.train.as_given())
 
+    def for_generation(self, number):
+        """The `Feed` of a generation, by its number."""
+        return self.until(self.lengths[number]) if self.lengths else self
+
     def until(self, epoch):
         """The `Feed` of a training that ends with an epoch."""
         schedule = self.schedule | {"epochs": epoch}
-        return dataclasses.replace(self, schedule=schedule)
+        return dataclasses.replace(self, schedule=schedule, lengths=())
 
     def generation(self, number, seed, first, views=None, size=1):
         """The arguments of `keras.Model.fit` for a generation.
@@ -132,6 +140,8 @@ class Feed:
     def describe(self):
         """What of it a run must have in common with another, a dict."""
         schedule = {k: self.schedule.get(k) for k in _TELLING}
+        if self.lengths:
+            schedule["epochs"] = self.lengths[0]
         return {
             "data": self.train.describe(),
             "validation data": self.validation and self.validation.describe(),
@@ -153,7 +163,14 @@ class Feed:
         return {"data": self.train, "validation data": self.validation}
 
 
-def feed(arguments, viewed=False, generation=None, once=False, epoch_seed=None):
+def feed(
+    arguments,
+    viewed=False,
+    generation=None,
+    once=False,
+    epoch_seed=None,
+    lengths=(),
+):
     """The `Feed` of a call of `fit`.
 
     Args:
@@ -163,13 +180,17 @@ def feed(arguments, viewed=False, generation=None, once=False, epoch_seed=None):
         once: As `door.given` takes it; validation data may be a generator
             beside one alone.
         epoch_seed: As `Reading` has it. Defaults to `None`.
+        lengths: The number of epochs of each generation, a tuple, in place
+            of that of the arguments. Defaults to `()`: there is one for all.
 
     Raises:
         ValueError: If there is an argument that `keras.Model.fit` does not
             know, or a count below 1; or as `door.given` raises it.
     """
-    check_arguments(arguments)
     schedule = dict(arguments)
+    if lengths:
+        schedule["epochs"] = max(lengths)
+    check_arguments(schedule)
     x, y, sample_weight, held_out = (
         schedule.pop(k, None)
         for k in ("x", "y", "sample_weight", "validation_data")
@@ -197,7 +218,7 @@ def feed(arguments, viewed=False, generation=None, once=False, epoch_seed=None):
         validation = given(*held_out, how, once=train.reads_once)
     elif fraction:
         train, validation = train.split(fraction, how)
-    return Feed(train, validation, schedule)
+    return Feed(train, validation, schedule, lengths)
 
 
 def check_arguments(arguments):

@@ -1,5 +1,6 @@
 """What a user gives as `model_fn`, as fresh networks for the generations."""
 
+import copy
 import functools
 import inspect
 
@@ -57,6 +58,12 @@ class Blueprints:
                 f"{trained} at most, the number of networks to train. Leave "
                 "out the others, or raise `generations`."
             )
+
+    def of_first(self):
+        """The `Blueprints` of networks that are all like the first."""
+        found = copy.copy(self)
+        found._functions = self._functions[:1]
+        return found
 
     def function(self, index):
         """The function that makes the network that is trained as this one.

@@ -21,13 +21,16 @@ class Watch:
     """The seed of a generation, its callbacks, and what these remember.
 
     Args:
-        run_seed: The seed of the run.
+        place: The number of its network, in the order in which all are
+            trained.
         number: The number of the generation.
         name: Its name.
+        run_seed: The seed of the run.
         given: The user's callbacks, a list.
         seen: The dict that `CallbackStates` of all generations share.
 
     Attributes:
+        place: As given.
         number: As given.
         name: As given.
         seed: The seed of the generation, an integer.
@@ -39,12 +42,13 @@ class Watch:
             generation: what is Keras' own begins anew.
     """
 
-    def __init__(self, run_seed, number, name, given, seen):
+    def __init__(self, place, number, name, run_seed, given, seen):
+        self.place = place
         self.number = number
         self.name = name
-        self.seed = seeds.derive(run_seed, number)
+        self.seed = seeds.derive(run_seed, place)
         self.given = given
-        self.seeded = Seeded(run_seed, number)
+        self.seeded = Seeded(run_seed, place)
         first, *last = (
             self.seeded,
             Finite(name),

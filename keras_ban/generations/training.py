@@ -3,7 +3,9 @@
 import keras
 import tensorflow as tf
 
+from keras_ban import checks
 from keras_ban.distribution.replicas import replicas_of
+from keras_ban.generations.ancestry import Ancestry
 from keras_ban.generations.blueprints import returned_model
 from keras_ban.generations.guards import Steady
 from keras_ban.generations.prepared import Training
@@ -25,6 +27,8 @@ class Trainer:
         plan: The `Plan` of what examples bring along.
         callbacks: The user's callbacks of each generation, a list of lists.
         cluster: The `Cluster` of workers.
+        ancestry: The `Ancestry`. Defaults to `None`: one network teaches the
+            next.
 
     Attributes:
         trial: As given.
@@ -32,14 +36,16 @@ class Trainer:
         watches: The `Watch` of each generation.
     """
 
-    def __init__(self, trial, feed, plan, callbacks, cluster):
+    def __init__(self, trial, feed, plan, callbacks, cluster, ancestry=None):
         self.trial = trial
         self.feed = feed
+        self._ancestry = ancestry or Ancestry()
         # What changes is told from how all callbacks are now.
         seen = {}
+        before = self._ancestry.teachers - 1
         self.watches = [
-            Watch(trial.seed, number, self._name(number), own, seen)
-            for number, own in enumerate(callbacks)
+            Watch(k + before, k, self._name(k), trial.seed, own, seen)
+            for k, own in enumerate(callbacks)
         ]
         self._plan = plan
         self._cluster = cluster
@@ -50,19 +56,27 @@ class Trainer:
         trial = self.trial
         given = int(trial.teacher is not None)
         trained = range(given, len(self.watches))
+        common = fingerprint.shared(
+            trial.seed,
+            trial.objective,
+            trial.blueprints.from_logits,
+            self.feed,
+            trial.teacher,
+            self._plan.describe(),
+        )
         return fingerprint.run(
-            fingerprint.shared(
-                trial.seed,
-                trial.objective,
-                trial.blueprints.from_logits,
-                self.feed,
-                trial.teacher,
-                self._plan.describe(),
-            ),
+            common | self._ancestry.describe(),
             [None] * given
-            + [trial.networks[self._function(number)] for number in trained],
+            + [self._network(number, common["schedule"]) for number in trained],
             [watch.given for watch in self.watches],
         )
+
+    def _network(self, number, schedule):
+        found = self.trial.networks[self.function(number)]
+        if not self.feed.lengths:
+            return found
+        epochs = self.feed.for_generation(number).epochs
+        return found | {"schedule": schedule | {"epochs": epochs}}
 
     def generation(self, number, lineage, run):
         """Trains a generation, or takes the teacher that was given.
@@ -75,7 +89,7 @@ class Trainer:
         Returns:
             A `Generation`.
         """
-        given = self.given(number)
+        given = self.given(number, lineage)
         if given is not None:
             return given
         training = self.prepared(number, lineage, run)
@@ -85,16 +99,19 @@ class Trainer:
             )
         return self.finished(training, history)
 
-    def given(self, number):
-        """The teacher that was given, if it is this generation, or `None`.
+    def given(self, number, lineage):
+        """The `Generation`, if it is not trained here, or `None`.
 
         Args:
             number: The number of the generation.
+            lineage: The `Lineage` of those before.
         """
-        teacher, name = self.trial.teacher, self.watches[number].name
-        if number or teacher is None:
-            return None
-        return Generation(0, name, teacher, "given")
+        if number == 0 and self.trial.teacher is not None:
+            name = self.watches[number].name
+            return Generation(0, name, self.trial.teacher, "given")
+        if number == 0 and lineage.teachers:
+            return self._ancestry.founder(lineage.teachers)
+        return None
 
     def fresh(self, number, lineage):
         """A compiled model, its weights drawn from the generation's seed.
@@ -103,8 +120,8 @@ class Trainer:
             number: The number of the generation.
             lineage: The `Lineage` of those before.
         """
-        watch, before = self.watches[number], _parent(number, lineage)
-        function = self._function(number)
+        watch, before = self.watches[number], self._parent(number, lineage)
+        function = self.function(number)
         seeds.set_seed(watch.seed)
         if function in self.trial.draws_elsewhere:
             tf.random.set_seed(watch.seed)
@@ -130,8 +147,10 @@ class Trainer:
         """
         trial, watch = self.trial, self.watches[number]
         workshop = workshop or trial.workshop
-        before = _parent(number, lineage)
-        teacher = before if trial.objective.needs_teacher else None
+        before = self._parent(number, lineage)
+        teacher = None
+        if before and trial.objective.needs_teacher:
+            teacher = self._ancestry.teacher(lineage)
         model = self.fresh(number, lineage)
         for earlier in lineage:
             if earlier.model:
@@ -177,9 +196,17 @@ class Trainer:
             return f"Labels-{number}"
         return f"BAN-{number}" if number else "Teacher"
 
-    def _function(self, number):
+    def function(self, number):
+        """The function that makes the network of a generation, by number."""
         is_given = self.trial.teacher is not None
         return self.trial.blueprints.function(number - is_given)
+
+    def _parent(self, number, lineage):
+        """The generation before, where one is asked for it, or `None`."""
+        learns = self.trial.objective.needs_teacher
+        if number and (learns or checks.arity(self.function(number)) == 1):
+            return lineage[number - 1]
+        return None
 
     def _compiled(self, model):
         rows, y = self.trial.workshop.batch
@@ -188,7 +215,8 @@ class Trainer:
 
     def _schedule(self, training, run, beside):
         """Says how it is trained, from the beginning or from what was saved."""
-        trial, feed, watch = self.trial, self.feed, training.watch
+        trial, watch = self.trial, training.watch
+        feed = self.feed.for_generation(watch.number)
         trained, teacher = training.trained, training.teacher
         saved = run.saved(watch.number)
         epoch = saved.meta["epoch"] if saved else feed.initial_epoch
@@ -210,9 +238,7 @@ class Trainer:
             Variables(trained).build(*trial.workshop.batch)
             if saved.meta["stopped"] and not saved.meta["step"]:
                 feed = feed.until(epoch)
-        arguments = feed.generation(
-            watch.number, watch.seed, epoch, views, size
-        )
+        arguments = feed.generation(watch.place, watch.seed, epoch, views, size)
         needed = arguments.pop("callbacks") or []
         training.begin(saved.meta["seconds"] if saved else 0, beside)
         steady = Steady(watch.name, training.student, training.workshop)
@@ -232,7 +258,7 @@ class Trainer:
 
     def _announce(self, watch, teacher, epoch, resumption):
         if resumption is not None:
-            epochs = self.feed.epochs
+            epochs = self.feed.for_generation(watch.number).epochs
             print(
                 f"resuming {watch.name} at epoch {min(epoch + 1, epochs)} of "
                 f"{epochs}{resumption}"
@@ -242,7 +268,7 @@ class Trainer:
             if teacher:
                 source = f"{teacher.name} by {self.trial.objective.name!r}"
             print(
-                f"{watch.name}, generation {watch.number} of "
+                f"{watch.name}, {self.trial.counted} {watch.number} of "
                 f"{len(self.watches) - 1}, learns from {source} "
                 f"(seed {watch.seed})"
             )
@@ -252,16 +278,12 @@ class Trainer:
         number, model = training.watch.number, training.model
         if self.trial.blueprints.strategy:
             with seeds.undisturbed(), self._names.again():
-                function, before = self._function(number), training.before
+                function, before = self.function(number), training.before
                 model = returned_model(function, before and before.model)
                 model = self._compiled(model)
         training.workshop.finish(training.student, model)
         self._names.number(model, number)
         return model
-
-
-def _parent(number, lineage):
-    return lineage[number - 1] if number else None
 
 
 def given_callbacks(given, number):

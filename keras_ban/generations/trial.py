@@ -1,9 +1,12 @@
 """Each model function, tried before anything is trained."""
 
+import copy
+
 import keras
 import numpy as np
 
 from keras_ban import checks
+from keras_ban import objectives
 from keras_ban.distiller import Distiller
 from keras_ban.generations.workshop import Workshop
 from keras_ban.networks.stand_in import overridden
@@ -33,6 +36,7 @@ class Trial:
         objective: As given.
         seed: As given.
         teacher: As given.
+        counted: What the networks that are trained are counted as.
         shape: Shape `(rows, ..., n)` of their outputs.
         networks: For each model function, what a run must have in common with
             another.
@@ -57,6 +61,7 @@ class Trial:
         self.objective = objective
         self.seed = seed
         self.teacher = teacher
+        self.counted = "generation"
         self._run = run
         self._batches = [batch]
         self._x, self._y, _ = batch
@@ -91,6 +96,18 @@ class Trial:
         for model in self._spare[::2]:
             shape = prediction(model, x, from_logits, y, name).shape
         return shape
+
+    def models(self):
+        """A built model of each function, and another of the first."""
+        return [*self._spare[::2], self._spare[1]]
+
+    def of_labels(self):
+        """The trial of as many first networks, that learn from the labels."""
+        found = copy.copy(self)
+        found.objective = objectives.get("labels")
+        found.counted = "teacher"
+        found.blueprints = self.blueprints.of_first()
+        return found
 
     def finish(self):
         """Tries losses and objective, once the data is known to be sound.

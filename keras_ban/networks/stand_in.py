@@ -70,6 +70,16 @@ class StandIn(exact.Distributed):
         """The student's layers, for callbacks that look into the model."""
         return self.student.layers
 
+    @property
+    def inputs(self):
+        """The student's symbolic inputs, for callbacks that build upon it."""
+        return self.student.inputs
+
+    @property
+    def outputs(self):
+        """The student's symbolic outputs, for callbacks that build upon it."""
+        return self.student.outputs
+
     def save(self, *args, **kwargs):
         """Saves the student, as `keras.Model.save` does."""
         return self.student.save(*args, **kwargs)

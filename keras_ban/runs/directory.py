@@ -6,6 +6,7 @@ for as long as it is open, and do in it whatever the chief does.
 
 import concurrent.futures
 import contextlib
+import functools
 
 import keras
 
@@ -81,7 +82,12 @@ def _loaded(path, custom_objects):
             "Check the path, or run `fit` until a generation is finished."
         )
     with keras.saving.custom_object_scope(custom_objects or {}):
-        return Lineage(generations(records), records.from_logits)
+        teachers = None
+        if (path / folders.TEACHERS / folders.RUN_JSON).is_file():
+            teachers = functools.partial(
+                load, path / folders.TEACHERS, custom_objects
+            )
+        return Lineage(generations(records), records.from_logits, teachers)
 
 
 def get(directory, keep="all", save_every=None, overwrite=False, cluster=None):
@@ -166,18 +172,38 @@ class RunDirectory:
         """What a run must have in common with another of a fresh model."""
         return fingerprint.network(model)
 
-    def check(self, feed, callbacks):
+    def within(self, name):
+        """The `RunDirectory` of a run that belongs to this one.
+
+        Args:
+            name: The name of its folder, `folders.TEACHERS`.
+        """
+        return RunDirectory(
+            self._path / name,
+            save_every=self._save_every,
+            cluster=self._cluster,
+        )
+
+    def check(self, feed, callbacks, needs_all=False):
         """Checks that a run can be kept and resumed.
 
         Args:
             feed: The `Feed`.
             callbacks: The callbacks of each generation, a list of lists.
+            needs_all: Whether each generation needs the models of all before.
+                Defaults to `False`.
 
         Raises:
             ValueError: If it cannot.
         """
         for given in callbacks:
             check_callbacks(given)
+        if needs_all and self._keep != "all":
+            raise ValueError(
+                "learn_from='all' needs the models of all generations. "
+                f"Expected keep='all'. Received: keep={self._keep!r}. Leave "
+                "`keep` out, or learn from the parent."
+            )
         if self._keep == "best" and feed.validation is None:
             raise ValueError(
                 "keep='best' chooses by validation data. Received: none. Pass "
@@ -231,6 +257,9 @@ class RunDirectory:
         stack.enter_context(files.lock(self._path / "lock"))
         folders.check(self._path, self._overwrite)
         if self._overwrite:
+            for path in folders.teachers(self._path):
+                folders.check(path, overwrite=True)
+                folders.clear(path)
             folders.clear(self._path)
             # A second `fit` is to extend what the first one trains.
             self._overwrite = False

@@ -13,6 +13,8 @@ from keras_ban.runs import schema
 from keras_ban.state import file
 
 RUN_JSON = "run.json"
+# The folder of the run of the networks that generation 0 is the mean of.
+TEACHERS = "teachers"
 WAYS_OUT = (
     "Restore the file from a copy, train anew with `overwrite=True`, or choose "
     "another directory."
@@ -27,6 +29,12 @@ _KERAS_WEIGHTS = "model.weights.h5"
 def generation_folders(path):
     """The folders of all generations of a run, finished or not."""
     return [entry for entry in _named(path) if entry.is_dir()]
+
+
+def teachers(path):
+    """The folder of the teachers' run, in a list, if there is one."""
+    found = path / TEACHERS
+    return [found] if found.is_dir() and not found.is_symlink() else []
 
 
 def generation_files(path):

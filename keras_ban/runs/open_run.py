@@ -73,7 +73,7 @@ class OpenRun:
         # Callbacks without a state, and states without a callback.
         self._unmatched = [], []
         self._from_logits = fingerprint["run"]["from_logits"]
-        self._epochs = fingerprint["run"]["schedule"]["epochs"] or 1
+        self._feed = feed
         self._fingerprints = records.compare(fingerprint, feed)
         self._is_announced = records.is_new
         records.prune()
@@ -142,7 +142,7 @@ class OpenRun:
         try:
             found = Saved(*file.unpack(files.read(path)))
             schema.state(*found)
-            if found.meta["epoch"] > self._epochs:
+            if found.meta["epoch"] > self._feed.for_generation(number).epochs:
                 raise ValueError(f"it is of epoch {found.meta['epoch'] + 1}")
             if found.meta["number"] != number:
                 raise ValueError(f"it is of generation {found.meta['number']}")

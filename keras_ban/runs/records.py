@@ -97,7 +97,9 @@ class Records:
         taken_up = range(listed, len(self.finished))
         if recorded is not None:
             # What is still to come may differ from what was planned.
-            for number in range(min(len(self.finished) + 1, count)):
+            done = len(self.finished)
+            has_begun = (self.folder(done) / "backup.h5").exists()
+            for number in range(min(max(done + has_begun, 1), count)):
                 if number not in taken_up:
                     self._same(recorded, received, number)
         for record, checksum in zip(self.finished, known, strict=False):

@@ -61,6 +61,9 @@ class Signals:
         self.give_back()
         if self in _open:
             _open.remove(self)
+        if self.received and _open and kind in (None, Stopped):
+            # One run within another: the outer one says that it ends.
+            _open[-1].stop(self.received)
         if self.received:
             name = signal.Signals(self.received).name
             if kind in (None, Stopped):

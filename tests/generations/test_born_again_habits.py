@@ -257,3 +257,20 @@ def test_models_are_ordinary(lineage, tmp_path, k):
     history = loaded.fit(X, Y, epochs=3, verbose=0).history
     assert set(history) == {"loss", "accuracy"}
     assert loaded.evaluate(X, Y, verbose=0)[0] < before
+
+
+def test_callbacks_may_build_upon_the_model():
+    """As those that look at an inner layer's output."""
+    seen = []
+
+    class Look(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            inner = self.model.layers[0].output
+            model = keras.Model(self.model.inputs, inner)
+            seen.append(model.predict(X, verbose=0))
+            assert self.model.outputs[0].shape == (None, 4)
+
+    lineage = run(epochs=1, callbacks=[Look()])
+    for generation, output in zip(lineage, seen, strict=True):
+        expected = generation.model.layers[0](X)
+        np.testing.assert_allclose(output, expected, atol=1e-6)

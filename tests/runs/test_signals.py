@@ -102,6 +102,20 @@ def test_a_second_signal_is_not_kept_back():
     assert status(forked(end)) == -signal.SIGTERM
 
 
+def test_of_a_run_within_another_the_outer_one_says_it(capfd):
+    def end():
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        with Signals() as outer:
+            with Signals() as inner:
+                os.kill(os.getpid(), signal.SIGTERM)
+                assert outer.received is None
+                inner.stop(inner.received)
+            os._exit(4)
+
+    assert status(forked(end)) == -signal.SIGTERM
+    assert capfd.readouterr().out.count("SIGTERM: the state is saved") == 1
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_in_a_second_thread_signals_do_what_they_did(number):
     seen = []
