@@ -79,9 +79,16 @@ def _of_data(feed):
 
 def _of_networks(parts):
     """What stands against it in the networks, and the key of their kinds."""
-    keys = []
+    found, keys = {}, []
     for part in parts:
-        reason, key = _of_network(part)
+        trainer, number, lineage, _ = part
+        if trainer.given(number, lineage) is not None:
+            return "no training", None
+        # Networks of one function are alike.
+        kind = id(trainer.trial), trainer.function(number), number > 0
+        if kind not in found:
+            found[kind] = _of_network(part)
+        reason, key = found[kind]
         if reason:
             return reason, None
         keys.append(key)
@@ -91,8 +98,6 @@ def _of_networks(parts):
 def _of_network(part):
     trainer, number, lineage, _ = part
     trial = trainer.trial
-    if trainer.given(number, lineage) is not None:
-        return "no training", None
     if trial.blueprints.strategy is not None:
         return "a strategy", None
     learns = trial.objective.needs_teacher and number > 0
