@@ -134,7 +134,8 @@ class Dataset(Examples):
 
     def is_steady(self):
         return (
-            self.size() not in (None, float("inf"))
+            self.size() is not None
+            and self.epoch_steps() != float("inf")
             and self._is_fixed()
             and not any(map(_has_a_state, _pipeline(self._x)))
         )

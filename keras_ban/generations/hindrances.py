@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_ban import checks
 from keras_ban import objectives
 from keras_ban.networks import likeness
 from keras_ban.networks.layers import multiplications
@@ -14,7 +15,7 @@ from keras_ban.state import seeds
 # is saved is less than what is lost to many at a time.
 _LARGE = 20_000_000
 # So many steps pay for compiling a function for several networks.
-_STEPS = 1000
+_STEPS = 500
 
 
 def hindrance(parts, known=()):
@@ -26,7 +27,7 @@ def hindrance(parts, known=()):
     - on several replicas, or on a GPU, where it was not measured;
     - compiled by XLA, `run_eagerly`, or with several `steps_per_execution`;
     - a step or a layer that is not Keras' own, an objective that is not the
-      package's;
+      package's, a network that is made from the one before;
     - data that is no `tf.data.Dataset` to Keras, is shuffled by itself, or
       whose readings share something; validation data that only some have;
     - a callback that two of them share;
@@ -78,9 +79,16 @@ def _of_data(feed):
 
 def _of_networks(parts):
     """What stands against it in the networks, and the key of their kinds."""
-    keys = []
+    found, keys = {}, []
     for part in parts:
-        reason, key = _of_network(part)
+        trainer, number, lineage, _ = part
+        if trainer.given(number, lineage) is not None:
+            return "no training", None
+        # Networks of one function are alike.
+        kind = id(trainer.trial), trainer.function(number), number > 0
+        if kind not in found:
+            found[kind] = _of_network(part)
+        reason, key = found[kind]
         if reason:
             return reason, None
         keys.append(key)
@@ -90,13 +98,13 @@ def _of_networks(parts):
 def _of_network(part):
     trainer, number, lineage, _ = part
     trial = trainer.trial
-    if trainer.given(number, lineage) is not None:
-        return "a teacher that was given", None
     if trial.blueprints.strategy is not None:
         return "a strategy", None
     learns = trial.objective.needs_teacher and number > 0
     if learns and type(trial.objective) not in objectives.BUILT_IN:
         return "an objective of one's own", None
+    if checks.arity(trainer.function(number)) == 1:
+        return "a network made from another", None
     with seeds.undisturbed():
         model = trainer.fresh(number, lineage)
         rows, _ = trial.workshop.batch

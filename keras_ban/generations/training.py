@@ -3,6 +3,7 @@
 import keras
 import tensorflow as tf
 
+from keras_ban import checks
 from keras_ban.distribution.replicas import replicas_of
 from keras_ban.generations.ancestry import Ancestry
 from keras_ban.generations.blueprints import returned_model
@@ -71,7 +72,7 @@ class Trainer:
         )
 
     def _network(self, number, schedule):
-        found = self.trial.networks[self._function(number)]
+        found = self.trial.networks[self.function(number)]
         if not self.feed.lengths:
             return found
         epochs = self.feed.for_generation(number).epochs
@@ -145,8 +146,8 @@ class Trainer:
             number: The number of the generation.
             lineage: The `Lineage` of those before.
         """
-        watch, before = self.watches[number], _parent(number, lineage)
-        function = self._function(number)
+        watch, before = self.watches[number], self._parent(number, lineage)
+        function = self.function(number)
         seeds.set_seed(watch.seed)
         if function in self.trial.draws_elsewhere:
             tf.random.set_seed(watch.seed)
@@ -176,7 +177,8 @@ class Trainer:
         """
         trial, watch = self.trial, self.watches[number]
         workshop = workshop or trial.workshop
-        before, teacher = _parent(number, lineage), None
+        before = self._parent(number, lineage)
+        teacher = None
         if before and trial.objective.needs_teacher:
             teacher = self._ancestry.teacher(lineage)
         model = self.fresh(number, lineage)
@@ -226,9 +228,17 @@ class Trainer:
             return f"Labels-{number}"
         return f"BAN-{number}" if number else "Teacher"
 
-    def _function(self, number):
+    def function(self, number):
+        """The function that makes the network of a generation, by number."""
         is_given = self.trial.teacher is not None
         return self.trial.blueprints.function(number - is_given)
+
+    def _parent(self, number, lineage):
+        """The generation before, where one is asked for it, or `None`."""
+        learns = self.trial.objective.needs_teacher
+        if number and (learns or checks.arity(self.function(number)) == 1):
+            return lineage[number - 1]
+        return None
 
     def _compiled(self, model):
         rows, y = self.trial.workshop.batch
@@ -302,17 +312,12 @@ class Trainer:
         number, model = training.watch.number, training.model
         if self.trial.blueprints.strategy:
             with seeds.undisturbed(), self._names.again():
-                function, before = self._function(number), training.before
+                function, before = self.function(number), training.before
                 model = returned_model(function, before and before.model)
                 model = self._compiled(model)
         training.workshop.finish(training.student, model)
         self._names.number(model, number)
         return model
-
-
-def _parent(number, lineage):
-    # Networks on the labels alone need not wait for each other.
-    return lineage[number - 1] if 0 < number <= len(lineage) else None
 
 
 def _outputs_of(number):

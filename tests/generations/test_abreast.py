@@ -1,7 +1,5 @@
 """Trainings side by side have the bits of trainings one by one."""
 
-import copy
-
 import keras
 import numpy as np
 import pytest
@@ -15,18 +13,17 @@ from lineages import VALIDATION
 from lineages import X
 from lineages import Y
 from side_by_side import FIT
+from side_by_side import advance_generations
 from side_by_side import alone
 from side_by_side import check
 from side_by_side import check_same
+from side_by_side import end
 from side_by_side import together
 
 from keras_ban.generations import hindrances
 from keras_ban.generations.abreast import Abreast
 from keras_ban.generations.abreast import Part
-from keras_ban.generations.prepared import Watch
-from keras_ban.lineage import Lineage
 from keras_ban.networks.layers import multiplications
-from keras_ban.runs.unkept import Unkept
 
 WEIGHTS = np.linspace(0.5, 1.5, 64).astype("float32")
 
@@ -123,22 +120,22 @@ def test_data_sets_and_a_part_of_the_epochs(calls):
             validation_data=held_out,
         ),
     ]
-    check(runs)
+    endless = {**data, "x": data_set(X, Y, size=16).repeat()}
+    fit = {"steps_per_epoch": 3, "validation_data": held_out, **endless}
+    check([*runs, *seeds(plain, 1, **fit)])
+    assert calls == [4, 4]
+
+
+def test_generations_of_one_run(calls, tmp_path):
+    fit = {"generations": 2, "validation_data": VALIDATION}
+    (run,) = kept(tmp_path, "run", 1, **fit)
+    failing = Failing(1)
+    callbacks = {"callbacks": lambda number: [failing] * (number == 1)}
+    with pytest.raises(RuntimeError, match="as told"):
+        together([(run[0], {**run[1], **callbacks})], advance_generations)
+    found = together([run], advance_generations)
+    check_same(found, alone(kept(tmp_path, "other", 1, **fit)))
     assert calls == [3, 3]
-
-
-def test_trainings_that_share_a_trial(calls):
-    def train(borns):
-        first = borns[0].found[0]
-        other = copy.copy(first)
-        other.watches = [Watch(1, 0, "Labels-0", [], {})]
-        parts = [Part(one, 0, Lineage(), Unkept()) for one in (first, other)]
-        found.extend(Lineage([g]) for g in Abreast().generations(parts))
-
-    found, runs = [], seeds(cosine)
-    together(runs[:1], train)
-    check_same(found, [one[:1] for one in alone(runs)])
-    assert calls == [2]
 
 
 # --- Callbacks
@@ -208,16 +205,19 @@ class StoppingBatch(Stopping):
             self.model.stop_training = True
 
 
-@pytest.mark.parametrize("stop", [Stopping(1), StoppingBatch(2, 1)])
-def test_one_that_stops_early(stop):
-    runs = seeds(cosine, 3, epochs=4, validation_data=VALIDATION)
-    runs[1][1].update(callbacks=lambda number: [stop] * (number == 0))
-    runs[1] = (runs[1][0], dict(runs[1][1]))
-    for run in (runs[0], runs[2]):
-        run[1].pop("callbacks", None)
+def test_some_that_stop_early():
+    stops = [None, Stopping(1), None, StoppingBatch(2, 1)]
+    runs = [
+        (born, {**fit, "callbacks": lambda n, s=s: [s] * (n == 0 and bool(s))})
+        for s, (born, fit) in zip(
+            stops,
+            seeds(cosine, 4, epochs=4, validation_data=VALIDATION),
+            strict=True,
+        )
+    ]
     found = check(runs)
-    assert len(found[1][0].history["loss"]) < 4
-    assert len(found[2][0].history["loss"]) == 4
+    lengths = [len(one[0].history["loss"]) for one in found]
+    assert lengths == [4, 2, 4, 3]
 
 
 class Drawing(keras.callbacks.Callback):
@@ -318,7 +318,7 @@ def kept(tmp_path, name, count=2, callbacks=None, born=None, **fit):
     return [
         (
             {**run, **(born or {}), "directory": tmp_path / f"{name}-{k}"},
-            {**fit, "callbacks": callbacks and callbacks[k]},
+            {**fit, "callbacks": callbacks[k] if callbacks else nothing},
         )
         for k, (run, fit) in enumerate(runs)
     ]
@@ -328,9 +328,16 @@ def nothing(number):
     return []
 
 
-@pytest.mark.parametrize("others", ["side by side", "one by one"])
-@pytest.mark.parametrize("born", [{}, {"save_every": 2}])
-def test_resumed_where_each_of_them_was_saved(tmp_path, others, born):
+@pytest.mark.parametrize(
+    ("born", "others"),
+    [
+        ({}, "side by side"),
+        ({"save_every": 2}, "one by one"),
+        pytest.param({}, "one by one", marks=pytest.mark.slow),
+        pytest.param({"save_every": 2}, "side by side", marks=pytest.mark.slow),
+    ],
+)
+def test_resumed_where_each_of_them_was_saved(tmp_path, born, others):
     stop = Stopping(0)
     failing = Failing(1)
     callbacks = [
@@ -410,6 +417,10 @@ def large():
     return compiled(mlp(200_000), eager=False, jit_compile=False)
 
 
+def made_from(model):
+    return plain()
+
+
 SHARED = keras.callbacks.LambdaCallback()
 SHUFFLED = data_set(X, Y).shuffle(64).batch(16)
 GENERATED = {"y": None, "batch_size": None}
@@ -425,14 +436,18 @@ ALONE = {
     "cached": seeds(x=data_set(X, Y, size=16).cache(), **GENERATED),
     "PyDataset": seeds(x=Batches(X, Y, size=16), **GENERATED),
     "validation": seeds(validation_data=SHUFFLED),
+    "made from the one before": seeds([plain, made_from]),
     "validation of one": [*seeds(count=1), *seeds(validation_split=0.2)],
 }
 
 
 @pytest.mark.parametrize("name", ALONE)
 def test_what_is_trained_one_by_one(name):
-    def train(borns):
-        parts = [Part(*born.found[:1], 0, [], Unkept()) for born in borns]
+    def train(opened, abreast):
+        parts = [Part(one.trainer, 0, one.lineage, one.run) for one in opened]
+        if name == "made from the one before":
+            end(opened, [0, 0], abreast)
+            parts = [part._replace(number=1) for part in parts]
         found.append(hindrances.hindrance(parts)[0])
 
     found = []

@@ -1,5 +1,8 @@
 """Runs that are trained side by side, and the same ones one by one."""
 
+from typing import NamedTuple
+from unittest import mock
+
 import numpy as np
 from lineages import X
 from lineages import Y
@@ -8,18 +11,18 @@ import keras_ban
 from keras_ban.generations import hindrances
 from keras_ban.generations.abreast import Abreast
 from keras_ban.generations.abreast import Part
+from keras_ban.generations.training import Trainer
 from keras_ban.lineage import Lineage
 
 FIT = {"generations": 1, "epochs": 2, "batch_size": 24, "verbose": 0}
 
 
-class Opened(keras_ban.BornAgain):
-    """One whose training somebody else does, all else being as ever."""
+class Opened(NamedTuple):
+    """A run that is open, and waits to be trained."""
 
-    def _train(self, trainer, run):
-        self.found = trainer, run
-        self.then()
-        return False
+    trainer: Trainer
+    run: object
+    lineage: Lineage
 
 
 def together(runs, train=None, abreast=None):
@@ -27,60 +30,82 @@ def together(runs, train=None, abreast=None):
 
     Args:
         runs: For each run the arguments of `BornAgain` and those of `fit`.
-        train: Function from the opened runs. Defaults to `None`: it trains.
-        abreast: The `Abreast`.
+        train: Function from the `Opened` runs. Defaults to `None`: it trains.
+        abreast: The `Abreast`. Defaults to `None`: a new one.
 
     Returns:
         The `Lineage` of each.
     """
-    abreast = abreast or Abreast()
-    train = train or (lambda borns: advance(borns, abreast))
-    borns = [Opened(**born) for born, _ in runs]
+    opened = []
 
-    def opened(number):
-        if number == len(runs):
-            train(borns)
-            return
-        borns[number].then = lambda: opened(number + 1)
-        fit = {"x": X, "y": Y, **FIT, **runs[number][1]}
-        borns[number].fit(**fit)
+    def enter(*open_run):
+        opened.append(Opened(*open_run[:3]))
+        if len(opened) < len(runs):
+            fit(*runs[len(opened)])
+        else:
+            (train or advance)(opened, abreast or Abreast())
+        return False
 
-    opened(0)
-    return [born.lineage for born in borns]
+    def fit(born, arguments):
+        born = keras_ban.BornAgain(**born)
+        born.fit(**{"x": X, "y": Y, **FIT, **arguments})
 
-
-def advance(borns, abreast):
-    """Trains what is not finished, as the driver does."""
-    for born in borns:
-        trainer, run = born.found
-        born.lineage = Lineage(run.finished(trainer.trial.teacher))
-        if len(born.lineage):
-            watches = trainer.watches[: len(born.lineage)]
-            run.remind([watch.remembered for watch in watches])
-    while left := [b for b in borns if len(b.lineage) < watches_of(b)]:
-        number = min(len(born.lineage) for born in left)
-        group = [born for born in left if len(born.lineage) == number]
-        parts = [
-            Part(born.found[0], number, born.lineage, born.found[1])
-            for born in group
-        ]
-        generations = list(abreast.generations(parts))
-        for born, generation in zip(group, generations, strict=True):
-            trainer, run = born.found
-            born.lineage.append(generation)
-            run.record(generation, trainer.watches[number].remembered)
+    with mock.patch("keras_ban.born_again.train", enter):
+        fit(*runs[0])
+    return [one.lineage for one in opened]
 
 
-def watches_of(born):
-    return len(born.found[0].watches)
+def advance(opened, abreast):
+    """Trains what is not finished, as `succession.train` does."""
+    for one in opened:
+        begin(one)
+    while left := [o for o in opened if len(o.lineage) < count(o)]:
+        number = min(len(one.lineage) for one in left)
+        group = [one for one in left if len(one.lineage) == number]
+        end(group, [number] * len(group), abreast)
+
+
+def advance_generations(opened, abreast):
+    """Trains all generations of one run, of the labels, at the same time."""
+    (one,) = opened
+    begin(one)
+    numbers = range(len(one.lineage), count(one))
+    end([one] * len(numbers), numbers, abreast)
+
+
+def begin(one):
+    trainer, run, lineage = one
+    for generation in run.finished(trainer.trial.teacher):
+        lineage.append(generation)
+    if len(lineage):
+        watches = trainer.watches[: len(lineage)]
+        run.remind([watch.remembered for watch in watches])
+
+
+def end(opened, numbers, abreast):
+    parts = [
+        Part(one.trainer, number, one.lineage, one.run)
+        for one, number in zip(opened, numbers, strict=True)
+    ]
+    generations = abreast.generations(parts)
+    for part, generation in zip(parts, generations, strict=True):
+        part.lineage.append(generation)
+        watch = part.trainer.watches[part.number]
+        part.run.record(generation, watch.remembered)
+
+
+def count(one):
+    return len(one.trainer.watches)
 
 
 def alone(runs):
     """Trains the runs one by one; returns their lineages."""
-    return [
-        keras_ban.BornAgain(**born).fit(**{"x": X, "y": Y, **FIT, **fit})
-        for born, fit in runs
-    ]
+    alone = mock.Mock(return_value=("one by one", None))
+    with mock.patch("keras_ban.generations.abreast.hindrance", alone):
+        return [
+            keras_ban.BornAgain(**born).fit(**{"x": X, "y": Y, **FIT, **fit})
+            for born, fit in runs
+        ]
 
 
 def check(runs, again=None):
