@@ -18,6 +18,8 @@ from keras_ban.comparison.progress import Progress
 from keras_ban.distribution import strategies
 from keras_ban.distribution.cluster import Cluster
 from keras_ban.feeding.feed import feed
+from keras_ban.generations.ancestry import Ancestry
+from keras_ban.teaching.plan import Plan
 
 
 def compare(
@@ -149,9 +151,9 @@ class Runs:
         """Checks all runs of a seed, before anything is trained."""
         arguments.check_schedule(self._model_fn, self._design)
         for recipe in self._design.recipes:
-            self._labels(recipe, seed).check(**self._labels_fit(recipe))
+            self._check(self._labels(recipe, seed), self._labels_fit(recipe))
         for entry in self._taught():
-            self._students(entry, seed).check(**self._students_fit(entry))
+            self._check(self._students(entry, seed), self._students_fit(entry))
 
     def open(self, stack):
         """Locks the directory, and checks that it is this comparison's.
@@ -201,6 +203,26 @@ class Runs:
         given = {k: v for k, v in self._fit.items() if k in names}
         return feed(given).validation
 
+    def _check(self, run, fit_arguments):
+        """What `fit` checks before the first training step."""
+        rest = dict(fit_arguments)
+
+        def taken(*names):
+            return {name: rest.pop(name) for name in names if name in rest}
+
+        plan = Plan(**taken("teacher_outputs", "augment", "views"))
+        ancestry = Ancestry(
+            from_logits=self._from_logits, **taken("teachers", "learn_from")
+        )
+        run._prepared(
+            rest,
+            rest.pop("generations"),
+            None,
+            rest.pop("callbacks", None),
+            plan,
+            ancestry,
+        )
+
     def _taught(self):
         return [e for e in self._design.entries if e.kind == "teachers"]
 
@@ -210,12 +232,7 @@ class Runs:
 
     def _students(self, entry, seed):
         functions = [self._model_fn(length) for length in entry.epochs]
-        model_fn = functions[0]
-        if len(set(functions)) > 1:
-            # Of as many teachers, each is one.
-            many = entry.method.teachers
-            model_fn = [functions[0]] * many + functions[1:]
-        return self._run(model_fn, entry.method.objective, seed, entry.name)
+        return self._run(functions, entry.method.objective, seed, entry.name)
 
     def _run(self, model_fn, objective, seed, name):
         folder = None
