@@ -11,6 +11,13 @@ from keras_ban.comparison.statistics import seeds_needed
 from keras_ban.comparison.table import plus_minus
 
 _PERCENT = round(100 * LEVEL)
+# One teacher and two students; the twin alone is half of less.
+_DEAR = 3
+_AS_WELL = (
+    "is better than",
+    "is as good as",
+    "is not shown to be worse than",
+)
 
 
 def verdict(results):
@@ -27,9 +34,10 @@ def verdict(results):
     entries = [e for e in results.design.entries if e.kind == "teachers"]
     judged = [Judged(results, entry) for entry in entries]
     return [
-        *(text for one in judged for text in one.beside_labels()),
+        *_beside_labels(judged),
         *(one.beside_twin() for one in sorted(judged, key=_order)),
         *_by_chance(judged),
+        *_not_compared(results, judged),
         *_headroom(results, judged),
     ]
 
@@ -72,21 +80,22 @@ class Judged:
             yield "at no higher cost", same_cost
 
     def beside_labels(self):
-        """Yields where labels alone do as well as the method."""
+        """Yields where labels alone do as well as the method.
+
+        Yields:
+            How well, a place in `_AS_WELL`; and in words the training on the
+            labels, what it has in common with the method, and the difference.
+        """
         for words, rival in self.rivals():
             found = self._results.difference(self.entry.name, rival.name)
             if found.is_negative:
                 continue
-            verb = "is not shown to be worse than"
-            if found.is_positive:
-                verb = "is better than"
-            elif found.mean >= 0:
-                verb = "is as good as"
             yield (
-                f"Labels alone: {rival.name!r}, the strongest training on the "
-                f"labels {words} ({_times(rival.training)} of training), "
-                f"{verb} {self.entry.name!r} ({_times(self.entry.training)}), "
-                f"which errs {_points(found)}."
+                0 if found.is_positive else 1 if found.mean >= 0 else 2,
+                f"{rival.name!r} ({_times(rival.training)} of training)",
+                words,
+                f"{self.entry.name!r} ({_times(self.entry.training)}), which "
+                f"errs {_points(found)}",
             )
 
     def _beyond_labels(self):
@@ -137,6 +146,20 @@ class Judged:
         )
 
 
+def _beside_labels(judged):
+    """Yields where labels alone do as well, the same for several at once."""
+    groups = {}
+    for one in judged:
+        for verb, rival, words, text in one.beside_labels():
+            groups.setdefault((verb, rival, words), []).append(text)
+    for verb, rival, words in sorted(groups):
+        yield (
+            f"Labels alone: {rival}, the strongest training on the labels "
+            f"{words}, {_AS_WELL[verb]} "
+            f"{'; '.join(groups[verb, rival, words])}."
+        )
+
+
 def _order(judged):
     """What helped comes first, then what harmed, then the rest."""
     found = judged.to_twin
@@ -152,6 +175,20 @@ def _by_chance(judged):
             f"intervals would still lie beside 0 with a probability of up to "
             f"{min(100, len(judged) * (100 - _PERCENT))} %."
         )
+
+
+def _not_compared(results, judged):
+    """Where nothing on the labels alone costs nearly as much as a method."""
+    spent = [e.training for e in results.design.entries if e.kind == "labels"]
+    for one in judged:
+        cost = one.entry.training
+        if cost > _DEAR and max(c for c in spent if c <= cost) < cost / 2:
+            length = round(cost)
+            yield (
+                f"Not compared: no training on the labels here costs as much "
+                f"as {one.entry.name!r} ({_times(cost)}). Add one that is as "
+                f"long in all, Method('labels', ..., epochs='{length}x')."
+            )
 
 
 def _headroom(results, judged):

@@ -98,9 +98,9 @@ def test_labels_alone_at_the_same_cost_come_first(error, verb):
     text = words(errors, ["one from five", LONG])
     first = text.splitlines()[0]
     assert first.startswith(
-        "Labels alone: 'long', the strongest training on the labels at no "
-        f"higher cost (5.0 networks of training), {verb} 'one from five' (6.0 "
-        "networks)"
+        "Labels alone: 'long' (5.0 networks of training), the strongest "
+        f"training on the labels at no higher cost, {verb} 'one from five' "
+        "(6.0 networks), which errs"
     )
     assert "Helped: 'one from five'" in text
 
@@ -113,6 +113,16 @@ def test_a_method_that_is_better_than_labels_alone_too():
         r"training on the labels at no higher cost \(5\.0 networks\)",
         text,
     )
+
+
+def test_what_is_not_compared():
+    text = words(five(), ["one from five"])
+    assert "costs as much as 'one from five' (6.0 networks)" in text
+    assert "epochs='6x'" in text
+    text = words(five() | {"long": around(41.0)}, ["one from five", LONG])
+    assert "Not compared" not in text
+    text = words({"labels": around(5.0), "ban": around(4.0)}, ["ban"])
+    assert "Not compared" not in text
 
 
 def test_what_costs_more_than_the_method_is_no_rival():
@@ -129,12 +139,30 @@ def test_labels_alone_of_the_same_length_with_views():
     }
     text = words(errors, ["ban", "labels+views"])
     assert text.startswith(
-        "Labels alone: 'labels+views', the strongest training on the labels "
-        "at the same length (1.0 network of training), is better than 'ban'"
+        "Labels alone: 'labels+views' (1.0 network of training), the strongest "
+        "training on the labels at the same length, is better than 'ban' (2.0 "
+        "networks), which errs 2.00 +-"
     )
     # What is both is said once.
     assert text.count("Labels alone") == 1
     assert "Helped: 'ban'" in text
+
+
+def test_methods_that_labels_equal_are_named_together():
+    twin = Method("labels", ["mixup"], name="twin")
+    methods = ["labels", twin, "ban", Method("kd"), Method("kd", ["mixup"])]
+    errors = {
+        "labels": around(45.0),
+        "twin": around(40.0),
+        "ban": around(46.0, spread=OTHER),
+        "kd": around(44.0, spread=OTHER),
+        "kd+mixup": around(41.0, spread=OTHER),
+    }
+    first, *rest = words(errors, methods).splitlines()
+    assert re.search(
+        r"'ban' \(2\.0 .* 6\.00 .*; 'kd' .* 4\.00 .* more\.$", first
+    )
+    assert not any(text.startswith("Labels alone") for text in rest)
 
 
 def test_what_helped_stands_before_the_rest():
