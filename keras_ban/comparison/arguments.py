@@ -56,7 +56,8 @@ def check_model_fn(model_fn):
         ValueError: If they are not.
     """
     several = isinstance(model_fn, (list, tuple))
-    if several or checks.arity(model_fn) == 1:
+    takes_parent = checks.arity(model_fn) == 1 and not takes_epochs(model_fn)
+    if several or takes_parent:
         raise ValueError(
             "A comparison trains networks of one architecture, so that a "
             "method and its twin differ in what they learn from alone. "

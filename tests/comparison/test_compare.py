@@ -159,7 +159,7 @@ def test_ladder_trains_12_networks_a_seed():
 def test_lengths_differ_within_a_method():
     lengths = []
 
-    def model_of(epochs=99):
+    def model_of(epochs):
         lengths.append(epochs)
         return model_fn()
 
