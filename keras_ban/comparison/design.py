@@ -6,6 +6,7 @@ from typing import Any
 from keras_ban.comparison.methods import Method
 from keras_ban.comparison.methods import length_named
 from keras_ban.comparison.methods import named
+from keras_ban.comparison.methods import told
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,7 +29,7 @@ class Recipe:
 
     def makes(self, augment, epochs):
         """Whether networks of these views and this length are its own."""
-        return self.epochs == epochs and self.augment == augment
+        return self.epochs == epochs and told(self.augment) == told(augment)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -120,7 +121,7 @@ class Design:
             m.teachers
             for m in self.methods
             if m.has_teachers
-            and m.augment == augment
+            and told(m.augment) == told(augment)
             and m.lengths(self.epochs)[0] == epochs
         ]
         return max([1, *counts])
@@ -171,7 +172,7 @@ def _title(augment, epochs, recipes):
 def _completed(methods, epochs):
     """The methods, with those on the labels that they need."""
     recipes = [
-        (method.augment, method.lengths(epochs)[0])
+        (told(method.augment), method.lengths(epochs)[0])
         for method in methods
         if not method.has_teachers
     ]
@@ -180,8 +181,9 @@ def _completed(methods, epochs):
     for method in methods:
         lengths = method.lengths(epochs)
         for length in dict.fromkeys((lengths[0], lengths[-1])):
-            if (method.augment, length) not in recipes:
-                recipes.append((method.augment, length))
+            recipe = told(method.augment), length
+            if recipe not in recipes:
+                recipes.append(recipe)
                 added = Method(
                     "labels",
                     method.augment,

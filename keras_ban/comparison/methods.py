@@ -153,12 +153,24 @@ def checked_name(name):
 
 def named(value):
     """What was given as a view, an objective or a length, as a short text."""
-    if isinstance(value, (list, tuple)):
+    value = told(value)
+    if isinstance(value, list):
         return "+".join(map(named, value))
     if isinstance(value, str):
         return value
-    name = getattr(value, "__name__", None)
-    return name or getattr(value, "name", None) or type(value).__name__
+    return getattr(value, "__name__", None) or type(value).__name__
+
+
+def told(augment):
+    """What tells views from others: texts, functions, or lists of these.
+
+    Args:
+        augment: As `BornAgain.fit` takes it, or `None`.
+    """
+    if isinstance(augment, (list, tuple)):
+        return [told(view) for view in augment]
+    describe = getattr(augment, "describe", None)
+    return augment if describe is None else describe()
 
 
 def length_named(epochs):

@@ -180,15 +180,14 @@ def _by_chance(judged):
 def _not_compared(results, judged):
     """Where nothing on the labels alone costs nearly as much as a method."""
     spent = [e.training for e in results.design.entries if e.kind == "labels"]
-    for one in judged:
-        cost = one.entry.training
-        if cost > _DEAR and max(c for c in spent if c <= cost) < cost / 2:
-            length = round(cost)
-            yield (
-                f"Not compared: no training on the labels here costs as much "
-                f"as {one.entry.name!r} ({_times(cost)}). Add one that is as "
-                f"long in all, Method('labels', ..., epochs='{length}x')."
-            )
+    dearest = max(judged, key=lambda j: j.entry.training, default=None)
+    cost = dearest.entry.training if dearest else 0
+    if cost > _DEAR and max(c for c in spent if c <= cost) < cost / 2:
+        yield (
+            "Not compared: no training on the labels here costs as much as "
+            f"{dearest.entry.name!r} ({_times(cost)}). Add one that is as long "
+            f"in all, Method('labels', ..., epochs='{round(cost)}x')."
+        )
 
 
 def _headroom(results, judged):

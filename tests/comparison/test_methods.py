@@ -166,6 +166,29 @@ def test_what_is_there_is_no_twin_anew():
     assert found.entry("ban 5x").twin == "labels 150 epochs"
 
 
+class Mix:
+    """As a view of `keras_ban.views`, made anew in each method."""
+
+    def __init__(self, alpha):
+        self.alpha = alpha
+
+    def describe(self):
+        return f"mix({self.alpha})"
+
+
+def test_views_of_one_description_are_the_same():
+    found = design(
+        Method("ban", Mix(1)),
+        Method("kd", [Mix(1)]),
+        Method("ban+l", (Mix(1),), teachers=3),
+        Method("labels", Mix(2)),
+    )
+    twins = {e.name: e.twin for e in found.entries if e.kind == "teachers"}
+    assert list(twins.values()) == ["labels+mix(1)", *["labels+mix(1) (2)"] * 2]
+    assert [recipe.count for recipe in found.recipes] == [1, 3, 1]
+    assert found.entries[-1].name == "labels+mix(2)"
+
+
 def test_names_of_twins_are_not_taken():
     found = design(Method("kd", name="labels"))
     assert names(found) == ["labels (2)", "labels"]
