@@ -2,9 +2,6 @@
 
 import contextlib
 import functools
-import inspect
-
-import keras
 
 from keras_ban import checks
 from keras_ban import files
@@ -17,7 +14,6 @@ from keras_ban.comparison.design import Design
 from keras_ban.comparison.progress import Progress
 from keras_ban.distribution import strategies
 from keras_ban.distribution.cluster import Cluster
-from keras_ban.feeding.feed import feed
 from keras_ban.generations.ancestry import Ancestry
 from keras_ban.teaching.plan import Plan
 
@@ -106,12 +102,13 @@ def compare(
         "validation_data": validation_data,
         "verbose": 2 if verbose == 2 else 0,
     }
-    runs = Runs(model_fn, design, from_logits, fit_arguments)
-    runs.check(seeds[0])
+    if directory is not None:
+        directory = checks.folder("directory", directory)
+    runs = Runs(model_fn, design, directory, from_logits, fit_arguments)
+    validation = runs.check(seeds[0])
     cluster = Cluster(strategies.get("auto"))
     with contextlib.ExitStack() as stack:
         if directory is not None:
-            runs.directory = checks.folder("directory", directory)
             cluster.on_chief(lambda: runs.open(stack))
         is_shown = verbose != 0 and cluster.number == 0
         progress = Progress(design, seeds, is_shown)
@@ -121,7 +118,7 @@ def compare(
         for method in design.methods
     }
     study = Comparison(design, seeds, lineages, from_logits)
-    if (validation := runs.validation()) is not None:
+    if validation is not None:
         study.validate(validation)
     return study
 
@@ -132,28 +129,34 @@ class Runs:
     Args:
         model_fn: As `compare` takes it.
         design: The `Design`.
-        from_logits: As `compare` takes it.
-        fit_arguments: What all runs share of the arguments of `fit`.
-
-    Attributes:
         directory: The `pathlib.Path` of the folder in which they are kept, or
             `None`.
+        from_logits: As `compare` takes it.
+        fit_arguments: What all runs share of the arguments of `fit`.
     """
 
-    def __init__(self, model_fn, design, from_logits, fit_arguments):
-        self.directory = None
+    def __init__(self, model_fn, design, directory, from_logits, fit_arguments):
+        self._directory = directory
         self._design = design
         self._from_logits = from_logits
         self._fit = fit_arguments
         self._model_fn = _by_length(model_fn)
 
     def check(self, seed):
-        """Checks all runs of a seed, before anything is trained."""
+        """Checks all runs of a seed, before anything is trained.
+
+        Returns:
+            The `Examples` of the validation data, or `None`.
+        """
         arguments.check_schedule(self._model_fn, self._design)
         for recipe in self._design.recipes:
-            self._check(self._labels(recipe, seed), self._labels_fit(recipe))
+            run = self._labels(recipe, seed)
+            data = self._checked(run, self._labels_fit(recipe))
         for entry in self._taught():
-            self._check(self._students(entry, seed), self._students_fit(entry))
+            self._checked(
+                self._students(entry, seed), self._students_fit(entry)
+            )
+        return data.validation
 
     def open(self, stack):
         """Locks the directory, and checks that it is this comparison's.
@@ -164,9 +167,9 @@ class Runs:
         taught = [entry.name for entry in self._taught()]
         titles = [recipe.title for recipe in self._design.recipes]
         record.check_folders([*titles, *taught])
-        files.make_folder(self.directory)
-        stack.enter_context(files.lock(self.directory / "lock"))
-        record.settle(self.directory, self._design)
+        files.make_folder(self._directory)
+        stack.enter_context(files.lock(self._directory / "lock"))
+        record.settle(self._directory, self._design)
 
     def trained(self, seed, progress):
         """Trains what is not finished for a seed.
@@ -197,14 +200,8 @@ class Runs:
             progress.trained(seed, entry.name, lineage[1:], spent)
         return found
 
-    def validation(self):
-        """The `Examples` of the validation data, or `None`."""
-        names = inspect.signature(keras.Model.fit).parameters
-        given = {k: v for k, v in self._fit.items() if k in names}
-        return feed(given).validation
-
-    def _check(self, run, fit_arguments):
-        """What `fit` checks before the first training step."""
+    def _checked(self, run, fit_arguments):
+        """The `Feed` of a run, after what `fit` checks before it trains."""
         rest = dict(fit_arguments)
 
         def taken(*names):
@@ -214,14 +211,12 @@ class Runs:
         ancestry = Ancestry(
             from_logits=self._from_logits, **taken("teachers", "learn_from")
         )
-        run._prepared(
-            rest,
-            rest.pop("generations"),
-            None,
-            rest.pop("callbacks", None),
-            plan,
-            ancestry,
+        generations = rest.pop("generations")
+        callbacks = rest.pop("callbacks", None)
+        prepared = run._prepared(
+            rest, generations, None, callbacks, plan, ancestry
         )
+        return prepared[1]
 
     def _taught(self):
         return [e for e in self._design.entries if e.kind == "teachers"]
@@ -236,8 +231,8 @@ class Runs:
 
     def _run(self, model_fn, objective, seed, name):
         folder = None
-        if self.directory is not None:
-            folder = record.folder(self.directory, seed, name)
+        if self._directory is not None:
+            folder = record.folder(self._directory, seed, name)
         return BornAgain(
             model_fn,
             objective,

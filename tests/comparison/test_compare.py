@@ -6,6 +6,7 @@ import io
 import keras
 import numpy as np
 import pytest
+from builders import data_set
 from builders import learnable
 from builders import noisy
 from lineages import FIT
@@ -204,6 +205,16 @@ def test_validation_data_may_be_split_off():
     found = compare(["ban"], validation_data=None, validation_split=0.25)
     metrics = found.lineages["ban"][0][1].metrics
     assert found.rows[1]["errors"][0] == pytest.approx(metrics["error"])
+
+
+def test_data_of_a_function():
+    def shown(generation, epoch):
+        return data_set(X, Y, size=32)
+
+    kwargs = {"epochs": 1, "verbose": 0, "validation_data": VALIDATION}
+    found = keras_ban.compare(model_fn, shown, None, ["ban"], 2, **kwargs)
+    expected = found.lineages["ban"][1][1].metrics["error"]
+    assert found.rows[1]["errors"][1] == pytest.approx(expected)
 
 
 def printed(methods, **kwargs):

@@ -88,6 +88,13 @@ def test_seeds_and_methods_are_added(copy):
     assert json.loads((copy / "comparison.json").read_text()) == content
 
 
+def test_a_twin_is_joined_by_more_teachers(copy):
+    count = Count()
+    two = Method("ban", teachers=2, name="two")
+    compare([two], directory=copy, callbacks=count)
+    assert count.networks == 2 * len(SEEDS)
+
+
 def test_twins_go_by_what_they_are(copy):
     count = Count()
     mine = Method("labels", name="mine")
