@@ -193,8 +193,9 @@ def _not_compared(results, judged):
 def _headroom(results, judged):
     """What an ensemble gains over one network: what there is to learn."""
     ensembles = [e for e in results.design.entries if e.kind == "ensemble"]
-    for entry in ensembles:
-        found = results.difference(entry.name, entry.twin)
+    gains = [results.difference(e.name, e.twin) for e in ensembles]
+    which = "here" if not any(g.is_negative for g in gains) else "they teach"
+    for entry, found in zip(ensembles, gains, strict=True):
         if found.is_negative:
             yield (
                 f"Headroom: {entry.name!r}, their mean prediction, errs "
@@ -207,7 +208,7 @@ def _headroom(results, judged):
                 f"Headroom: {entry.name!r}, their mean prediction, errs "
                 f"{_points(found)} than one of them. That is no gain that can "
                 "be told from 0: where an ensemble gains nothing, no method "
-                "here is likely to help."
+                f"{which} is likely to help."
             )
     if not ensembles and judged:
         yield (

@@ -76,6 +76,18 @@ def test_no_headroom():
     assert "keeps" not in text
 
 
+def test_headroom_of_some():
+    errors = five() | {
+        "labels": around(46.0),
+        "2 of labels": around(45.95, spread=OTHER),
+        "two": around(46.0, spread=OTHER),
+    }
+    text = words(errors, ["one from five", Method(teachers=2, name="two")])
+    assert "keeps 0.67 of it" in text
+    assert "no method they teach is likely to help" in text
+    assert "no method here" not in text
+
+
 def test_unknown_headroom():
     text = words({"labels": around(5.0), "ban": around(5.0, 0.1)}, ["ban"])
     assert "Headroom: unknown" in text
