@@ -9,6 +9,9 @@ from keras_ban import objectives
 from keras_ban import recipes
 from keras_ban import views
 from keras_ban.born_again import BornAgain
+from keras_ban.comparison.comparison import Comparison
+from keras_ban.comparison.methods import Method
+from keras_ban.comparison.running import compare
 from keras_ban.distiller import Distiller
 from keras_ban.lineage import Generation
 from keras_ban.lineage import Lineage
@@ -19,11 +22,14 @@ from keras_ban.version import __version__
 
 __all__ = [
     "BornAgain",
+    "Comparison",
     "Distiller",
     "Generation",
     "Lineage",
+    "Method",
     "TeacherCache",
     "__version__",
+    "compare",
     "data",
     "ensemble",
     "load",

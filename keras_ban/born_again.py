@@ -151,7 +151,8 @@ class BornAgain:
                 generation and epoch, both from 0, to a `tf.data.Dataset`.
             y: Labels, if `x` is arrays. They may be missing if a teacher is
                 given and the objective needs none. Defaults to `None`.
-            generations: Number of students after the teacher. Defaults to 3.
+            generations: Number of students after the teacher; with the
+                objective "labels" it may be 0. Defaults to 3.
             teacher: A trained model of any architecture for the same
                 classes, or a list of them, to be generation 0. Defaults to
                 `None`: generation 0 is trained on the labels.
@@ -213,8 +214,50 @@ class BornAgain:
             FloatingPointError: If a loss turns NaN or infinite. The
                 generations before are in `self.lineage`.
         """
-        generations = checks.integer("generations", generations, 1)
-        ancestry = Ancestry(teachers, learn_from, self._from_logits)
+        prepared = self._prepared(
+            {
+                **fit_arguments,
+                "x": x,
+                "y": y,
+                "verbose": verbose,
+                "validation_data": validation_data,
+                "validation_split": validation_split,
+            },
+            generations,
+            teacher,
+            callbacks,
+            Plan(teacher_outputs, augment, views),
+            Ancestry(teachers, learn_from, self._from_logits),
+        )
+        has_trained, data = self._train(*prepared), prepared[1]
+        if (
+            has_trained
+            and data.validation
+            and all(g.model for g in self.lineage)
+        ):
+            self.lineage.evaluate(data.validation, title="validation data")
+        if verbose != 0:
+            print(self.lineage)
+        return self.lineage
+
+    def _prepared(
+        self, fit_arguments, generations, teacher, callbacks, plan, ancestry
+    ):
+        """Checks all that can be checked before the first training step.
+
+        Args:
+            fit_arguments: Those of `keras.Model.fit` but `callbacks`, a dict.
+            generations: As `fit` takes it.
+            teacher: As `fit` takes it.
+            callbacks: As `fit` takes it.
+            plan: The `Plan`.
+            ancestry: The `Ancestry`.
+
+        Returns:
+            What `_train` takes.
+        """
+        least = int(self.objective.needs_teacher)
+        generations = checks.integer("generations", generations, least)
         ancestry.check(self.objective, teacher)
         # Networks are counted as they are trained.
         count = ancestry.teachers + generations
@@ -224,16 +267,8 @@ class BornAgain:
         check_places(dict(enumerate(own[first:], first)))
         trained = generations + (teacher is None)
         self._blueprints.check_count(trained)
-        plan = Plan(teacher_outputs, augment, views)
         data = feed(
-            {
-                **fit_arguments,
-                "x": x,
-                "y": y,
-                "verbose": verbose,
-                "validation_data": validation_data,
-                "validation_split": validation_split,
-            },
+            fit_arguments,
             viewed=bool(plan),
             generation=first,
             epoch_seed=functools.partial(seeds.derive, self.seed),
@@ -246,16 +281,7 @@ class BornAgain:
         data.train.check_steps()
         outputs = trial.teaching(trained)
         plan.check(data.train, self.objective, trial.shape, outputs)
-        has_trained = self._train(trial, data, plan, own, ancestry)
-        if (
-            has_trained
-            and data.validation
-            and all(g.model for g in self.lineage)
-        ):
-            self.lineage.evaluate(data.validation, title="validation data")
-        if verbose != 0:
-            print(self.lineage)
-        return self.lineage
+        return trial, data, plan, own, ancestry
 
     def _fit(self, founders, **arguments):
         """`fit` without the training of generation 0.
@@ -326,8 +352,11 @@ class BornAgain:
             quiet_retracing(),
             self._run.open(trainer.identity, data) as run,
         ):
-            teachers = self._founders and self._founders[:count]
-            if teachers is None and count > 1:
+            teachers = None
+            if self._founders is not None:
+                founders = self._founders[:count]
+                teachers = Lineage(founders, self._from_logits)
+            elif count > 1:
                 trainer.check_room(1)
                 data = data.for_generation(0)
                 teachers = self._teachers(trial, data, plan, callbacks[:count])

@@ -152,6 +152,16 @@ def shortened(fit):
     return short
 
 
+def of_two_seeds(compare):
+    """`compare`, of two seeds."""
+
+    @functools.wraps(compare)
+    def short(*args, seeds=5, **kwargs):
+        return compare(*args, seeds=2, **kwargs)
+
+    return short
+
+
 @every_guide
 def test_code_runs(path, tmp_path, monkeypatch):
     code = [block[1:] for block in blocks(path) if block[0] == "python"]
@@ -162,6 +172,8 @@ def test_code_runs(path, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for trains in (keras_ban.BornAgain, keras_ban.Distiller):
         monkeypatch.setattr(trains, "fit", shortened(trains.fit))
+    short = of_two_seeds(keras_ban.compare)
+    monkeypatch.setattr(keras_ban, "compare", short)
     names = stand_ins() if code else {}
     for line, text in code:
         # Tracebacks name the line of the document.

@@ -49,6 +49,7 @@ QUESTIONS = {
 }
 # Who asks the same of something else than data, and of what.
 OTHERS = {
+    "comparison/methods.py/": "`epochs`",
     "feeding/datasets.py/_pipeline": "what a data set reads from",
     "generations/ancestry.py/lengths": "`epochs`",
     "generations/blueprints.py/_functions": "`model_fn`",
@@ -216,6 +217,7 @@ def test_imports_point_down(copy):
         ("tasks/losses.py", "from keras_ban.objectives import BAN"),
         ("feeding/door.py", "import keras_ban.born_again"),
         ("models/by_name.py", "from keras_ban.data import vision"),
+        ("born_again.py", "from keras_ban.comparison import methods"),
     ],
 )
 def test_an_import_that_points_up_is_found(module, line, copy):

@@ -27,7 +27,7 @@ def check_places(callbacks):
     taken = {}
     for number, given in callbacks.items():
         for callback in given:
-            path = _place(callback)
+            path = place(callback)
             if path is None:
                 continue
             earlier = taken.setdefault(os.path.realpath(path), number)
@@ -35,7 +35,8 @@ def check_places(callbacks):
                 _refuse(callback, path, earlier, number)
 
 
-def _place(callback):
+def place(callback):
+    """Where a callback of Keras writes, or `None` if it does not."""
     for base in type(callback).__mro__:
         if is_of_keras(base) and base.__name__ in _NAMES:
             return os.fsdecode(getattr(callback, _NAMES[base.__name__]))

@@ -56,7 +56,9 @@ def groups(generations):
     }
 
 
-def evaluate(generations, stream, title, predictor, from_logits=None):
+def evaluate(
+    generations, stream, title, predictor, from_logits=None, ensembles=None
+):
     """Evaluates every generation and the ensembles in one pass.
 
     A generation whose model was not kept has a row without figures.
@@ -67,11 +69,14 @@ def evaluate(generations, stream, title, predictor, from_logits=None):
         title: What the data is.
         predictor: The `Predictor` that runs the models.
         from_logits: As in `outputs.gives_logits`. Defaults to `None`.
+        ensembles: By name, lists of generations whose mean is measured too.
+            Defaults to `None`: those of `groups`.
 
     Returns:
         A `Table`.
     """
-    ensembles = groups(generations)
+    if ensembles is None:
+        ensembles = groups(generations)
     everyone, generations = generations, [g for g in generations if g.model]
     names = [g.name for g in generations] + list(ensembles)
     scores = {name: Scores() for name in names}

@@ -20,6 +20,28 @@ def draw(table, path):
         OSError: If there is something else than a file, or if it cannot be
             written.
     """
+    picture = figure(path, figsize=(13, 4.2), layout="constrained")
+    measured = [row for row in table if "error" in row]
+    table = Table(measured, table.title, table.reliability)
+    picture.suptitle(f"Born-again networks, {table.title}")
+    left, middle, right = picture.subplots(1, 3)
+    _by_generation(left, table, "error", "error (%)", 100)
+    _by_generation(middle, table, "nll", "negative log-likelihood (nats)", 1)
+    _calibration(right, table)
+    picture.savefig(path, dpi=150)
+
+
+def figure(path, **options):
+    """An empty figure of matplotlib, for a picture that can be written.
+
+    Args:
+        path: Where it is to be written, or `None`.
+        **options: As `matplotlib.figure.Figure` takes them.
+
+    Raises:
+        ImportError: If matplotlib is not installed.
+        OSError: If there is something else than a file.
+    """
     if isinstance(path, (str, os.PathLike)):
         with contextlib.suppress(FileNotFoundError):
             files.check_file(path)
@@ -30,15 +52,7 @@ def draw(table, path):
             "The plot needs matplotlib, which is not installed. Install it "
             "by `pip install keras_ban[plots]`."
         ) from error
-    measured = [row for row in table if "error" in row]
-    table = Table(measured, table.title, table.reliability)
-    figure = Figure(figsize=(13, 4.2), layout="constrained")
-    figure.suptitle(f"Born-again networks, {table.title}")
-    left, middle, right = figure.subplots(1, 3)
-    _by_generation(left, table, "error", "error (%)", 100)
-    _by_generation(middle, table, "nll", "negative log-likelihood (nats)", 1)
-    _calibration(right, table)
-    figure.savefig(path, dpi=150)
+    return Figure(**options)
 
 
 def _by_generation(axes, table, column, label, scale):

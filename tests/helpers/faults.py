@@ -124,6 +124,22 @@ def train(job):
         return [plateau, stopping, Log(number)]
 
     _prepare(fault)
+    if job.get("compare"):
+        found = keras_ban.compare(
+            model_fn,
+            x[:64],
+            y[:64],
+            ["ban", keras_ban.Method("dkpp", teachers=2, name="two")],
+            seeds=2,
+            epochs=job.get("epochs", 2),
+            batch_size=16,
+            validation_data=(x[64:], y[64:]),
+            callbacks=callbacks,
+            directory=job["directory"],
+            verbose=0,
+        )
+        _prepare({})
+        return compared(found)
     lineage = keras_ban.BornAgain(
         model_fn,
         objective=job.get("objective", "dkpp"),
@@ -142,6 +158,15 @@ def train(job):
     )
     _prepare({})
     return summary(lineage)
+
+
+def compared(study):
+    """The table of a comparison, and the networks of each method and seed."""
+    networks = {
+        name: [summary(lineage) for lineage in lineages]
+        for name, lineages in study.lineages.items()
+    }
+    return {"table": str(study), "rows": study.rows, "networks": networks}
 
 
 def summary(lineage):

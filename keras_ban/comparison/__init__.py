@@ -1,0 +1,1 @@
+"""Methods beside their twins, seed by seed, and what can be told of them."""

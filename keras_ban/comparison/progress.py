@@ -1,0 +1,62 @@
+"""What is trained, and how long the rest will take."""
+
+
+class Progress:
+    """Prints a line for each training.
+
+    The time that is left follows from the seconds of an epoch of a network so
+    far, those of trainings that were finished before too.
+
+    Args:
+        design: The `Design`.
+        seeds: The seeds.
+        is_shown: Whether anything is printed.
+    """
+
+    def __init__(self, design, seeds, is_shown):
+        self._seeds = seeds
+        self._left = len(seeds) * design.network_epochs
+        self._done = 0
+        self._seconds = 0.0
+        self._is_shown = is_shown
+        self._say(
+            f"{len(design.methods)} methods, {len(seeds)} seeds: "
+            f"{len(seeds) * design.networks} networks, {self._left:,} epochs "
+            "of a network"
+        )
+
+    def trained(self, seed, name, generations, epochs):
+        """Says that networks were trained.
+
+        Args:
+            seed: Their seed.
+            name: What was trained.
+            generations: The `Generation`s of these networks.
+            epochs: How many epochs they were trained in all.
+        """
+        seconds = sum(generation.seconds for generation in generations)
+        self._left -= epochs
+        self._done += epochs
+        self._seconds += seconds
+        left = self._seconds / self._done * self._left
+        self._say(
+            f"seed {seed} ({self._seeds.index(seed) + 1} of "
+            f"{len(self._seeds)}), {name}: {len(generations)} "
+            f"network{'s' if len(generations) > 1 else ''} in "
+            f"{duration(seconds)}"
+            + (f"; {duration(left)} to go" if self._left else "; done")
+        )
+
+    def _say(self, text):
+        if self._is_shown:
+            text = text.encode("ascii", "backslashreplace").decode()
+            print(text, flush=True)
+
+
+def duration(seconds):
+    """A time in the unit that fits it."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    if seconds < 100 * 60:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"

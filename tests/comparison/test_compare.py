@@ -1,0 +1,246 @@
+"""A comparison trains what its methods are, one by one, and each once."""
+
+import contextlib
+import io
+
+import keras
+import numpy as np
+import pytest
+from builders import data_set
+from builders import learnable
+from builders import noisy
+from lineages import FIT
+from lineages import VALIDATION
+from lineages import X
+from lineages import Y
+from lineages import model_fn
+from weights import same
+
+import keras_ban
+from keras_ban import Method
+
+TEST = learnable(50, 3)
+SEEDS = [4, 1]
+METHODS = {
+    "ban": "ban",
+    "two": Method("ban+l", noisy, teachers=2, generations=2),
+    "long": Method("labels", noisy, epochs="2x"),
+}
+
+
+def compare(methods=METHODS, seeds=SEEDS, model_fn=model_fn, **kwargs):
+    kwargs = {"validation_data": VALIDATION, **FIT, **kwargs}
+    return keras_ban.compare(model_fn, X, Y, methods, seeds, **kwargs)
+
+
+def alone(objective, seed, **fit):
+    """The same training by itself."""
+    ban = keras_ban.BornAgain(model_fn, objective, seed=seed)
+    return ban.fit(X, Y, **{**FIT, **fit})
+
+
+class Count:
+    """Counts the networks that are trained."""
+
+    def __init__(self):
+        self.networks = 0
+
+    def __call__(self, number):
+        return keras.callbacks.LambdaCallback(on_train_begin=self._add)
+
+    def _add(self, logs):
+        self.networks += 1
+
+
+@pytest.fixture(scope="module")
+def study():
+    return compare()
+
+
+def test_networks_are_those_of_trainings_one_by_one(study):
+    for place, seed in enumerate(SEEDS):
+        found = {name: of[place] for name, of in study.lineages.items()}
+        labels = alone("labels", seed, generations=1)
+        assert same(found["labels"][0].model, labels[0].model)
+        ban = alone("ban", seed, generations=1)
+        assert [g.name for g in found["ban"]] == ["Teacher", "BAN-1"]
+        assert all(
+            same(a.model, b.model)
+            for a, b in zip(found["ban"], ban, strict=True)
+        )
+        views = alone("labels", seed, generations=1, augment=noisy)
+        twins = found["labels+noisy"]
+        assert len(twins) == 2
+        assert all(
+            same(a.model, b.model) for a, b in zip(twins, views, strict=True)
+        )
+        two = alone("ban+l", seed, generations=2, teachers=2, augment=noisy)
+        for one, other in zip(found["two"], two, strict=True):
+            assert same(one.model, other.model)
+        long = alone("labels", seed, generations=1, augment=noisy, epochs=4)
+        assert same(found["long"][0].model, long[0].model)
+
+
+def test_table_shows_what_was_trained(study):
+    rows = {row["name"]: row for row in study.rows}
+    assert list(rows) == [
+        "labels",
+        "ban",
+        "labels+noisy",
+        "2 of labels+noisy",
+        "two",
+        "long",
+    ]
+    for name, last in (("labels", 0), ("two", 2), ("long", 0)):
+        lineages = study.lineages[name]
+        for measure in ("error", "nll", "ece"):
+            expected = [of[last].metrics[measure] for of in lineages]
+            np.testing.assert_allclose(rows[name][f"{measure}s"], expected)
+    means = [
+        keras_ban.ensemble([g.model for g in of])
+        for of in study.lineages["labels+noisy"]
+    ]
+    x, y = VALIDATION
+    expected = [np.mean(m.predict(x, verbose=0).argmax(-1) != y) for m in means]
+    np.testing.assert_allclose(rows["2 of labels+noisy"]["errors"], expected)
+    assert str(study).startswith("validation data, 2 seeds")
+    assert study.verdict.splitlines()
+    assert repr(study) == (
+        "<Comparison of labels, ban, labels+noisy, two, long, 2 seeds>"
+    )
+    assert "<table>" in study._repr_html_()
+
+
+def test_test_data_selects_nothing(study):
+    best = study.best
+    assert best in study.methods
+    validated = str(study.rows)
+    found = study.evaluate(*TEST, title="test data")
+    assert str(found) == str(study)
+    assert str(study).startswith("test data, 2 seeds")
+    assert study.best is best
+    again = study.evaluate(*VALIDATION, title="validation data")
+    assert str(again) == validated != str(found)
+
+
+def test_picture(study, tmp_path):
+    study.plot(tmp_path / "study.png")
+    assert (tmp_path / "study.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_every_network_is_trained_once():
+    count = Count()
+    compare(callbacks=count)
+    # On the labels 1, 2 and 1; students 1 and 2.
+    assert count.networks == 7 * len(SEEDS)
+
+
+def test_ladder_trains_12_networks_a_seed():
+    count = Count()
+    found = compare(None, 2, augment=noisy, epochs=1, callbacks=count)
+    assert count.networks == 12 * 2
+    assert list(found.lineages) == [
+        "labels",
+        "labels+views",
+        "labels+views long",
+        "ban",
+        "ban+l",
+        "ban+views",
+        "ban+l+views",
+        "one from five",
+    ]
+    assert len(found.lineages["labels+views"][0]) == 5
+    teachers = found.lineages["one from five"][1].teachers
+    twins = found.lineages["labels+views"][1]
+    assert all(
+        same(a.model, b.model) for a, b in zip(teachers, twins, strict=True)
+    )
+
+
+def test_lengths_differ_within_a_method():
+    lengths = []
+
+    def model_of(epochs):
+        lengths.append(epochs)
+        return model_fn()
+
+    method = Method(epochs=lambda k: 1 + 2 * k, name="longer")
+    found = compare([method], model_fn=model_of, epochs=1)
+    (twin, *_), (taught, *_) = (
+        found.lineages[name] for name in ("labels 3 epochs", "longer")
+    )
+    assert len(twin[0].history["loss"]) == 3
+    assert [len(g.history["loss"]) for g in taught] == [1, 3]
+    assert set(lengths) == {1, 3}
+
+
+def test_a_schedule_of_one_length_is_named():
+    def scheduled(epochs=None):
+        model = model_fn()
+        rate = keras.optimizers.schedules.CosineDecay(0.1, 2 * (epochs or 2))
+        model.compile(keras.optimizers.SGD(rate), model.loss, run_eagerly=True)
+        return model
+
+    methods = ["labels", Method("labels", epochs="2x")]
+    with pytest.warns(UserWarning, match=r"CosineDecay.*\[2, 4\].*`epochs`"):
+        compare(methods, model_fn=lambda: scheduled())
+    compare(methods, model_fn=scheduled)
+
+
+def test_without_validation_data():
+    found = compare(["ban"], validation_data=None)
+    assert "nothing measured yet" in str(found)
+    with pytest.raises(ValueError, match=r"`validation_data=`"):
+        _ = found.best
+    for call in (lambda: found.rows, lambda: found.verdict, found.plot):
+        with pytest.raises(ValueError, match=r"evaluate\(x_test, y_test\)"):
+            call()
+    found.evaluate(*TEST)
+    assert len(found.rows) == 2
+    with pytest.raises(ValueError, match=r"`validation_data=`"):
+        _ = found.best
+
+
+def test_validation_data_may_be_split_off():
+    found = compare(["ban"], validation_data=None, validation_split=0.25)
+    metrics = found.lineages["ban"][0][1].metrics
+    assert found.rows[1]["errors"][0] == pytest.approx(metrics["error"])
+
+
+def test_data_of_a_function():
+    def shown(generation, epoch):
+        return data_set(X, Y, size=32)
+
+    kwargs = {"epochs": 1, "verbose": 0, "validation_data": VALIDATION}
+    found = keras_ban.compare(model_fn, shown, None, ["ban"], 2, **kwargs)
+    expected = found.lineages["ban"][1][1].metrics["error"]
+    assert found.rows[1]["errors"][1] == pytest.approx(expected)
+
+
+def printed(methods, **kwargs):
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        compare(methods, **kwargs)
+    return out.getvalue().splitlines()
+
+
+def test_a_line_for_each_training():
+    plan, *lines = printed(["ban"], verbose=1)
+    assert plan == "2 methods, 2 seeds: 4 networks, 8 epochs of a network"
+    assert [line.split(":")[0] for line in lines] == [
+        "seed 4 (1 of 2), labels",
+        "seed 4 (1 of 2), ban",
+        "seed 1 (2 of 2), labels",
+        "seed 1 (2 of 2), ban",
+    ]
+    assert lines[0].endswith(" to go") and "; done" in lines[-1]
+
+
+def test_silence():
+    assert printed(["labels"]) == []
+
+
+def test_what_keras_prints_too():
+    lines = printed(["labels"], verbose=2)
+    assert any(line.startswith("Epoch 1/2") for line in lines)
+    assert "seed 1 (2 of 2), labels" in lines[-1]

@@ -1,0 +1,68 @@
+"""A comparison that is killed, again and again, ends as one that was not."""
+
+import random
+import signal
+
+import pytest
+from faults import Nursery
+
+# Of each seed two networks on the labels and two students, of two epochs.
+STEPS = 2 * 4 * 2 * 4
+
+
+@pytest.fixture(scope="module")
+def nursery(tmp_path_factory):
+    nursery = Nursery(tmp_path_factory.mktemp("nursery"))
+    yield nursery
+    nursery.close()
+
+
+@pytest.fixture(scope="module")
+def whole(nursery, tmp_path_factory):
+    """What it gives if nothing happens to it."""
+    status, found, out = nursery.run(tmp_path_factory.mktemp("all"), compare=1)
+    assert status == 0, out
+    assert len(nursery.steps()) == STEPS
+    return found
+
+
+def killed(nursery, directory, faults, whole):
+    """Runs it until it ends; returns how often it was killed."""
+    count = 0
+    for fault in [*faults, None]:
+        status, found, out = nursery.run(directory, fault=fault, compare=1)
+        if status == 0:
+            break
+        assert status == -signal.SIGKILL, out
+        count += 1
+    assert status == 0, out
+    assert found == whole
+    return count
+
+
+def test_killed_in_two_trainings(nursery, whole, tmp_path):
+    faults = [{"step": 11, "delay": 0.01}, {"step": 17, "delay": 0.02}]
+    before = len(nursery.steps())
+    assert killed(nursery, tmp_path, faults, whole) == len(faults)
+    # All that was finished is there, and an epoch at most is lost.
+    assert len(nursery.steps()) - before <= STEPS + len(faults) * 5
+
+
+def test_killed_inside_writes(nursery, whole, tmp_path):
+    faults = [{"call": 1}, {"call": 5}]
+    assert killed(nursery, tmp_path, faults, whole) == len(faults)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(3))
+def test_killed_at_many_random_moments(nursery, whole, tmp_path, seed):
+    rng = random.Random(seed)
+    faults = [{"kill_after": rng.uniform(1.5, 6)} for _ in range(14)]
+    assert killed(nursery, tmp_path, faults, whole) >= 4
+
+
+@pytest.mark.slow
+def test_killed_in_every_epoch(nursery, whole, tmp_path):
+    rng = random.Random(7)
+    faults = [{"step": rng.randrange(7), "delay": 0} for _ in range(12)]
+    assert killed(nursery, tmp_path, faults, whole) >= 10
