@@ -22,6 +22,7 @@ from keras_ban.tasks.checks import counting
 from keras_ban.tasks.checks import has_gradient
 from keras_ban.tasks.checks import prediction
 from keras_ban.tasks.checks import same_classes
+from keras_ban.tasks.losses import with_mask_of
 
 
 class Trial:
@@ -186,6 +187,8 @@ class Trial:
         """Computes what a model was compiled with, loss and metrics."""
         model = self.blueprints.compiled(model, x, y.shape)
         z = model(map_arrays(tensor, x), training=False)
+        # Keras before 3.13 takes the loss from logits that it finds at z.
+        z = with_mask_of(z, tf.identity(z))
         labels, weights = map_arrays(keras.ops.convert_to_tensor, (y, weight))
         with counting(model, y, z.shape, weight):
             if not overridden(model, "compute_loss", "train_step"):

@@ -119,7 +119,10 @@ def check_savable(model, x):
             ) from error
         loaded = load_model(path)
     x = first_rows(x)
-    before, after = (m(x, training=False) for m in (model, loaded))
+    before, after = (
+        np.asarray(keras.ops.convert_to_numpy(m(x, training=False)), "float64")
+        for m in (model, loaded)
+    )
     if not np.allclose(before, after, rtol=1e-4, atol=1e-5, equal_nan=True):
         raise ValueError(
             f"Keras does not restore the model {model.name!r}: it gives other "

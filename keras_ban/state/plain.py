@@ -1,5 +1,8 @@
 """Plain data as JSON and arrays."""
 
+import contextlib
+import warnings
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -44,7 +47,8 @@ def decode(held, arrays):
         return np.array(arrays[content])
     if kind == "scalar":
         name, value = content
-        return tf.as_dtype(name).as_numpy_dtype(value)
+        with _exact():
+            return tf.as_dtype(name).as_numpy_dtype(value)
     if kind == "dict":
         return {decode(k, arrays): decode(v, arrays) for k, v in content}
     values = [decode(v, arrays) for v in content]
@@ -70,10 +74,22 @@ def from_lists(held):
     """What `to_lists` was given, or `None`."""
     if held is None:
         return None
-    return [
-        np.array(values, tf.as_dtype(name).as_numpy_dtype)
-        for name, values in held
-    ]
+    with _exact():
+        return [
+            np.array(values, tf.as_dtype(name).as_numpy_dtype)
+            for name, values in held
+        ]
+
+
+@contextlib.contextmanager
+def _exact():
+    """Refuses numbers that their type does not hold, as NumPy 2 does."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", DeprecationWarning)
+        try:
+            yield
+        except DeprecationWarning as error:
+            raise OverflowError(str(error)) from error
 
 
 def metric(value):

@@ -162,9 +162,10 @@ def test_callbacks_in_a_list_of_keras(tmp_path):
     checkpoint = keras.callbacks.ModelCheckpoint(tmp_path / "a.keras")
     words = "generations 0 and 1", "{number}-a.keras"
     refused(*words, callbacks=held([held([checkpoint]), Untouched()]))
-    inner = [stopping(), plateau()]
-    alone = run(callbacks=inner, validation_data=VALIDATION)
-    shared = run(callbacks=held(inner), validation_data=VALIDATION)
+    alone = run(callbacks=[stopping(), plateau()], validation_data=VALIDATION)
+    shared = run(
+        callbacks=held([stopping(), plateau()]), validation_data=VALIDATION
+    )
     for one, other in zip(alone, shared, strict=True):
         assert_same(one.model, other.model)
         assert one.history == other.history

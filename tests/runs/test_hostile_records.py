@@ -50,14 +50,20 @@ NAMES = {"run.json", "lock", *(f"generation-{k}" for k in range(3))}
 class Data:
     """What is read of the data of a run: checksums of its values."""
 
-    def __init__(self, samples=None):
+    epochs = 2
+
+    def __init__(self, samples=None, initial_epoch=0):
         self._samples = samples or {}
+        self.initial_epoch = initial_epoch
 
     def samples(self):
         return dict(self._samples)
 
     def sample_anew(self, name):
         return self._samples[name]
+
+    def for_generation(self, number):
+        return self
 
 
 class Interrupt(keras.callbacks.Callback):
@@ -152,7 +158,8 @@ def resumed(run, trained):
     run.resumption(saved, states)
     if saved:
         check_executions(saved.meta, functools.partial(Course, None, 2), 1)
-    given = {"verbose": 0, "epochs": 2, "steps": 2, "begun": 0.0}
+    given = {"verbose": 0, "epochs": 2, "steps": 2}
+    given["seconds"] = float
     try:
         callbacks = run.callbacks([history], trained, states, 2, saved, **given)
         callbacks.on_train_begin()
@@ -423,15 +430,13 @@ def test_a_state_that_does_not_fit_is_refused(copy, field, value):
     ],
 )
 def test_epochs_that_are_not_trained(copy, identity, first, epoch, step, fits):
-    shared = identity["run"]
-    schedule = {**shared["schedule"], "initial_epoch": first}
-    planned = {**identity, "run": {**shared, "schedule": schedule}}
+    data = Data(initial_epoch=first)
     for name in ("run.json", "generation-0", "generation-1"):
         place = copy / name
         place.unlink() if place.is_file() else shutil.rmtree(place)
     with pytest.warns(UserWarning, match="run.json is missing"):
         records = Records(copy)
-    run = OpenRun(records, planned, Data(), "all", None, Cluster(), None, None)
+    run = OpenRun(records, identity, data, "all", None, Cluster(), None, None)
     meta, arrays = state_file.unpack((copy / STATE).read_bytes())
     meta |= {"epoch": epoch, "step": step}
     meta["fingerprint"] = run._fingerprints[2]
