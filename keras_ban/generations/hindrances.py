@@ -9,6 +9,7 @@ from keras_ban import objectives
 from keras_ban.networks import likeness
 from keras_ban.networks.layers import multiplications
 from keras_ban.rows import count_rows
+from keras_ban.runs.unkept import Unkept
 from keras_ban.state import seeds
 
 # Beyond so many multiplications in the forward pass of a batch, the time that
@@ -16,6 +17,8 @@ from keras_ban.state import seeds
 _LARGE = 20_000_000
 # So many steps pay for compiling a function for several networks.
 _STEPS = 500
+# Where each epoch is saved, shorter ones wait for the disk, and for each other.
+_SAVED_STEPS = 200
 
 
 def hindrance(parts, known=()):
@@ -32,7 +35,8 @@ def hindrance(parts, known=()):
       whose readings share something; validation data that only some have;
     - a callback that two of them share;
     - large networks, whose steps keep all cores busy by themselves;
-    - so few steps that they do not pay for compiling.
+    - so few steps that they do not pay for compiling;
+    - runs that are kept, if their epochs are short: the disk takes the time.
 
     Callbacks that see single batches are none: steps are then done one at a
     time.
@@ -59,7 +63,7 @@ def hindrance(parts, known=()):
         reason, key = _of_networks(parts)
     if not reason and key not in known and _fewest_steps(parts) < _STEPS:
         reason = "few steps"
-    return reason, key
+    return reason or _of_saving(parts), key
 
 
 def _of_callbacks(parts):
@@ -75,6 +79,12 @@ def _of_data(feed):
     if keras.config.max_epochs() or keras.config.max_steps_per_epoch():
         return "a limit of Keras"
     return None
+
+
+def _of_saving(parts):
+    kept = [p for p in parts if not isinstance(p.run, Unkept)]
+    steps = [part.trainer.feed.train.epoch_steps() for part in kept]
+    return "saving" if min(steps, default=_SAVED_STEPS) < _SAVED_STEPS else None
 
 
 def _of_networks(parts):

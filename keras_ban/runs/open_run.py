@@ -70,7 +70,7 @@ class OpenRun:
         self._cluster = cluster
         self._signals = signals
         self._writer = writer
-        self._writing = None
+        self._writing = {}
         # Callbacks without a state, and states without a callback.
         self._unmatched = [], []
         self._from_logits = fingerprint["run"]["from_logits"]
@@ -193,7 +193,8 @@ class OpenRun:
             meta: A dict.
             arrays: A list of NumPy arrays.
         """
-        self.wait()
+        # Those that are trained beside it write while it goes on.
+        self._wait_for(number)
         folder = self._records.folder(number)
         known = {
             "number": number,
@@ -208,7 +209,7 @@ class OpenRun:
             path = self._state_path(number)
             files.write(path, lambda p: p.write_bytes(content))
 
-        self._writing = self._writer.submit(write)
+        self._writing[number] = self._writer.submit(write)
 
     def wait(self):
         """Waits until what was given to `save` is on the disk.
@@ -216,7 +217,11 @@ class OpenRun:
         Raises:
             OSError: If it could not be written.
         """
-        writing, self._writing = self._writing, None
+        for number in list(self._writing):
+            self._wait_for(number)
+
+    def _wait_for(self, number):
+        writing = self._writing.pop(number, None)
         if writing:
             writing.result()
 

@@ -463,6 +463,12 @@ def test_few_steps_are_trained_one_by_one(monkeypatch, calls):
     assert calls == [2, 2]
 
 
+def test_short_epochs_that_are_saved(monkeypatch, calls, tmp_path):
+    monkeypatch.setattr(hindrances, "_SAVED_STEPS", 4)
+    together(kept(tmp_path, "run"))
+    assert calls == []
+
+
 def test_what_is_trained_one_by_one_is_trained(calls):
     check(seeds(several, callbacks=lambda number: [], **FIT))
     assert calls == []

@@ -150,4 +150,5 @@ def counted(monkeypatch):
 
     monkeypatch.setattr(Abreast, "_joint", joint)
     monkeypatch.setattr(hindrances, "_STEPS", 0)
+    monkeypatch.setattr(hindrances, "_SAVED_STEPS", 0)
     return calls
