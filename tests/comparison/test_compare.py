@@ -207,6 +207,18 @@ def test_validation_data_may_be_split_off():
     assert found.rows[1]["errors"][0] == pytest.approx(metrics["error"])
 
 
+def test_cached_outputs_are_those_of_teachers_alone():
+    cached = {"teacher_outputs": "cached", "views": 2}
+    methods = ["ban", Method("ban", noisy, name="views")]
+    found = compare(methods, **cached)
+    ban = alone("ban", SEEDS[1], generations=1, teacher_outputs="cached")
+    assert same(found.lineages["ban"][1][1].model, ban[1].model)
+    views = alone("ban", SEEDS[1], generations=1, augment=noisy, **cached)
+    assert same(found.lineages["views"][1][1].model, views[1].model)
+    twin = alone("labels", SEEDS[1], generations=0, augment=noisy, views=2)
+    assert same(found.lineages["labels+noisy"][1][0].model, twin[0].model)
+
+
 def test_data_of_a_function():
     def shown(generation, epoch):
         return data_set(X, Y, size=32)
