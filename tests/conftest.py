@@ -44,6 +44,8 @@ LONG = (
     "test_cache.py",
     "test_views.py",
     "test_damage.py",
+    "test_compare.py",
+    "test_comparison_kills.py",
 )
 
 

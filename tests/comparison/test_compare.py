@@ -9,6 +9,7 @@ import pytest
 from builders import data_set
 from builders import learnable
 from builders import noisy
+from comparisons import Count
 from lineages import FIT
 from lineages import VALIDATION
 from lineages import X
@@ -37,19 +38,6 @@ def alone(objective, seed, **fit):
     """The same training by itself."""
     ban = keras_ban.BornAgain(model_fn, objective, seed=seed)
     return ban.fit(X, Y, **{**FIT, **fit})
-
-
-class Count:
-    """Counts the networks that are trained."""
-
-    def __init__(self):
-        self.networks = 0
-
-    def __call__(self, number):
-        return keras.callbacks.LambdaCallback(on_train_begin=self._add)
-
-    def _add(self, logs):
-        self.networks += 1
 
 
 @pytest.fixture(scope="module")

@@ -8,10 +8,10 @@ import warnings
 import numpy as np
 import pytest
 from builders import linear
+from comparisons import Count
 from lineages import VALIDATION
 from lineages import X
 from lineages import Y
-from test_compare import Count
 
 import keras_ban
 from keras_ban import Method

@@ -1,5 +1,6 @@
-"""Made-up results of comparisons."""
+"""Made-up results of comparisons, and what a comparison trains."""
 
+import keras
 import numpy as np
 
 from keras_ban.comparison.design import Design
@@ -42,3 +43,16 @@ def words(*args, **kwargs):
 def table(*args, **kwargs):
     found = results(*args, **kwargs)
     return Rows(found.rows(), found.title, "Notes.", verdict(found))
+
+
+class Count:
+    """Counts the networks that are trained."""
+
+    def __init__(self):
+        self.networks = 0
+
+    def __call__(self, number):
+        return keras.callbacks.LambdaCallback(on_train_begin=self._add)
+
+    def _add(self, logs):
+        self.networks += 1
