@@ -73,7 +73,7 @@ def trainers():
     }
     found = []
 
-    def untrained(trainer, run, lineage):
+    def untrained(trainer, *_):
         found.append(trainer)
         return False
 
@@ -111,7 +111,8 @@ def main():
             processor["one after another"],
         ),
         "side by side": timed(
-            lambda: abreast.generations(parts), processor["side by side"]
+            lambda: list(abreast.generations(parts)),
+            processor["side by side"],
         ),
     }
     first = {name: candidate() for name, candidate in candidates.items()}
