@@ -9,6 +9,13 @@ MNIST-1D", 2024.
 
 import argparse
 
+parser = argparse.ArgumentParser(description=__doc__)
+parser.add_argument("--seeds", type=int, default=4)
+parser.add_argument("--epochs", type=int, default=300)
+parser.add_argument("--rate", type=float, default=8e-3, help="at the start")
+parser.add_argument("--directory", help="keep the runs here, and resume")
+arguments = parser.parse_args()
+
 import keras
 from mnist1d.data import get_dataset_args
 from mnist1d.data import make_dataset
@@ -43,9 +50,9 @@ def model_fn(epochs):
         ]
     )
     steps = epochs * TRAIN // BATCH
-    rate = keras.optimizers.schedules.CosineDecay(2e-3, steps)
+    rate = keras.optimizers.schedules.CosineDecay(arguments.rate, steps)
     model.compile(
-        keras.optimizers.AdamW(rate, weight_decay=0.01),
+        keras.optimizers.AdamW(rate),
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
     )
@@ -53,11 +60,6 @@ def model_fn(epochs):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seeds", type=int, default=4)
-    parser.add_argument("--epochs", type=int, default=300)
-    parser.add_argument("--directory", help="keep the runs here, and resume")
-    arguments = parser.parse_args()
     train, validation, test = load()
     study = keras_ban.compare(
         model_fn,

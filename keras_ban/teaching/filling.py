@@ -44,7 +44,7 @@ def fill(cache, teacher, examples, views, folder, cluster, watch):
         "dtype": cache.dtype,
         "top_k": cache.top_k,
         "views": views.count,
-        "augment": views.augment and _digest_of_view(views, examples),
+        "augment": _digest_of_view(views, examples) if views.augment else None,
     }
     directory = cache.directory and cache.directory / folder
     store = Store(directory, made_of, len(rows), cluster.number == 0)

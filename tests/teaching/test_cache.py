@@ -1,5 +1,7 @@
 """The teacher's outputs, kept: never out of step with the examples."""
 
+import json
+
 import keras
 import numpy as np
 import pytest
@@ -260,3 +262,24 @@ def test_fit_arguments_stay(teacher):
     np.testing.assert_array_equal(x, X)
     np.testing.assert_array_equal(y, Y)
     np.testing.assert_array_equal(weight, np.linspace(0, 1, 50))
+
+
+def test_what_a_folder_says_of_itself(tmp_path):
+    """As earlier versions wrote it, whose folders serve on."""
+
+    def turned(x, seed):
+        return -x
+
+    said = []
+    for name, how in (
+        ("plain", {}),
+        ("viewed", {"augment": turned, "views": 2}),
+    ):
+        fit(mlp(), tmp_path / name, x=X, y=Y, **how)
+        content = json.loads((tmp_path / name / "cache.json").read_text())
+        said.append(content["made_of"])
+    plain, viewed = said
+    assert plain["augment"] is None
+    assert plain["views"] == 1
+    assert isinstance(viewed["augment"], str)
+    assert viewed["views"] == 2
