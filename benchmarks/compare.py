@@ -1,7 +1,7 @@
 """The ladder of `keras_ban.compare` on MNIST-1D, a small hard task.
 
-Run it with `python benchmarks/compare.py`, after `pip install mnist1d`: half an
-hour on two cores. It prints the tables of docs/compare.md.
+Run it with `python benchmarks/compare.py`, after `pip install mnist1d`: eleven
+minutes on two cores. It prints the tables of docs/compare.md.
 
 Source of the data: Greydanus and Kobak, "Scaling Down Deep Learning with
 MNIST-1D", 2024.
