@@ -7,7 +7,6 @@ from keras_ban import objectives
 from keras_ban.distribution import strategies
 from keras_ban.distribution.cluster import Cluster
 from keras_ban.feeding.feed import feed
-from keras_ban.generations.abreast import Abreast
 from keras_ban.generations.ancestry import Ancestry
 from keras_ban.generations.ancestry import lengths
 from keras_ban.generations.blueprints import Blueprints
@@ -43,7 +42,7 @@ class BornAgain:
             before, whose shapes or layers it takes over; or a `keras.Model`,
             which is cloned: what is trained is drawn anew, pretrained weights
             too, and what is frozen, at any depth, is kept; or a
-            sequence of these, one for each network that is trained, the last
+            sequence of these, one for each generation that is trained, the last
             one repeated.
         objective: What students are trained on: "ban", "ban+l", "cwtm",
             "dkpp", "kd", "logits", an `objectives.Objective`, a function
@@ -105,7 +104,6 @@ class BornAgain:
         self.objective = objectives.get(objective)
         self.seed = checks.integer("seed", seed, 0)
         self.lineage = Lineage()
-        self._abreast = Abreast()
         # Trained networks to be generation 0, in place of training them.
         self._founders = None
         self._from_logits = from_logits
@@ -361,7 +359,7 @@ class BornAgain:
                 data = data.for_generation(0)
                 teachers = self._teachers(trial, data, plan, callbacks[:count])
             self.lineage = Lineage((), self._from_logits, teachers)
-            return train(trainer, run, self.lineage, self._abreast)
+            return train(trainer, run, self.lineage)
 
     def _teachers(self, trial, data, plan, callbacks):
         """The networks whose mean is generation 0, a `Lineage`."""
@@ -371,5 +369,5 @@ class BornAgain:
         # What was finished is there even if it is stopped.
         self.lineage = Lineage(from_logits=self._from_logits)
         with self._run.within(TEACHERS).open(trainer.identity, data) as run:
-            train(trainer, run, self.lineage, self._abreast)
+            train(trainer, run, self.lineage)
         return self.lineage

@@ -2,13 +2,14 @@
 
 import dataclasses
 
+from keras_ban.generations.abreast import Abreast
 from keras_ban.generations.abreast import Part
 
 # So many networks at most are trained side by side.
 _WIDEST = 8
 
 
-def train(trainer, run, lineage, abreast):
+def train(trainer, run, lineage):
     """Trains the generations of a run that are not finished.
 
     Args:
@@ -16,7 +17,6 @@ def train(trainer, run, lineage, abreast):
         run: What keeps the run: an `OpenRun` or `Unkept`.
         lineage: An empty `Lineage`, to which each finished generation is
             added.
-        abreast: The `Abreast` for generations that do not need each other.
 
     Returns:
         Whether there was anything to train.
@@ -29,6 +29,7 @@ def train(trainer, run, lineage, abreast):
         # Callbacks that generations share go on from there.
         run.remind([w.remembered for w in trainer.watches[: len(finished)]])
     trainer.check_room(len(finished))
+    abreast = Abreast()
     width = _WIDEST if trainer.is_independent else 1
     for first in range(len(finished), count, width):
         numbers = range(first, min(first + width, count))

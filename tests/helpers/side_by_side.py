@@ -39,7 +39,7 @@ def together(runs, train=None, abreast=None):
     opened = []
 
     def enter(*open_run):
-        opened.append(Opened(*open_run[:3]))
+        opened.append(Opened(*open_run))
         if len(opened) < len(runs):
             fit(*runs[len(opened)])
         else:
