@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from keras_ban.comparison import measures
 from keras_ban.comparison import plot
 from keras_ban.comparison.results import MEASURES
 from keras_ban.comparison.results import Results
@@ -27,6 +28,7 @@ class Comparison:
         seeds: The seeds, a list.
         lineages: For each method's name the `Lineage` of each seed, a list.
         from_logits: As `compare` takes it. Defaults to `None`.
+        select: As `compare` takes it. Defaults to `"error"`.
 
     Attributes:
         seeds: As given.
@@ -36,12 +38,15 @@ class Comparison:
         methods: The `Method`s, with the twins that were added.
     """
 
-    def __init__(self, design, seeds, lineages, from_logits=None):
+    def __init__(
+        self, design, seeds, lineages, from_logits=None, select="error"
+    ):
         self.seeds = list(seeds)
         self.lineages = lineages
         self.methods = list(design.methods)
         self._design = design
         self._from_logits = from_logits
+        self._select = select
         self._predictor = Predictor()
         self._validated = None
         self._shown = None
@@ -57,7 +62,13 @@ class Comparison:
         and `ece` (fractions) and `nll` (nats): its mean over the seeds as
         `error`, the 95 % interval as `error_interval`, the values by seed as
         `errors`, the mean difference to the twin as `error_difference` and its
-        interval, paired by seed, as `error_difference_interval`.
+        interval, paired by seed, as `error_difference_interval`. Those of
+        methods with several teachers have `kept`, the share of the ensemble's
+        gain in error that the one network keeps, and `nll_kept`, that in NLL:
+        of the means over the seeds, (twin - network) / (twin - ensemble), with
+        the 95 % intervals `kept_interval` and `nll_kept_interval` (Fieller,
+        "Some Problems in Interval Estimation", 1954). They are `None` where
+        the ensemble's gain over that twin cannot be told from 0.
 
         Raises:
             ValueError: If nothing was measured yet.
@@ -77,9 +88,9 @@ class Comparison:
     def best(self):
         """The `Method` to take: chosen on validation data, never on others.
 
-        It costs least, to run and then to train, among those whose error is
-        within one standard error of the lowest, that of the difference paired
-        by seed.
+        It costs least, to run and then to train, among those whose error, or
+        NLL, as `select` says, is within one standard error of the lowest,
+        that of the difference paired by seed.
 
         Raises:
             ValueError: If there was no validation data.
@@ -91,7 +102,7 @@ class Comparison:
                 "none. Run `compare` with validation data: with a directory, "
                 "no network is trained again for a seed that is there."
             )
-        return self._validated.best()
+        return self._validated.best(self._select)
 
     def evaluate(
         self,
@@ -136,7 +147,7 @@ class Comparison:
         self._validated = self._measure(examples, "validation data")
         self._shown = self._validated
 
-    def plot(self, path=None):
+    def plot(self, path=None, measure="error"):
         """Draws what was measured last.
 
         A dot a seed, means and intervals, the twins beside them, and the
@@ -145,16 +156,20 @@ class Comparison:
         Args:
             path: The image file to write, as "comparison.png". Defaults to
                 `None`: none is written.
+            measure: What to draw, "error" or "nll". Defaults to `"error"`.
 
         Returns:
             A `matplotlib.figure.Figure`.
 
         Raises:
-            ValueError: If nothing was measured yet.
+            ValueError: If nothing was measured yet, or if `measure` is
+                another.
             ImportError: If matplotlib, of the extra `plots`, is missing.
             OSError: If `path` is a folder or a pipe, or cannot be written.
         """
-        return plot.draw(self._measured(), path)
+        return plot.draw(
+            self._measured(), path, measures.measure("measure", measure)
+        )
 
     def _measured(self):
         if self._shown is None:

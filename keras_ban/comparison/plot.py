@@ -1,18 +1,20 @@
 """The picture of a comparison."""
 
+from keras_ban.comparison.measures import ERROR
 from keras_ban.comparison.statistics import estimate
 from keras_ban.reporting.plot import figure
 
 _METHOD, _TWIN = "black", "grey"
 
 
-def draw(results, path=None):
-    """Draws the errors by seed, beside the twins', and the differences.
+def draw(results, path=None, measure=ERROR):
+    """Draws a measure by seed, beside the twins', and the differences.
 
     Args:
         results: The `Results`.
         path: The image file to write; its ending says the format. Defaults
             to `None`: none is written.
+        measure: The `Measure`. Defaults to the error.
 
     Returns:
         A `matplotlib.figure.Figure`.
@@ -27,18 +29,20 @@ def draw(results, path=None):
     picture = figure(path, figsize=size, layout="constrained")
     picture.suptitle(f"Methods and their twins, {results.title}")
     left, right = picture.subplots(1, 2, sharey=True)
+    name, scale = measure.name, measure.scale
     for place, entry in enumerate(entries):
-        _draw(left, results.scores(entry.name), place, _METHOD)
+        _draw(left, scale * results.scores(entry.name, name), place, _METHOD)
         if entry.twin:
-            _draw(left, results.scores(entry.twin), place + 0.25, _TWIN)
-            differences = results.differences(entry.name, entry.twin)
-            _draw(right, differences, place, _METHOD)
+            twins = scale * results.scores(entry.twin, name)
+            _draw(left, twins, place + 0.25, _TWIN)
+            differences = results.differences(entry.name, entry.twin, name)
+            _draw(right, scale * differences, place, _METHOD)
     left.set_yticks(range(len(entries)), [_plain(e.name) for e in entries])
     left.set_ylim(len(entries) - 0.5, -0.5)
-    left.set_xlabel("error (%)")
+    left.set_xlabel(f"{measure.title} ({measure.unit})")
     left.set_title("a dot a seed, mean and 95 % interval; the twin in grey")
     right.axvline(0, color="grey", lw=1)
-    right.set_xlabel("difference to the twin (points of error)")
+    right.set_xlabel(f"difference to the twin ({measure.difference_unit})")
     right.set_title("paired by seed, left of the line is better")
     if path is not None:
         picture.savefig(path, dpi=150)
@@ -47,7 +51,6 @@ def draw(results, path=None):
 
 def _draw(axes, values, place, color):
     """Dots, and above them their mean with its interval."""
-    values = 100 * values
     found = estimate(values)
     axes.plot(values, [place] * len(values), "o", ms=4, color=color, alpha=0.35)
     half = 0 if found.half != found.half else found.half

@@ -4,6 +4,7 @@ import numpy as np
 
 from keras_ban.comparison import methods
 from keras_ban.comparison.statistics import estimate
+from keras_ban.comparison.statistics import share
 from keras_ban.comparison.statistics import standard_error
 from keras_ban.objectives import get
 
@@ -51,37 +52,79 @@ class Results:
         """The `Estimate` of the difference to another entry."""
         return estimate(self.differences(name, other, measure))
 
-    def strongest_on_labels(self, is_allowed):
-        """The training on the labels alone that errs least, of one network.
+    def strongest_on_labels(self, is_allowed, measure="error"):
+        """The training on the labels alone that is best, of one network.
 
         Args:
-            is_allowed: Function of an `Entry`: whether it may be chosen.
+            is_allowed: Function of an `Entry`: whether it may be chosen. One
+                at least is.
+            measure: What it is best in. Defaults to `"error"`.
 
         Returns:
-            An `Entry`, or `None` if none is allowed.
+            An `Entry`.
         """
         found = [
             entry
             for entry in self.design.entries
             if entry.kind == "labels" and is_allowed(entry)
         ]
-        return min(found, key=lambda e: self.mean(e.name), default=None)
+        return min(found, key=lambda e: self.mean(e.name, measure))
 
-    def best(self):
-        """The `Method` that costs least among those that may err least.
+    def ensemble_of(self, entry):
+        """The `Entry` of the ensemble of a method's teachers.
 
-        Those are all whose mean error is above the lowest by one standard
-        error at most, that of the difference paired by seed (after Breiman et
-        al., "Classification and Regression Trees", 1984, Section 3.4.3).
+        It is that of all networks of their recipe, or `None` of a method that
+        has not several teachers.
+        """
+        if entry.kind != "teachers" or entry.method.teachers == 1:
+            return None
+        return next(
+            e
+            for e in self.design.entries
+            if e.kind == "ensemble" and e.recipe is entry.recipe
+        )
+
+    def kept(self, entry, measure="error"):
+        """The `Share` of its teachers' gain that a method's network keeps.
+
+        Of the means over the seeds, (twin - network) / (twin - ensemble), with
+        the twin of the method: of its views and its last length.
+
+        Args:
+            entry: The `Entry`.
+            measure: What was gained. Defaults to `"error"`.
+
+        Returns:
+            A `Share`; `None` of a method that has not several teachers, or
+            where the ensemble's gain cannot be told from 0.
+        """
+        ensemble = self.ensemble_of(entry)
+        if ensemble is None:
+            return None
+        return share(
+            self.differences(entry.twin, entry.name, measure),
+            self.differences(entry.twin, ensemble.name, measure),
+        )
+
+    def best(self, measure="error"):
+        """The `Method` that costs least among those that may be best.
+
+        Those are all whose mean is above the lowest by one standard error at
+        most, that of the difference paired by seed (after Breiman et al.,
+        "Classification and Regression Trees", 1984, Section 3.4.3).
+
+        Args:
+            measure: What they are best in. Defaults to `"error"`.
         """
         found = [e for e in self.design.entries if e.method is not None]
-        first = min(found, key=lambda e: self.mean(e.name))
+        means = {e.name: self.mean(e.name, measure) for e in found}
+        first = min(means, key=means.get)
         near = []
         for entry in found:
-            differences = self.differences(entry.name, first.name)
+            differences = self.differences(entry.name, first, measure)
             if differences.mean() <= standard_error(differences):
                 near.append(entry)
-        cost = [(e.prediction, e.training, self.mean(e.name)) for e in near]
+        cost = [(e.prediction, e.training, means[e.name]) for e in near]
         return near[cost.index(min(cost))].method
 
     def rows(self):
@@ -91,7 +134,10 @@ class Results:
         the seeds. For each of them, `error_interval` is the 95 % interval, a
         pair, `errors` (`nlls`, `eces`) are the values by seed,
         `error_difference` is the mean of the differences to the twin (`None`
-        without one), and `error_difference_interval` its interval.
+        without one), and `error_difference_interval` its interval. `kept` and
+        `nll_kept` are the shares of the teachers' gain in error and NLL, and
+        `kept_interval` and `nll_kept_interval` their intervals, all `None`
+        where `Results.kept` is.
         `training_cost` is in networks of the comparison's `epochs`,
         `prediction_cost` in networks.
         """
@@ -119,6 +165,10 @@ class Results:
             row["generations"] = method.generations
         for measure in MEASURES:
             row |= self._measured(entry, measure)
+        for name, measure in (("kept", "error"), ("nll_kept", "nll")):
+            found = self.kept(entry, measure)
+            row[name] = found and found.mean
+            row[f"{name}_interval"] = found and (found.low, found.high)
         return row
 
     def _measured(self, entry, measure):

@@ -11,6 +11,7 @@ from keras_ban.comparison import methods as known
 from keras_ban.comparison import record
 from keras_ban.comparison.comparison import Comparison
 from keras_ban.comparison.design import Design
+from keras_ban.comparison.measures import measure
 from keras_ban.comparison.progress import Progress
 from keras_ban.distribution import strategies
 from keras_ban.distribution.cluster import Cluster
@@ -29,6 +30,7 @@ def compare(
     from_logits=None,
     verbose="auto",
     augment=known.VIEWS,
+    select="error",
     **fit_arguments,
 ):
     """Trains methods and their twins, and says what can be told of them.
@@ -68,6 +70,8 @@ def compare(
             training, with the time that the rest will take.
         augment: The views of the ladder, as `BornAgain.fit` takes them.
             Defaults to `"mixup"`.
+        select: What `best` looks at on the validation data, "error" or "nll".
+            It changes nothing that is trained. Defaults to `"error"`.
         **fit_arguments: Any other argument of `BornAgain.fit`, as `epochs`
             (a number), `batch_size`, `views` or `teacher_outputs`. A callback
             that is not of Keras needs a function of the generation's number
@@ -93,6 +97,7 @@ def compare(
     """
     seeds = arguments.seeds(seeds)
     arguments.check_model_fn(model_fn)
+    select = measure("select", select).name
     fit_arguments = arguments.checked(fit_arguments)
     epochs = checks.integer("epochs", fit_arguments.pop("epochs", 1), 1)
     design = Design(known.chosen(methods, augment), epochs)
@@ -117,7 +122,7 @@ def compare(
         method.name: [of_seed[method.name] for of_seed in found]
         for method in design.methods
     }
-    study = Comparison(design, seeds, lineages, from_logits)
+    study = Comparison(design, seeds, lineages, from_logits, select)
     if validation is not None:
         study.validate(validation)
     return study

@@ -1,7 +1,8 @@
 """What a few seeds tell: intervals, and how many seeds it would take.
 
-Sources: Student, "The Probable Error of a Mean", 1908; Cohen, "Statistical
-Power Analysis for the Behavioral Sciences", 1988, Chapter 2.
+Sources: Student, "The Probable Error of a Mean", 1908; Fieller, "Some Problems
+in Interval Estimation", 1954; Cohen, "Statistical Power Analysis for the
+Behavioral Sciences", 1988, Chapter 2.
 """
 
 import math
@@ -49,6 +50,26 @@ class Estimate(NamedTuple):
         return self.low > 0
 
 
+class Share(NamedTuple):
+    """A part of a gain, of means over seeds.
+
+    Attributes:
+        mean: The mean of the parts in that of the gains.
+        low: The lower end of its 95 % interval; NaN if the parts are all the
+            same, as their spread then says only how coarse they are.
+        high: The upper end.
+    """
+
+    mean: float
+    low: float
+    high: float
+
+    def __str__(self):
+        """In ASCII, as "0.62 (0.40 to 0.85)"."""
+        ends = ["?" if e != e else f"{e:.2f}" for e in (self.low, self.high)]
+        return f"{self.mean:.2f} ({ends[0]} to {ends[1]})"
+
+
 def estimate(values):
     """The mean of values, with its interval.
 
@@ -78,6 +99,37 @@ def standard_error(values):
     if np.ptp(values) <= 1e-12 * max(1.0, np.abs(values).max()):
         return 0.0
     return float(values.std(ddof=1) / math.sqrt(len(values)))
+
+
+def share(parts, gains):
+    """How large a mean is in another one, with its interval.
+
+    The interval has each number r for which the paired t test does not tell
+    the mean of `parts - r * gains` from 0 (Fieller, 1954). It is longer on the
+    side that is less certain. It has two ends only where the mean of the gains
+    is told from 0.
+
+    Args:
+        parts: Array of shape `(seeds,)`, at least two.
+        gains: Array of shape `(seeds,)`.
+
+    Returns:
+        A `Share`; `None` where the gain is not told to be above 0.
+    """
+    part, gain = estimate(parts), estimate(gains)
+    if not gain.is_positive:
+        return None
+    mean = part.mean / gain.mean
+    if part.half != part.half:
+        return Share(mean, math.nan, math.nan)
+    # As in Fieller's equation, a quadratic one for r.
+    both = np.corrcoef(parts, gains)[0, 1] * part.half * gain.half
+    square = gain.mean**2 - gain.half**2
+    linear = part.mean * gain.mean - both
+    constant = part.mean**2 - part.half**2
+    root = math.sqrt(max(0.0, linear**2 - square * constant))
+    low, high = (linear - root) / square, (linear + root) / square
+    return Share(mean, float(low), float(high))
 
 
 def power(effect, seeds):

@@ -69,6 +69,12 @@ def test_given_teacher():
     refused("trains its teachers", "`teacher=`", teacher=linear())
 
 
+@pytest.mark.parametrize("select", ["ece", "Error", None, ["nll"]], ids=str)
+def test_what_selects(select):
+    words = "`select`", "Expected 'error' or 'nll'", f"Received: {select!r}"
+    refused(*words, select=select)
+
+
 def test_later_beginning():
     refused("from the first epoch", "initial_epoch=1", initial_epoch=1)
 

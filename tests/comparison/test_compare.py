@@ -114,6 +114,11 @@ def test_test_data_selects_nothing(study):
 def test_picture(study, tmp_path):
     study.plot(tmp_path / "study.png")
     assert (tmp_path / "study.png").read_bytes().startswith(b"\x89PNG")
+    left, _ = study.plot(measure="nll").axes
+    assert left.get_xlabel() == "NLL (nats)"
+    with pytest.raises(ValueError, match=r"`measure`.*'nll'.*'ece'"):
+        study.plot(tmp_path / "never.png", measure="ece")
+    assert not (tmp_path / "never.png").exists()
 
 
 def test_every_network_is_trained_once():

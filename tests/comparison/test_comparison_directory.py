@@ -71,6 +71,16 @@ def test_nothing_is_trained_again(finished, copy):
     assert str(again) == finished[1]
 
 
+def test_what_selects_is_no_part_of_it(finished, copy):
+    count = Count()
+    content = (copy / "comparison.json").read_bytes()
+    again = compare(directory=copy, callbacks=count, select="nll")
+    assert count.networks == 0
+    assert str(again) == finished[1]
+    assert again.best in again.methods
+    assert (copy / "comparison.json").read_bytes() == content
+
+
 def test_seeds_and_methods_are_added(copy):
     count = Count()
     kwargs = {"directory": copy, "callbacks": count}

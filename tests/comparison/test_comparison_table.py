@@ -11,6 +11,7 @@ from comparisons import table
 
 from keras_ban import Method
 from keras_ban.comparison import plot
+from keras_ban.comparison.measures import NLL
 
 ERRORS = {"labels": around(45.0), "ban": around(44.0, spread=OTHER)}
 
@@ -95,6 +96,17 @@ def test_picture(tmp_path):
     shown = [list(line.get_xdata()) for line in right.lines]
     assert [0, 0] in shown
     assert plot.draw(found) is not picture
+
+
+def test_picture_of_the_nll():
+    left, right = plot.draw(results(ERRORS, ["ban"]), measure=NLL).axes
+    labels, ban = (3 * values / 100 for values in ERRORS.values())
+    drawn = [line.get_xdata() for line in left.lines]
+    assert any(len(x) == 5 and x == pytest.approx(labels) for x in drawn)
+    shown = [line.get_xdata() for line in right.lines]
+    assert any(len(x) == 5 and x == pytest.approx(ban - labels) for x in shown)
+    assert left.get_xlabel() == "NLL (nats)"
+    assert right.get_xlabel() == "difference to the twin (nats)"
 
 
 def test_picture_needs_matplotlib(uninstall):

@@ -9,6 +9,7 @@ from scipy import stats
 from keras_ban.comparison.statistics import estimate
 from keras_ban.comparison.statistics import power
 from keras_ban.comparison.statistics import seeds_needed
+from keras_ban.comparison.statistics import share
 from keras_ban.comparison.statistics import standard_error
 
 DRAWS = 4000
@@ -63,6 +64,62 @@ def test_equal_differences_have_no_interval():
         assert not found.is_positive and not found.is_negative
         assert standard_error(values) == 0
         assert seeds_needed(values) is None
+
+
+def test_a_share_ends_where_the_paired_t_test_tells():
+    rng = np.random.default_rng(3)
+    for seeds in (2, 5, 30):
+        gains = rng.normal(4, 0.1 if seeds == 2 else 1, seeds)
+        parts = 0.6 * gains + rng.normal(0, 0.3, seeds)
+        found = share(parts, gains)
+        assert found.mean == pytest.approx(parts.mean() / gains.mean())
+        assert found.low < found.mean < found.high
+        for end in (found.low, found.high):
+            test = stats.ttest_1samp(parts - end * gains, 0)
+            assert test.pvalue == pytest.approx(0.05)
+
+
+def test_a_share_by_hand():
+    # Means 3 and 10, of which the variances are 0.5 and 1.2 and the covariance
+    # 0.5; the square of Student's t is that of 2.776, as above. The ends r are
+    # where (3 - 10 r)² = t² (0.5 - 2 · 0.5 r + 1.2 r²).
+    squared = 2.776445**2
+    parts = [1.0, 2.0, 3.0, 4.0, 5.0]
+    gains = [10 + 2 * k for k in (-1, -1, 0, 2, 0)]
+    found = share(parts, gains)
+    for r in (found.low, found.high):
+        variance = 0.5 - r + 1.2 * r**2
+        assert (3 - 10 * r) ** 2 == pytest.approx(squared * variance, rel=1e-6)
+    assert found.mean == 0.3
+
+
+@pytest.mark.parametrize("truth", [-0.2, 0.6, 1.3])
+def test_a_share_is_covered(truth):
+    rng = np.random.default_rng(4)
+    gains = rng.normal(4, 1.5, (DRAWS, 5))
+    parts = truth * 4 + 0.5 * (gains - 4) + rng.normal(0, 1, (DRAWS, 5))
+    found = [share(*both) for both in zip(parts, gains, strict=True)]
+    told = [s for s in found if s]
+    assert len(told) > 0.9 * DRAWS
+    covers = [s.low <= truth <= s.high for s in told]
+    assert 0.93 <= np.mean(covers) <= 0.97
+
+
+def test_a_share_of_nothing_that_is_told():
+    rng = np.random.default_rng(5)
+    parts = rng.normal(0, 1, 5)
+    for mean in (-4.0, 0.0, 1.0):
+        gains = mean + np.array([-1.5, -0.5, 0.0, 0.5, 1.5])
+        assert share(parts, gains) is None
+    # Without a spread nothing says how sure the gain is.
+    assert share(parts, [4.0] * 5) is None
+
+
+def test_equal_parts_have_no_interval():
+    found = share([2.0] * 5, [3.0, 3.5, 4.0, 4.5, 5.0])
+    assert found.mean == 0.5
+    assert math.isnan(found.low) and math.isnan(found.high)
+    assert str(found) == "0.50 (? to ?)"
 
 
 @pytest.mark.parametrize(("effect", "seeds"), [(0.5, 5), (1.5, 5), (-0.3, 40)])
