@@ -1,10 +1,13 @@
 """The objectives that born-again networks grew from: distillation."""
 
+import functools
+
 import keras
 from keras import ops
 
-from keras_ban import checks
+from keras_ban.objectives import arguments
 from keras_ban.objectives.base import Objective
+from keras_ban.objectives.scores import z_scores
 from keras_ban.tasks.losses import at_least_float32
 
 
@@ -16,16 +19,25 @@ class KD(Objective):
     `T²` keeps the size of the soft targets' gradient, `T (q_T - p_T)`,
     comparable over temperatures.
 
+    With `standardize`, the logits of student and teacher are replaced by their
+    z-scores over the classes before `T` divides them, so that the student
+    matches their order and proportions, not their size. Equal logits have the
+    scores 0, and no gradient. Two classes have no proportions, and are refused.
+
     Source: Hinton, Vinyals and Dean, "Distilling the Knowledge in a Neural
-    Network", 2015, Section 2.
+    Network", 2015, Section 2. `standardize`: Sun et al., "Logit
+    Standardization in Knowledge Distillation", 2024, Algorithm 1, whose code
+    has `n - 1` in place of `n` in the variance.
 
     Args:
         alpha: Weight of the labels, from 0 to 1. Defaults to `0.5`.
         temperature: Temperature `T` of both softmaxes, a positive number.
             Defaults to `2.0`.
+        standardize: Whether to standardise the logits of the soft targets.
+            Defaults to `False`.
 
     Raises:
-        ValueError: If `alpha` or `temperature` is out of its range.
+        ValueError: If an argument is out of its range.
     """
 
     short_name = "kd"
@@ -36,26 +48,22 @@ class KD(Objective):
         temperature=2.0,
         name=None,
         reduction="sum_over_batch_size",
+        *,
+        standardize=False,
     ):
         super().__init__(name=name, reduction=reduction)
-        self.alpha = checks.number(
-            "alpha", alpha, lambda v: 0 <= v <= 1, "a number from 0 to 1"
-        )
-        self.temperature = checks.number(
-            "temperature",
-            temperature,
-            lambda v: 0 < v < float("inf"),
-            "a positive number",
-        )
+        self.alpha = arguments.share("alpha", alpha)
+        self.temperature = arguments.positive("temperature", temperature)
+        self.standardize = arguments.flag("standardize", standardize)
         self.needs_labels = self.alpha > 0
 
     def teacher_loss(self, student_logits, teacher_logits):
         """`T² CE(softmax(t / T), softmax(z / T))` of each sample."""
+        pair = map(at_least_float32, (student_logits, teacher_logits))
+        if self.standardize:
+            pair = map(_standardized, pair)
         t = self.temperature
-        return t**2 * super().teacher_loss(
-            at_least_float32(student_logits) / t,
-            at_least_float32(teacher_logits) / t,
-        )
+        return t**2 * super().teacher_loss(*(logits / t for logits in pair))
 
     def call(self, y_true, student_logits, teacher_logits):
         soft = self.teacher_loss(student_logits, teacher_logits)
@@ -65,11 +73,26 @@ class KD(Objective):
         return self.alpha * hard + (1 - self.alpha) * soft
 
     def get_config(self):
-        return {
+        config = {
             **super().get_config(),
             "alpha": self.alpha,
             "temperature": self.temperature,
         }
+        # Runs of earlier versions do not have it.
+        return config | ({"standardize": True} if self.standardize else {})
+
+
+def _standardized(logits):
+    """The z-scores of logits of shape `(..., n)` over the classes."""
+    classes = max(logits.shape[-1], 2)
+    if classes == 2:
+        raise ValueError(
+            "`KD(standardize=True)` compares proportions of logits, and two "
+            "logits have none: their z-scores are -1 and 1. Expected three "
+            f"classes at least. Received: logits of shape {logits.shape}. "
+            "Leave `standardize` out."
+        )
+    return z_scores(logits, functools.partial(ops.mean, axis=-1, keepdims=True))
 
 
 @keras.saving.register_keras_serializable(package="keras_ban")
