@@ -127,6 +127,17 @@ class Objective(keras.losses.Loss):
         """
         self.label_loss = label_loss
 
+    def begin_epoch(self, epoch, epochs):
+        """Called when an epoch of training begins; does nothing by default.
+
+        What changes by epochs is a `keras.Variable`, which each step reads,
+        and which `fresh` makes anew.
+
+        Args:
+            epoch: Its number, counted from 0.
+            epochs: How many the training has, those before it included.
+        """
+
     def fresh(self):
         """Returns a copy whose random state, if any, starts anew."""
         # `copy.copy` of a Keras object saves and loads it, which needs it

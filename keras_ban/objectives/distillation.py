@@ -24,13 +24,22 @@ class KD(Objective):
     matches their order and proportions, not their size. Equal logits have the
     scores 0, and no gradient. Two classes have no proportions, and are refused.
 
+    A pair as `alpha` is teacher annealing: the weight of the labels goes from
+    its first number, in the first epoch of a training, to its second, in the
+    last, by equal steps. `(0, 1)` begins with the teacher alone and ends with
+    the labels alone. It follows the epochs that are planned; a single one has
+    the first weight, and so have steps without epochs, as `train_on_batch`.
+
     Source: Hinton, Vinyals and Dean, "Distilling the Knowledge in a Neural
     Network", 2015, Section 2. `standardize`: Sun et al., "Logit
     Standardization in Knowledge Distillation", 2024, Algorithm 1, whose code
-    has `n - 1` in place of `n` in the variance.
+    has `n - 1` in place of `n` in the variance. Annealing: Clark et al., "BAM!
+    Born-Again Multi-Task Networks for Natural Language Understanding", 2019,
+    Section 3, by steps of training in place of epochs.
 
     Args:
-        alpha: Weight of the labels, from 0 to 1. Defaults to `0.5`.
+        alpha: Weight of the labels, from 0 to 1, or a pair of these, for the
+            first and for the last epoch. Defaults to `0.5`.
         temperature: Temperature `T` of both softmaxes, a positive number.
             Defaults to `2.0`.
         standardize: Whether to standardise the logits of the soft targets.
@@ -52,10 +61,11 @@ class KD(Objective):
         standardize=False,
     ):
         super().__init__(name=name, reduction=reduction)
-        self.alpha = arguments.share("alpha", alpha)
+        self.alpha = arguments.shares("alpha", alpha)
         self.temperature = arguments.positive("temperature", temperature)
         self.standardize = arguments.flag("standardize", standardize)
-        self.needs_labels = self.alpha > 0
+        self.needs_labels = self.alpha not in (0, (0, 0))
+        self._annealed = self._weight()
 
     def teacher_loss(self, student_logits, teacher_logits):
         """`T² CE(softmax(t / T), softmax(z / T))` of each sample."""
@@ -70,7 +80,34 @@ class KD(Objective):
         if not self.needs_labels:
             return soft
         hard = ops.cast(self.label_loss(y_true, student_logits), soft.dtype)
-        return self.alpha * hard + (1 - self.alpha) * soft
+        alpha = self.alpha
+        if self._annealed is not None:
+            alpha = ops.cast(self._annealed, soft.dtype)
+        return alpha * hard + (1 - alpha) * soft
+
+    def begin_epoch(self, epoch, epochs):
+        """Sets the weight of the labels, if it is annealed."""
+        if self._annealed is not None:
+            start, end = self.alpha
+            done = epoch / max(epochs - 1, 1)
+            self._annealed.assign(start + (end - start) * done)
+
+    def fresh(self):
+        new = super().fresh()
+        new._annealed = new._weight()
+        return new
+
+    def _weight(self):
+        """A variable for the weight of the labels, or `None`."""
+        if not isinstance(self.alpha, tuple):
+            return None
+        return keras.Variable(
+            self.alpha[0],
+            trainable=False,
+            dtype="float32",
+            autocast=False,
+            name="label_weight",
+        )
 
     def get_config(self):
         config = {
