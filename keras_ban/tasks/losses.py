@@ -116,9 +116,13 @@ def divergence(targets, logits):
         Loss of shape `(...)`, in nats.
     """
     targets = ops.cast(targets, logits.dtype)
-    p, log_p = ops.softmax(targets), ops.log_softmax(targets)
-    value = ops.sum(p * (log_p - ops.log_softmax(logits)), axis=-1)
-    return _with_gradient(value, ops.softmax(logits) - p, logits)
+    p, q = ops.softmax(targets), ops.softmax(logits)
+    ratio = ops.log_softmax(logits) - ops.log_softmax(targets)
+    # Each summand with `q - p`, which add up to 0: of alike distributions,
+    # what is left of the logarithms would be their rounding.
+    near = p * (ops.expm1(ops.minimum(ratio, 1.0)) - ratio)
+    terms = ops.where(ratio < 1.0, near, q - p - p * ratio)
+    return _with_gradient(ops.sum(terms, axis=-1), q - p, logits)
 
 
 def _with_gradient(value, gradient, logits):

@@ -192,6 +192,8 @@ FORMULAS = {
     "ban+l": ban_with_labels,
     "cwtm": cwtm,
     "kd": functools.partial(kd, alpha=0.5, temperature=2.0),
+    "dkd": dkd,
+    "dist": dist,
     "logits": logit_regression,
 }
 

@@ -226,6 +226,18 @@ def test_dkd_has_no_gradient_where_student_is_teacher(n):
     np.testing.assert_array_equal(gradient, np.zeros_like(s))
 
 
+@pytest.mark.parametrize("distance", [1e-3, 0.01, 0.1])
+def test_dkd_of_a_student_that_is_almost_its_teacher(distance):
+    y, s, _ = batch()
+    t = (s + distance * batch(seed=1)[1]).astype("float32")
+    objective = objectives.DKD(temperature=1)
+    found = objective.decoupled(y, s, t)
+    rows = reference.one_hot(y, N)
+    expected = reference.dkd(rows, s, t, temperature=1)[0]
+    expected -= reference.labels(rows, s)[0]
+    assert error(found, expected) <= 1e-6 / distance
+
+
 @pytest.mark.parametrize("kind", ["sparse", "one-hot"])
 def test_dkd_of_sequences_with_a_mask(kind):
     y, s, t = batch((B, T))
