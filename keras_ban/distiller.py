@@ -222,8 +222,7 @@ class Distiller(StandIn):
                 classes differ, or if the models share weights.
         """
         self._is_checked = True
-        teacher = self.teacher and self.teacher.model
-        return check_pair(self.student, teacher, x, y, name, self._from_logits)
+        return check_pair(self, x, y, name, self._from_logits)
 
     def check_objective(self, x, y):
         """Tries the loss, and an objective of the user's own, on a few samples.

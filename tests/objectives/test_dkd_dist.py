@@ -385,6 +385,29 @@ def test_two_standardised_logits_are_refused(n):
         objectives.KD(standardize=True)(y % 2, s, t)
 
 
+@pytest.mark.parametrize("outputs", [1, 2])
+def test_two_standardised_logits_are_refused_before_training(outputs):
+    x, y = np.ones((8, 6), "float32"), np.arange(8) % 2
+    last = "sigmoid" if outputs == 1 else "softmax"
+    began = []
+
+    def model_fn():
+        model = mlp(outputs=outputs, last=last)
+        loss = "binary" if outputs == 1 else "sparse_categorical"
+        model.compile("sgd", f"{loss}_crossentropy")
+        return model
+
+    callback = keras.callbacks.LambdaCallback(
+        on_train_begin=lambda logs: began.append(True)
+    )
+    kd, fit = objectives.KD(standardize=True), {"callbacks": [callback]}
+    with pytest.raises(ValueError, match="three classes"):
+        keras_ban.BornAgain(model_fn, kd).fit(x, y, generations=1, **fit)
+    with pytest.raises(ValueError, match="three classes"):
+        keras_ban.Distiller(model_fn(), model_fn(), kd).fit(x, y, **fit)
+    assert not began
+
+
 def test_kd_of_earlier_versions_is_loaded():
     config = {
         "module": "keras_ban.objectives",
