@@ -45,10 +45,10 @@ class BornAgain:
             sequence of these, one for each generation that is trained, the last
             one repeated.
         objective: What students are trained on: "ban", "ban+l", "cwtm",
-            "dkpp", "kd", "logits", an `objectives.Objective`, a function
-            `(y_true, student_logits, teacher_logits)`, or "labels", the
-            control: every generation learns from the labels alone. Defaults
-            to `"ban"`.
+            "dkpp", "kd", "dkd", "dist", "logits", an `objectives.Objective`, a
+            function `(y_true, student_logits, teacher_logits)`, or "labels",
+            the control: every generation learns from the labels alone.
+            Defaults to `"ban"`.
         directory: A folder in which the run is kept: what is finished, and
             the state of what is running. The same script, run again, goes on
             from there, with the same bits on CPU. Defaults to `None`: nothing

@@ -29,6 +29,7 @@ from keras_ban.teaching import topk
 from keras_ban.teaching.checking import check_loss
 from keras_ban.teaching.checking import check_pair
 from keras_ban.teaching.checking import check_training
+from keras_ban.teaching.epochs import told
 from keras_ban.teaching.plan import Plan
 from keras_ban.teaching.teacher import Teacher
 from keras_ban.teaching.terms import Terms
@@ -173,15 +174,14 @@ class Distiller(StandIn):
         del arguments["self"]
         plan = Plan(teacher_outputs, augment, views)
         # Keras itself splits what passes through no views.
-        fraction = 0.0 if plan else arguments.pop("validation_split", 0.0)
+        split = 0.0 if plan else arguments.pop("validation_split", 0.0)
+        arguments = told(self, arguments)
         data = feed(arguments, viewed=bool(plan), once=True)
         check_training(self, data, self._from_logits)
         if self._unfinished_compile and not data.train.reads_once:
             self._finish_compile(data)
         if not plan:
-            return self.fit_unchecked(
-                **data.as_given(), validation_split=fraction
-            )
+            return self.fit_unchecked(validation_split=split, **data.as_given())
         data.train.check_steps()
         if plan.mixes:
             check_own_training(self.student)
@@ -222,8 +222,7 @@ class Distiller(StandIn):
                 classes differ, or if the models share weights.
         """
         self._is_checked = True
-        teacher = self.teacher and self.teacher.model
-        return check_pair(self.student, teacher, x, y, name, self._from_logits)
+        return check_pair(self, x, y, name, self._from_logits)
 
     def check_objective(self, x, y):
         """Tries the loss, and an objective of the user's own, on a few samples.

@@ -35,6 +35,18 @@ def total(x):
     return context.all_reduce(tf.distribute.ReduceOp.SUM, x)
 
 
+def largest(x):
+    """The largest over all replicas, elementwise; it gets no gradient."""
+    x = tf.stop_gradient(x)
+    context = tf.distribute.get_replica_context()
+    if context is None or replicas() == 1:
+        return x
+    number = context.replica_id_in_sync_group
+    own = tf.equal(tf.range(replicas()), number)
+    own = tf.reshape(own, (-1, *[1] * len(x.shape)))
+    return tf.reduce_max(total(tf.where(own, x, tf.zeros_like(x))), axis=0)
+
+
 def place(rows):
     """Where a replica's rows are in the global batch.
 

@@ -16,6 +16,7 @@ from keras_ban.runs.backup import check_executions
 from keras_ban.state import seeds
 from keras_ban.state.variables import Variables
 from keras_ban.tasks.checks import apart
+from keras_ban.teaching.epochs import telling
 
 
 class Trainer:
@@ -276,9 +277,10 @@ class Trainer:
             arguments["verbose"] = 0
         training.begin(saved.meta["seconds"] if saved else 0, beside)
         steady = Steady(watch.name, training.student, training.workshop)
+        told = telling(trained, feed.epochs)
         training.needed, training.arguments = needed, arguments
         training.callbacks = run.callbacks(
-            [*needed, *watch.callbacks, steady],
+            [*needed, *told, *watch.callbacks, steady],
             trained,
             watch.states,
             watch.number,

@@ -118,6 +118,13 @@ class Objective(keras.losses.Loss):
                 "'logits')."
             )
 
+    def check_classes(self, columns):
+        """Raises `ValueError` if so many outputs cannot be compared.
+
+        Args:
+            columns: The number of outputs for each sample.
+        """
+
     def learn_labels_by(self, label_loss):
         """Takes another loss on the labels than the cross-entropy.
 
@@ -126,6 +133,17 @@ class Objective(keras.losses.Loss):
                 to the loss of each sample.
         """
         self.label_loss = label_loss
+
+    def begin_epoch(self, epoch, epochs):
+        """Called when an epoch of training begins; does nothing by default.
+
+        What changes by epochs is a `keras.Variable`, which each step reads,
+        and which `fresh` makes anew.
+
+        Args:
+            epoch: Its number, counted from 0.
+            epochs: How many the training has, those before it included.
+        """
 
     def fresh(self):
         """Returns a copy whose random state, if any, starts anew."""

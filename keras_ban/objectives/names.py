@@ -9,12 +9,24 @@ from keras_ban.objectives.born_again import BAN
 from keras_ban.objectives.born_again import CWTM
 from keras_ban.objectives.born_again import DKPP
 from keras_ban.objectives.born_again import BANWithLabels
+from keras_ban.objectives.decoupled import DKD
 from keras_ban.objectives.distillation import KD
 from keras_ban.objectives.distillation import LogitRegression
+from keras_ban.objectives.relations import DIST
 
 _BY_NAME = {
     cls.short_name: cls
-    for cls in (Labels, BAN, BANWithLabels, CWTM, DKPP, KD, LogitRegression)
+    for cls in (
+        Labels,
+        BAN,
+        BANWithLabels,
+        CWTM,
+        DKPP,
+        KD,
+        DKD,
+        DIST,
+        LogitRegression,
+    )
 }
 BUILT_IN = frozenset(_BY_NAME.values())
 
@@ -24,10 +36,10 @@ def get(identifier):
 
     Args:
         identifier: A short name ("labels", "ban", "ban+l", "cwtm", "dkpp",
-            "kd" or "logits"), an `Objective`, the configuration that
-            `keras.saving.serialize_keras_object` gives for one, or a function
-            `(y_true, student_logits, teacher_logits)` that returns the loss
-            of each sample.
+            "kd", "dkd", "dist" or "logits"), an `Objective`, the
+            configuration that `keras.saving.serialize_keras_object` gives for
+            one, or a function `(y_true, student_logits, teacher_logits)` that
+            returns the loss of each sample.
 
     Returns:
         An `Objective`.

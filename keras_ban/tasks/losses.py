@@ -61,6 +61,27 @@ def cross_entropy(y_true, logits):
     return ops.categorical_crossentropy(y_true, logits, from_logits=True)
 
 
+def true_class(y_true, logits):
+    """The class that each label names; of a distribution the likeliest.
+
+    Args:
+        y_true: As `cross_entropy` takes them.
+        logits: Logits of shape `(..., n)`, as `class_logits` gives them.
+
+    Returns:
+        Class numbers of shape `(...)`, int32.
+    """
+    y_true = ops.convert_to_tensor(y_true)
+    if not is_sparse(y_true.shape, logits.shape):
+        return ops.cast(ops.argmax(y_true, axis=-1), "int32")
+    if len(y_true.shape) == len(logits.shape):
+        y_true = ops.squeeze(y_true, -1)
+    if logits.shape[-1] == 2:
+        # It may be the probability of class 1.
+        y_true = ops.cast(y_true, logits.dtype) > 0.5
+    return ops.cast(y_true, "int32")
+
+
 def soft_cross_entropy(p, logits):
     """Cross-entropy with a distribution, -Σ p log q, and its exact gradient.
 
@@ -78,7 +99,35 @@ def soft_cross_entropy(p, logits):
     """
     p = ops.stop_gradient(ops.cast(p, logits.dtype))
     value = -ops.sum(p * ops.log_softmax(logits), axis=-1)
-    gradient = ops.stop_gradient(ops.softmax(logits) - p)
+    return _with_gradient(value, ops.softmax(logits) - p, logits)
+
+
+def divergence(targets, logits):
+    """Kullback-Leibler divergence Σ p log(p / q), and its exact gradient.
+
+    The gradient with respect to `logits` is `q - p`, as of
+    `soft_cross_entropy`.
+
+    Args:
+        targets: Logits of `p` of shape `(..., n)`; they get no gradient.
+        logits: Logits of `q` of shape `(..., n)`.
+
+    Returns:
+        Loss of shape `(...)`, in nats.
+    """
+    targets = ops.cast(targets, logits.dtype)
+    p, q = ops.softmax(targets), ops.softmax(logits)
+    ratio = ops.log_softmax(logits) - ops.log_softmax(targets)
+    # Each summand with `q - p`, which add up to 0: of alike distributions,
+    # what is left of the logarithms would be their rounding.
+    near = p * (ops.expm1(ops.minimum(ratio, 1.0)) - ratio)
+    terms = ops.where(ratio < 1.0, near, q - p - p * ratio)
+    return _with_gradient(ops.sum(terms, axis=-1), q - p, logits)
+
+
+def _with_gradient(value, gradient, logits):
+    """A loss of shape `(...)` with a gradient of shape `(..., n)`."""
+    gradient = ops.stop_gradient(gradient)
     # Zero in value, one in derivative, so only `gradient` passes back.
     zero = logits - ops.stop_gradient(logits)
     return ops.stop_gradient(value) + ops.sum(gradient * zero, axis=-1)

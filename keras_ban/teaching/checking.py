@@ -55,12 +55,11 @@ def check_training(distiller, data, from_logits):
             check_loss(distiller.student, x, y, from_logits)
 
 
-def check_pair(student, teacher, x, y, name, from_logits):
-    """Checks on one batch that student and teacher fit each other.
+def check_pair(distiller, x, y, name, from_logits):
+    """Checks on one batch that student, teacher and objective fit together.
 
     Args:
-        student: A `keras.Model`.
-        teacher: A `keras.Model`, or `None`.
+        distiller: The `Distiller`.
         x: A batch of inputs.
         y: Its labels, or `None`.
         name: What errors call the inputs.
@@ -72,11 +71,14 @@ def check_pair(student, teacher, x, y, name, from_logits):
     Raises:
         ValueError: If they do not.
     """
+    student = distiller.student
     shape = prediction(student, x, from_logits, y, name, trained=True).shape
-    if teacher is not None:
+    if distiller.teacher is not None:
+        teacher = distiller.teacher.model
         other = prediction(teacher, x, from_logits, y, name).shape
         same_classes(shape, other)
         apart(student, teacher)
+    distiller.objective.check_classes(shape[-1])
     return shape
 
 

@@ -140,6 +140,9 @@ def expected_terms(objective, student, teacher, x, y, weight):
     teacher_losses = reference.kd(y, z, t, 0.0, temperature)[0]
     if objective == "logits":
         teacher_losses = reference.logit_regression(y, z, t)[0]
+    if objective == "dist":
+        relations = reference.dist(y, z, t)[0]
+        teacher_losses = relations - reference.labels(y, z)[0]
     label = np.mean(weight * reference.labels(y, z)[0])
     teacher = np.mean(weight * teacher_losses)
     loss = {
@@ -147,6 +150,8 @@ def expected_terms(objective, student, teacher, x, y, weight):
         "ban+l": label + teacher,
         "cwtm": np.mean(weight * reference.cwtm(y, z, t)[0]),
         "kd": 0.5 * label + 0.5 * teacher,
+        "dkd": np.mean(weight * reference.dkd(y, z, t)[0]),
+        "dist": label + teacher,
         "logits": teacher,
     }[objective]
     return {"label_loss": label, "teacher_loss": teacher, "loss": loss}

@@ -143,6 +143,36 @@ def kd(y, z, t, alpha=0.5, temperature=2.0):
     return alpha * cross_entropy(y, z) + (1 - alpha) * soft
 
 
+def divergence(p, q):
+    return tf.reduce_sum(p * tf.math.log(p / q), axis=-1)
+
+
+def dkd(y, z, t, alpha=1.0, beta=8.0, temperature=4.0):
+    p, q = tf.nn.softmax(t / temperature), tf.nn.softmax(z / temperature)
+    true = [tf.reduce_sum(y * x, axis=-1) for x in (p, q)]
+    tckd = divergence(*(tf.stack([x, 1 - x], axis=-1) for x in true))
+    rest = [
+        tf.boolean_mask(x, y == 0) / tf.repeat(1 - own, x.shape[-1] - 1)
+        for x, own in zip((p, q), true, strict=True)
+    ]
+    nckd = divergence(*(tf.reshape(x, (len(y), -1)) for x in rest))
+    soft = temperature**2 * (alpha * tckd + beta * nckd)
+    return cross_entropy(y, z) + soft
+
+
+def correlation(x, y, axis):
+    x, y = (v - tf.reduce_mean(v, axis, keepdims=True) for v in (x, y))
+    sizes = tf.norm(x, axis=axis) * tf.norm(y, axis=axis)
+    return tf.reduce_sum(x * y, axis) / sizes
+
+
+def dist(y, z, t):
+    p, q = tf.nn.softmax(t), tf.nn.softmax(z)
+    inter = 1 - correlation(q, p, -1)
+    intra = 1 - tf.reduce_mean(correlation(q, p, 0))
+    return cross_entropy(y, z) + inter + intra
+
+
 def logit_regression(y, z, t):
     return tf.reduce_mean((z - t) ** 2, axis=-1)
 
@@ -152,6 +182,8 @@ FORMULAS = {
     "ban+l": ban_with_labels,
     "cwtm": cwtm,
     "kd": kd,
+    "dkd": dkd,
+    "dist": dist,
     "logits": logit_regression,
 }
 

@@ -27,7 +27,21 @@ PLAIN = [
     case("logits", objectives.LogitRegression, reference.logit_regression),
     case("cwtm", objectives.CWTM, reference.cwtm),
     case("kd", objectives.KD, reference.kd, alpha=0.3, temperature=5),
+    case(
+        "kd-standardized",
+        objectives.KD,
+        reference.kd_standardized,
+        alpha=0.3,
+        temperature=2,
+        standardize=True,
+    ),
 ]
+
+
+# Of these a mixed label's loss is not that of the mixed distribution, or a
+# sample's gradient not its own.
+DECOUPLED = case("dkd", objectives.DKD, reference.dkd)
+RELATIONAL = case("dist", objectives.DIST, reference.dist)
 
 
 ALL = [
@@ -37,6 +51,8 @@ ALL = [
     objectives.CWTM,
     objectives.DKPP,
     objectives.KD,
+    objectives.DKD,
+    objectives.DIST,
     objectives.LogitRegression,
 ]
 
@@ -46,10 +62,15 @@ NEED_LABELS = [
     objectives.BANWithLabels,
     objectives.CWTM,
     objectives.KD,
+    objectives.DKD,
+    objectives.DIST,
 ]
 
 
 each_objective = pytest.mark.parametrize("objective, formula", PLAIN)
+every_objective = pytest.mark.parametrize(
+    "objective, formula", [*PLAIN, DECOUPLED, RELATIONAL]
+)
 
 
 def batch(shape=(B,), n=N, scale=3.0, dtype="float32", seed=0):

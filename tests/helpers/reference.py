@@ -88,6 +88,96 @@ def kd(y, z, t, alpha, temperature):
     )
 
 
+def kd_standardized(y, z, t, alpha, temperature, standardize=True):
+    """`kd` on logits `(z - mean) / std` (Sun et al., 2024, Algorithm 1)."""
+    z, t = np.asarray(z, "float64"), np.asarray(t, "float64")
+    mean, deviation = z.mean(-1, keepdims=True), z.std(-1, keepdims=True)
+    scores = (z - mean) / deviation
+    targets = (t - t.mean(-1, keepdims=True)) / t.std(-1, keepdims=True)
+    hard, hard_gradient = labels(y, z)
+    soft, slope = kd(y, scores, targets, 0.0, temperature)
+    along = (slope * scores).mean(-1, keepdims=True)
+    slope = (slope - slope.mean(-1, keepdims=True) - scores * along) / deviation
+    return (
+        alpha * hard + (1 - alpha) * soft,
+        alpha * hard_gradient + (1 - alpha) * slope,
+    )
+
+
+def dkd(y, z, t, alpha=1.0, beta=8.0, temperature=4.0):
+    """`L + T² (α TCKD + β NCKD)` (Zhao et al., 2022, Equation 7, Algorithm 1).
+
+    TCKD and NCKD are divergences: of the probabilities of the true class and
+    of all others (Equations 5 and 6), and among the others.
+    """
+    z, t = np.asarray(z, "float64"), np.asarray(t, "float64")
+    is_true = np.eye(z.shape[-1])[np.argmax(y, -1)] == 1
+    odds, log_q = _decoupled(z / temperature, is_true)
+    target_odds, log_p = _decoupled(t / temperature, is_true)
+    pairs = [_sigmoids(target_odds), _sigmoids(odds)]
+    tckd = sum(np.exp(p) * (p - q) for p, q in zip(*pairs, strict=True))
+    nckd = (np.exp(log_p) * (log_p - log_q)).sum(-1)
+    hard, hard_gradient = labels(y, z)
+    pull = np.exp(pairs[1][0]) - np.exp(pairs[0][0])
+    slope = np.empty_like(z)
+    slope[is_true] = alpha * pull
+    others = -alpha * pull[:, None] * np.exp(log_q)
+    others += beta * (np.exp(log_q) - np.exp(log_p))
+    slope[~is_true] = others.ravel()
+    return (
+        hard + temperature**2 * (alpha * tckd + beta * nckd),
+        hard_gradient + temperature * slope / len(z),
+    )
+
+
+def _decoupled(z, is_true):
+    """`log(q_y / (1 - q_y))`, and log-probabilities among the others."""
+    others = z[~is_true].reshape(len(z), -1)
+    return z[is_true] - np.logaddexp.reduce(others, -1), log_softmax(others)
+
+
+def _sigmoids(z):
+    return -np.logaddexp(0, -z), -np.logaddexp(0, z)
+
+
+def correlation(log_q, log_p, axis):
+    """Pearson's correlation of `q` and `p`, and its slope by `log q`.
+
+    Source: Huang et al., 2022, Equation 7.
+    """
+    q, p = (
+        np.exp(x - x.max(axis, keepdims=True, initial=-1e30))
+        for x in (log_q, log_p)
+    )
+    u, v = (x - x.mean(axis, keepdims=True) for x in (q, p))
+    sizes = [np.sqrt((x**2).sum(axis, keepdims=True)) for x in (u, v)]
+    is_flat = (sizes[0] == 0) | (sizes[1] == 0)
+    u, v = (
+        np.where(is_flat, 0, x / np.where(is_flat, 1, size))
+        for x, size in zip((u, v), sizes, strict=True)
+    )
+    rho = (u * v).sum(axis, keepdims=True)
+    return rho.squeeze(axis), q * (v - rho * u) / np.where(is_flat, 1, sizes[0])
+
+
+def dist(y, z, t, beta=1.0, gamma=1.0, temperature=1.0):
+    """`L + β (1 - ρ of the sample) + γ (1 - mean ρ of the classes)`.
+
+    Source: Huang et al., 2022, Equations 6 to 9.
+    """
+    z, t = np.asarray(z, "float64"), np.asarray(t, "float64")
+    log_q, log_p = log_softmax(z / temperature), log_softmax(t / temperature)
+    rows, row_slope = correlation(log_q, log_p, -1)
+    columns, column_slope = correlation(log_q, log_p, 0)
+    hard, hard_gradient = labels(y, z)
+    slope = beta * row_slope / len(z) + gamma * column_slope / z.shape[-1]
+    slope = slope - np.exp(log_q) * slope.sum(-1, keepdims=True)
+    return (
+        hard + beta * (1 - rows) + gamma * (1 - columns.mean()),
+        hard_gradient - slope / temperature,
+    )
+
+
 def logit_regression(y, z, t):
     """`Σ (z - t)² / n`, gradient `2 (z - t) / n` (Ba and Caruana, 2014)."""
     z, t = np.asarray(z, "float64"), np.asarray(t, "float64")
@@ -102,6 +192,8 @@ FORMULAS = {
     "ban+l": ban_with_labels,
     "cwtm": cwtm,
     "kd": functools.partial(kd, alpha=0.5, temperature=2.0),
+    "dkd": dkd,
+    "dist": dist,
     "logits": logit_regression,
 }
 

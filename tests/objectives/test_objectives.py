@@ -7,14 +7,16 @@ import pytest
 import reference
 import tensorflow as tf
 from objective_cases import ALL
+from objective_cases import DECOUPLED
 from objective_cases import NEED_LABELS
 from objective_cases import PLAIN
+from objective_cases import RELATIONAL
 from objective_cases import B
 from objective_cases import N
 from objective_cases import assert_close
 from objective_cases import batch
 from objective_cases import case
-from objective_cases import each_objective
+from objective_cases import every_objective
 from objective_cases import float64
 from objective_cases import loss_and_gradient
 
@@ -33,6 +35,9 @@ KD = [
 ]
 
 
+CASES = [*PLAIN, DECOUPLED, RELATIONAL, *KD]
+
+
 SAME_AT_TEACHER = [
     pytest.param(objectives.BAN, id="ban"),
     pytest.param(objectives.LogitRegression, id="logits"),
@@ -42,6 +47,12 @@ SAME_AT_TEACHER = [
     )
     for t in (1, 2, 5, 20)
 ]
+SAME_AT_TEACHER.append(
+    pytest.param(
+        functools.partial(objectives.KD, alpha=0, standardize=True),
+        id="kd-standardized",
+    )
+)
 
 
 def compiled_loss_and_gradient(objective):
@@ -60,7 +71,7 @@ def half_logits(dtype, scale=100, n=1000):
 # --- Values and gradients
 
 
-@each_objective
+@every_objective
 def test_reference_gradient_is_the_derivative(objective, formula):
     y, s, t = batch(dtype="float64")
     y, step = reference.one_hot(y, N), 1e-6
@@ -73,7 +84,7 @@ def test_reference_gradient_is_the_derivative(objective, formula):
     assert_close(formula(y, s, t)[1], gradient, 1e-6)
 
 
-@pytest.mark.parametrize("objective, formula", PLAIN + KD)
+@pytest.mark.parametrize("objective, formula", CASES)
 @pytest.mark.parametrize("n", [10, 1000])
 @pytest.mark.parametrize("scale", [1, 10, 50, 100])
 def test_value_and_gradient(objective, formula, n, scale):
@@ -85,7 +96,7 @@ def test_value_and_gradient(objective, formula, n, scale):
     assert_close(gradient, expected)
 
 
-@pytest.mark.parametrize("objective, formula", PLAIN + KD)
+@pytest.mark.parametrize("objective, formula", CASES)
 @pytest.mark.parametrize("scale", [1, 100])
 def test_float64_stays_float64(objective, formula, scale):
     y, s, t = batch(scale=scale, dtype="float64")
@@ -96,7 +107,7 @@ def test_float64_stays_float64(objective, formula, scale):
     assert_close(gradient, expected, 1e-12)
 
 
-@each_objective
+@every_objective
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 @pytest.mark.parametrize("n", [10, 1000])
 @pytest.mark.parametrize("scale", [1, 100])
@@ -122,7 +133,7 @@ def test_half_precision_logits_permuted(dtype):
     assert_close(gradient, expected, 1e-2)
 
 
-@each_objective
+@every_objective
 @pytest.mark.parametrize(
     ("student", "teacher"),
     [
@@ -157,7 +168,7 @@ def test_no_gradient_where_student_is_teacher_compiled(objective):
     assert np.abs(gradient).max() <= 1e-7
 
 
-@each_objective
+@every_objective
 def test_compiled_equals_eager(objective, formula):
     y, s, t = batch()
     compiled = compiled_loss_and_gradient(objective())
@@ -167,7 +178,7 @@ def test_compiled_equals_eager(objective, formula):
     assert_close(gradient, expected)
 
 
-@each_objective
+@every_objective
 @pytest.mark.parametrize("label_shape", [(None,), (None, 1)])
 def test_unknown_shapes(objective, formula, label_shape):
     y, s, t = batch()

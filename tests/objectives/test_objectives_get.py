@@ -33,6 +33,8 @@ NAMES = {
     "cwtm": objectives.CWTM,
     "dkpp": objectives.DKPP,
     "kd": objectives.KD,
+    "dkd": objectives.DKD,
+    "dist": objectives.DIST,
     "logits": objectives.LogitRegression,
 }
 
@@ -58,10 +60,13 @@ def test_get_instance_and_class(objective):
 
 @pytest.mark.parametrize(
     "objective, arguments",
-    [(cls, {}) for cls in ALL if cls not in (objectives.DKPP, objectives.KD)]
+    [(cls, {}) for cls in ALL if cls is not objectives.DKPP]
     + [
         (objectives.DKPP, {"seed": 11}),
         (objectives.KD, {"alpha": 0.25, "temperature": 4.0}),
+        (objectives.KD, {"temperature": 4.0, "standardize": True}),
+        (objectives.DKD, {"alpha": 0.5, "beta": 2.0, "temperature": 2.0}),
+        (objectives.DIST, {"beta": 2.0, "gamma": 0.5, "temperature": 4.0}),
         (Halfway, {"share": 0.25}),
         (objectives.FunctionObjective, {"function": first_logit}),
     ],

@@ -13,6 +13,7 @@ from objective_cases import T
 from objective_cases import assert_close
 from objective_cases import batch
 from objective_cases import each_objective
+from objective_cases import every_objective
 from objective_cases import float64
 from objective_cases import loss_and_gradient
 
@@ -27,7 +28,7 @@ each_rowwise = pytest.mark.parametrize("objective, formula", ROWWISE)
 # --- Axes, weights, masks, reductions
 
 
-@each_objective
+@every_objective
 @pytest.mark.parametrize("shape", [(B, T), (2, 4, T)])
 def test_leading_axes_are_like_one(objective, formula, shape):
     y, s, t = batch(shape)
@@ -66,7 +67,7 @@ def test_sample_weight(objective, formula, column):
     assert_close(actual[1], weight[:, None] * gradient)
 
 
-@each_objective
+@every_objective
 @pytest.mark.parametrize("shape", [(B,), (B, 1), (B, T)])
 def test_sample_weight_of_a_sequence(objective, formula, shape):
     y, s, t = batch((B, T))
@@ -87,7 +88,7 @@ def test_zero_weight_leaves_the_divisor(objective, formula):
     assert_close(objective()(y, s, t, sample_weight=weight), expected)
 
 
-@each_objective
+@every_objective
 @pytest.mark.parametrize("shape", [(B,), (B, T)])
 def test_mask_is_like_a_slice(objective, formula, shape):
     y, s, t = batch(shape)
@@ -108,7 +109,7 @@ def test_mask_of_other_precisions_is_like_a_slice(dtype):
     assert_close(loss, reference.cwtm(y, s[mask], t[mask])[0].mean())
 
 
-@each_objective
+@every_objective
 def test_mask_with_sample_weight(objective, formula):
     y, s, t = batch((B, T))
     mask = np.arange(B * T).reshape(B, T) % 3 > 0
@@ -129,7 +130,7 @@ def test_batch_without_a_sample_that_counts(objective):
     assert not np.asarray(gradient).any()
 
 
-@each_objective
+@every_objective
 @pytest.mark.parametrize("shape", [(B,), (B, T)])
 def test_reduction_sum(objective, formula, shape):
     y, s, t = batch(shape)
@@ -140,7 +141,7 @@ def test_reduction_sum(objective, formula, shape):
     assert_close(actual[1], len(values) * gradient.reshape(s.shape))
 
 
-@each_objective
+@every_objective
 def test_no_reduction(objective, formula):
     y, s, t = batch()
     values, _ = formula(reference.one_hot(y, N), s, t)
