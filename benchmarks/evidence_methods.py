@@ -1,0 +1,114 @@
+"""The methods and studies of `evidence.py`."""
+
+from evidence_sets import Setting
+
+from keras_ban import Method
+from keras_ban.objectives import DIST
+from keras_ban.objectives import DKD
+from keras_ban.objectives import KD
+
+# What the teachers' knowledge is best passed on by, where the strong views
+# mix examples: the student's views keep the label.
+ANNEALED = KD(alpha=(0.0, 1.0), temperature=2.0)
+
+
+def labels(task):
+    """Trainings on the labels alone: what every method has to beat."""
+    return [
+        Method("labels", name="labels"),
+        Method("labels", task.mild, name="labels, mild views"),
+        *_if_other(task, "labels", "labels, strong views"),
+    ]
+
+
+def _if_other(task, objective, name, **options):
+    """A method on the strong views, if these are not the mild ones."""
+    if task.strong is not task.mild:
+        yield Method(objective, task.strong, name=name, **options)
+
+
+def best(task, teachers=5, objective=ANNEALED, name="one from five", **options):
+    """One network from several: the method that is looked into."""
+    return Method(
+        objective,
+        task.mild,
+        teachers,
+        teacher_augment=task.strong,
+        name=name,
+        **options,
+    )
+
+
+def methods(task):
+    """The methods of the study "methods"."""
+    return [
+        *labels(task),
+        Method("labels", task.strong, epochs="5x", name="labels, 5x as long"),
+        Method("ban", name="ban"),
+        Method("ban+l", name="ban+l"),
+        Method("ban+l", task.strong, name="ban+l, strong views"),
+        Method("ban", task.strong, 5, name="five: ban, strong views"),
+        *_if_other(
+            task, ANNEALED, "five: annealed, strong views", teachers=5
+        ),
+        best(task),
+        best(task, 1, name="one from one"),
+        best(task, objective=KD(), name="five: kd"),
+        best(task, objective=KD(standardize=True), name="five: standardised"),
+        best(task, objective=DKD(1.0, 2.0, 2.0), name="five: dkd"),
+        best(task, objective=DIST(), name="five: dist"),
+    ]
+
+
+def _few(task):
+    """The methods of the studies that vary a setting."""
+    return [
+        *labels(task),
+        Method("ban", name="ban"),
+        best(task),
+        best(task, 1, name="one from one"),
+    ]
+
+
+def _of_teachers(task):
+    counts = (1, 2, 3, 5, 10)
+    return [
+        *labels(task),
+        *(best(task, n, name=f"one from {n}") for n in counts),
+    ]
+
+
+def _of_generations(task):
+    counts = (1, 2, 3, 5, 10)
+    return [
+        *labels(task),
+        *(Method("ban", generations=n, name=f"BAN-{n}") for n in counts),
+        *(
+            best(task, 1, generations=n, name=f"mild views, BAN-{n}")
+            for n in counts
+        ),
+    ]
+
+
+def _of_temperatures(task):
+    return [
+        *labels(task),
+        *(
+            best(task, objective=KD(alpha, t), name=f"alpha {alpha:g}, T {t:g}")
+            for alpha in (0.0, 0.2, 0.5, 0.8)
+            for t in (1.0, 2.0, 4.0)
+        ),
+    ]
+
+
+STUDIES = {
+    "methods": (methods, [Setting()]),
+    "examples": (_few, [Setting(rows=r) for r in (0.25, 0.5, 2.0)]),
+    "noise": (_few, [Setting(noise=n) for n in (0.2, 0.4)]),
+    "length": (_few, [Setting(length=n) for n in (0.25, 0.5, 2.0, 4.0)]),
+    "dropout": (_few, [Setting(dropout=d) for d in (0.2, 0.5)]),
+    "average": (_few, [Setting(average=True)]),
+    "teachers": (_of_teachers, [Setting()]),
+    "generations": (_of_generations, [Setting()]),
+    "temperature": (_of_temperatures, [Setting()]),
+}
