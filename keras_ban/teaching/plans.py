@@ -92,10 +92,12 @@ class Plans:
     def describe(self):
         """What of them a run must have in common with another, a dict."""
         found = self.later.describe()
-        if self.first is not self.later:
-            # Empty where there are no views, as `None` would say nothing.
-            found["teacher_augment"] = self.first.shown()
-        return found
+        if self.first is self.later:
+            return found
+        # Students without views have no number of them, their teachers may.
+        views = found["views"] or self.first.describe()["views"]
+        # An empty list for none: as `None`, it would be as good as unsaid.
+        return found | {"views": views, "teacher_augment": self.first.shown()}
 
 
 def is_same(teacher_augment):
