@@ -191,13 +191,14 @@ class BornAgain:
                 students. Defaults to `1`.
             learn_from: "parent": each generation learns from the one before.
                 "all": from the mean of all before. Defaults to `"parent"`.
-            teacher_augment: Views of generation 0, the networks on the labels
-                that teach, if they are others than those of the students:
-                what `augment` takes, or `None` for none. Beyer et al. 2022
-                show both the same, and students of the same views hardly
-                differ from their teachers; strong views make teachers whose
-                mean is better, mild ones are what their student learns best
-                from. Defaults to `"same"`: those of `augment`.
+            teacher_augment: Views on which generation 0 is trained on the
+                labels, one network or several, if they are others than those
+                of the students: what `augment` takes, or `None` for none.
+                While it teaches, both see the same view, one of `augment`, as
+                Beyer et al. 2022 ask. They ask for one strong set of views;
+                this departs from it, as strong views may make the better
+                teachers, and mild ones be closer to what the student is for.
+                Defaults to `"same"`: those of `augment`.
             **fit_arguments: Any other argument of `keras.Model.fit`, as
                 `epochs`, `batch_size` or `sample_weight`. `epochs` may be a
                 function of the generation's number, so that students are

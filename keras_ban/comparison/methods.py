@@ -26,9 +26,8 @@ class Method:
     Args:
         objective: As `BornAgain` takes it; "labels" for a method without
             teachers. Defaults to `"ban"`.
-        augment: As `BornAgain.fit` takes it, for students, for their twin,
-            and for teachers that have no views of their own. Defaults to
-            `None`.
+        augment: As `BornAgain.fit` takes it, for students, teachers and
+            twin. Defaults to `None`.
         teachers: Number of networks on the labels that teach the first
             generation as their mean. Defaults to `1`.
         generations: Number of students, one after the other. Defaults to `1`.
@@ -39,9 +38,9 @@ class Method:
         learn_from: As `BornAgain.fit` takes it. Defaults to `"parent"`.
         name: What tables call it, at most 40 characters. Defaults to `None`:
             a name that says what it is.
-        teacher_augment: As `BornAgain.fit` takes it: the views of the
-            teachers, if they are others. Defaults to `"same"`: those of
-            `augment`.
+        teacher_augment: As `BornAgain.fit` takes it: what teachers are
+            trained on, if they see other views than students and twin.
+            Defaults to `"same"`: those of `augment`.
 
     Attributes:
         teacher_views: The views of the teachers, as `augment` takes them.
