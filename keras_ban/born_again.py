@@ -20,7 +20,8 @@ from keras_ban.reporting.evaluation import quiet_retracing
 from keras_ban.runs import directory as directories
 from keras_ban.runs.folders import TEACHERS
 from keras_ban.state import seeds
-from keras_ban.teaching.plan import Plan
+from keras_ban.teaching.plans import SAME
+from keras_ban.teaching.plans import Plans
 from keras_ban.teaching.teacher import Teacher
 
 
@@ -127,6 +128,7 @@ class BornAgain:
         views=None,
         teachers=1,
         learn_from="parent",
+        teacher_augment=SAME,
         **fit_arguments,
     ):
         """Trains all generations.
@@ -189,6 +191,14 @@ class BornAgain:
                 students. Defaults to `1`.
             learn_from: "parent": each generation learns from the one before.
                 "all": from the mean of all before. Defaults to `"parent"`.
+            teacher_augment: Views on which generation 0 is trained on the
+                labels, one network or several, if they are others than those
+                of the students: what `augment` takes, or `None` for none.
+                While it teaches, both see the same view, one of `augment`, as
+                Beyer et al. 2022 ask. They ask for one strong set of views;
+                this departs from it, as strong views may make the better
+                teachers, and mild ones be closer to what the student is for.
+                Defaults to `"same"`: those of `augment`.
             **fit_arguments: Any other argument of `keras.Model.fit`, as
                 `epochs`, `batch_size` or `sample_weight`. `epochs` may be a
                 function of the generation's number, so that students are
@@ -224,7 +234,7 @@ class BornAgain:
             generations,
             teacher,
             callbacks,
-            Plan(teacher_outputs, augment, views),
+            Plans.told(teacher_outputs, augment, views, teacher_augment),
             Ancestry(teachers, learn_from, self._from_logits),
         )
         has_trained, data = self._train(*prepared), prepared[1]
@@ -239,7 +249,7 @@ class BornAgain:
         return self.lineage
 
     def _prepared(
-        self, fit_arguments, generations, teacher, callbacks, plan, ancestry
+        self, fit_arguments, generations, teacher, callbacks, plans, ancestry
     ):
         """Checks all that can be checked before the first training step.
 
@@ -248,7 +258,7 @@ class BornAgain:
             generations: As `fit` takes it.
             teacher: As `fit` takes it.
             callbacks: As `fit` takes it.
-            plan: The `Plan`.
+            plans: The `Plans`.
             ancestry: The `Ancestry`.
 
         Returns:
@@ -257,6 +267,7 @@ class BornAgain:
         least = int(self.objective.needs_teacher)
         generations = checks.integer("generations", generations, least)
         ancestry.check(self.objective, teacher)
+        plans.check_teacher(teacher)
         # Networks are counted as they are trained.
         count = ancestry.teachers + generations
         own = [given_callbacks(callbacks, k) for k in range(count)]
@@ -267,7 +278,7 @@ class BornAgain:
         self._blueprints.check_count(trained)
         data = feed(
             fit_arguments,
-            viewed=bool(plan),
+            viewed=bool(plans),
             generation=first,
             epoch_seed=functools.partial(seeds.derive, self.seed),
             lengths=lengths(fit_arguments.get("epochs"), generations + 1),
@@ -275,11 +286,11 @@ class BornAgain:
         data.check_initial_epoch()
         self._run.check(data, own, ancestry.takes_all)
         with self._cluster.watched():
-            trial = self._tried(data, plan, teacher, ancestry)
+            trial = self._tried(data, plans, teacher, ancestry)
         data.train.check_steps()
         outputs = trial.teaching(trained)
-        plan.check(data.train, self.objective, trial.shape, outputs)
-        return trial, data, plan, own, ancestry
+        plans.check(data.train, self.objective, trial.shape, outputs)
+        return trial, data, plans, own, ancestry
 
     def _fit(self, founders, **arguments):
         """`fit` without the training of generation 0.
@@ -310,7 +321,7 @@ class BornAgain:
             )
         return Teacher(teacher, self._from_logits).model
 
-    def _tried(self, data, plan, teacher, ancestry):
+    def _tried(self, data, plans, teacher, ancestry):
         """Checks data and models; returns their `Trial`."""
         needs_labels = teacher is None or self.objective.needs_labels
         scan = data.train.scan()
@@ -333,16 +344,16 @@ class BornAgain:
             shape = trial.check_inputs(scan.first, name)
             scan.check(shape, needs_labels=True)
         ancestry.check_models(trial.models())
-        if plan.mixes:
+        if plans.mixes:
             trial.check_training()
         trial.finish()
         return trial
 
-    def _train(self, trial, data, plan, callbacks, ancestry):
+    def _train(self, trial, data, plans, callbacks, ancestry):
         """Trains what is not finished; returns whether there was anything."""
         count = ancestry.teachers
         trainer = Trainer(
-            trial, data, plan, callbacks[count - 1 :], self._cluster, ancestry
+            trial, data, plans, callbacks[count - 1 :], self._cluster, ancestry
         )
         self.lineage = Lineage(from_logits=self._from_logits)
         with (
@@ -357,14 +368,16 @@ class BornAgain:
             elif count > 1:
                 trainer.check_room(1)
                 data = data.for_generation(0)
-                teachers = self._teachers(trial, data, plan, callbacks[:count])
+                teachers = self._teachers(
+                    trial, data, plans.of_teachers(), callbacks[:count]
+                )
             self.lineage = Lineage((), self._from_logits, teachers)
             return train(trainer, run, self.lineage)
 
-    def _teachers(self, trial, data, plan, callbacks):
+    def _teachers(self, trial, data, plans, callbacks):
         """The networks whose mean is generation 0, a `Lineage`."""
         trainer = Trainer(
-            trial.of_labels(), data, plan, callbacks, self._cluster
+            trial.of_labels(), data, plans, callbacks, self._cluster
         )
         # What was finished is there even if it is stopped.
         self.lineage = Lineage(from_logits=self._from_logits)

@@ -12,7 +12,13 @@ from keras_ban.state import seeds as seeding
 from keras_ban.state.callbacks import is_of_keras
 
 # What says how methods differ.
-_OF_METHODS = ("objective", "teachers", "generations", "learn_from")
+_OF_METHODS = (
+    "objective",
+    "teachers",
+    "generations",
+    "learn_from",
+    "teacher_augment",
+)
 _FIRST_GENERATIONS = 2
 _ENDING = (
     keras.optimizers.schedules.CosineDecay,

@@ -56,13 +56,14 @@ class Comparison:
         """What was measured last, a dict for each method and ensemble.
 
         The dicts have `name`, `kind` ("labels", "teachers", "ensemble"),
-        `objective`, `augment`, `teachers`, `generations`, `epochs` of each
-        generation, `twin`, `training_cost` in networks of the comparison's
-        `epochs`, `prediction_cost` in networks; and for each measure, `error`
-        and `ece` (fractions) and `nll` (nats): its mean over the seeds as
-        `error`, the 95 % interval as `error_interval`, the values by seed as
-        `errors`, the mean difference to the twin as `error_difference` and its
-        interval, paired by seed, as `error_difference_interval`. Those of
+        `objective`, `augment`, `teacher_augment`, `teachers`, `generations`,
+        `epochs` of each generation, `twin`, `training_cost` in networks of the
+        comparison's `epochs`, `prediction_cost` in networks; and for each
+        measure, `error` and `ece` (fractions) and `nll` (nats): its mean over
+        the seeds as `error`, the 95 % interval as `error_interval`, the values
+        by seed as `errors`, the mean difference to the twin as
+        `error_difference` and its interval, paired by seed, as
+        `error_difference_interval`. Those of
         methods with several teachers have `kept`, the share of the ensemble's
         gain in error that the one network keeps, and `nll_kept`, that in NLL:
         of the means over the seeds, (twin - network) / (twin - ensemble), with

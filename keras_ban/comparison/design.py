@@ -121,14 +121,14 @@ class Design:
             m.teachers
             for m in self.methods
             if m.has_teachers
-            and told(m.augment) == told(augment)
+            and told(m.teacher_views) == told(augment)
             and m.lengths(self.epochs)[0] == epochs
         ]
         return max([1, *counts])
 
     def _entries(self, method):
         lengths = method.lengths(self.epochs)
-        recipe = self.recipe(method.augment, lengths[0])
+        recipe = self.recipe(method.teacher_views, lengths[0])
         if method.has_teachers:
             total = method.teachers * lengths[0] + sum(lengths[1:])
             yield Entry(
@@ -180,13 +180,14 @@ def _completed(methods, epochs):
     found = []
     for method in methods:
         lengths = method.lengths(epochs)
-        for length in dict.fromkeys((lengths[0], lengths[-1])):
-            recipe = told(method.augment), length
+        teachers = method.teacher_views, lengths[0]
+        for augment, length in (teachers, (method.augment, lengths[-1])):
+            recipe = told(augment), length
             if recipe not in recipes:
                 recipes.append(recipe)
                 added = Method(
                     "labels",
-                    method.augment,
+                    augment,
                     epochs=None if length == epochs else length,
                 )
                 name = _unused(added.name, names)

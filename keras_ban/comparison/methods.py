@@ -6,12 +6,15 @@ from typing import Any
 
 from keras_ban import checks
 from keras_ban import objectives
+from keras_ban.teaching.plans import SAME
+from keras_ban.teaching.plans import is_same
 
 VIEWS = "mixup"
 # As long as all teachers of "one from five" together.
 _TEACHERS = 5
 _MULTIPLE = re.compile(r"([1-9][0-9]{0,3})x")
 _LONGEST_NAME = 40
+_ARGUMENTS = re.compile(r"\([^)]*\)")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,8 +26,8 @@ class Method:
     Args:
         objective: As `BornAgain` takes it; "labels" for a method without
             teachers. Defaults to `"ban"`.
-        augment: As `BornAgain.fit` takes it, for teachers and students.
-            Defaults to `None`.
+        augment: As `BornAgain.fit` takes it, for students, teachers and
+            twin. Defaults to `None`.
         teachers: Number of networks on the labels that teach the first
             generation as their mean. Defaults to `1`.
         generations: Number of students, one after the other. Defaults to `1`.
@@ -35,6 +38,12 @@ class Method:
         learn_from: As `BornAgain.fit` takes it. Defaults to `"parent"`.
         name: What tables call it, at most 40 characters. Defaults to `None`:
             a name that says what it is.
+        teacher_augment: As `BornAgain.fit` takes it: what teachers are
+            trained on, if they see other views than students and twin.
+            Defaults to `"same"`: those of `augment`.
+
+    Attributes:
+        teacher_views: The views of the teachers, as `augment` takes them.
 
     Raises:
         ValueError: If an argument is not of these kinds.
@@ -50,6 +59,7 @@ class Method:
     epochs: Any = None
     learn_from: str = "parent"
     name: str | None = None
+    teacher_augment: Any = SAME
 
     def __post_init__(self):
         has_teachers = objectives.get(self.objective).needs_teacher
@@ -67,6 +77,13 @@ class Method:
                 "Invalid value for argument `learn_from`. Expected 'parent' "
                 f"or 'all'. Received: {self.learn_from!r}"
             )
+        if self.has_own_views and not has_teachers:
+            raise ValueError(
+                "A method on the labels has no teachers that could see other "
+                "views. Expected teacher_augment='same'. Received: "
+                f"teacher_augment={self.teacher_augment!r}. Leave it out, and "
+                "give the views as `augment=`."
+            )
         self._check_epochs()
         name = self.name if self.name is not None else self._described()
         object.__setattr__(self, "name", checked_name(name))
@@ -75,6 +92,17 @@ class Method:
     def has_teachers(self):
         """Whether its networks learn from others."""
         return objectives.get(self.objective).needs_teacher
+
+    @property
+    def has_own_views(self):
+        """Whether its teachers see other views than its students."""
+        return told(self.teacher_views) != told(self.augment)
+
+    @property
+    def teacher_views(self):
+        """The views of its teachers, as `augment` takes them."""
+        shared = is_same(self.teacher_augment)
+        return self.augment if shared else self.teacher_augment
 
     def lengths(self, epochs):
         """How long each generation is trained.
@@ -121,8 +149,10 @@ class Method:
         parts = [objectives.get(self.objective).name]
         if self.augment is not None:
             parts.append(f"+{named(self.augment)}")
-        if self.teachers > 1:
+        if self.teachers > 1 or self.has_own_views:
             parts.append(f" from {self.teachers}")
+        if self.has_own_views:
+            parts.append(f" of {_kinds(self.teacher_views)}")
         if self.generations > 1:
             parts.append(f" {self.generations} generations")
         if self.learn_from != "parent":
@@ -159,6 +189,13 @@ def named(value):
     if isinstance(value, str):
         return value
     return getattr(value, "__name__", None) or type(value).__name__
+
+
+def _kinds(augment):
+    """Views without what they were made with, for names that hold two."""
+    if augment is None:
+        return "no views"
+    return _ARGUMENTS.sub("", named(augment))
 
 
 def told(augment):

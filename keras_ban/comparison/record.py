@@ -17,6 +17,7 @@ from keras_ban import files
 from keras_ban import objectives
 from keras_ban.comparison.methods import length_named
 from keras_ban.comparison.methods import named
+from keras_ban.teaching.plans import SAME
 
 SCHEMA = 1
 JSON = "comparison.json"
@@ -28,6 +29,8 @@ _FIELDS = (
     "epochs",
     "learn_from",
 )
+# Of a method whose teachers see other views than its students alone.
+_OWN_VIEWS = "teacher_augment"
 _UNUSUAL = re.compile(r"[^\w+()-]|^-", re.ASCII)
 _WAYS_OUT = (
     "Go back to what was recorded, give the method another name, or choose "
@@ -115,6 +118,9 @@ def check_folders(names):
 
 def _described(method):
     """What tells a method from another, a dict of numbers and texts."""
+    own = {}
+    if method.has_own_views:
+        own[_OWN_VIEWS] = _text(method.teacher_views)
     return {
         "objective": objectives.get(method.objective).name,
         "augment": _text(method.augment),
@@ -122,6 +128,7 @@ def _described(method):
         "generations": method.generations,
         "epochs": method.epochs and length_named(method.epochs),
         "learn_from": method.learn_from,
+        **own,
     }
 
 
@@ -150,7 +157,7 @@ def _check(content):
     if not isinstance(methods, dict):
         raise ValueError("`methods` is no object")
     for name, found in methods.items():
-        if not isinstance(found, dict) or set(found) != set(_FIELDS):
+        if not isinstance(found, dict) or {*found} - {_OWN_VIEWS} != {*_FIELDS}:
             raise ValueError(f"{name!a} is no method")
 
 
@@ -158,8 +165,9 @@ def _compare(path, recorded, received):
     pairs = {"epochs": (recorded["epochs"], received["epochs"])}
     for name, found in received["methods"].items():
         known = recorded["methods"].get(name, found)
-        for field in _FIELDS:
-            pairs[f"{name}.{field}"] = known[field], found[field]
+        for field in (*_FIELDS, _OWN_VIEWS):
+            pair = (one.get(field, SAME) for one in (known, found))
+            pairs[f"{name}.{field}"] = tuple(pair)
     for name, (one, other) in pairs.items():
         if one != other:
             raise ValueError(

@@ -138,18 +138,21 @@ class Results:
         `nll_kept` are the shares of the teachers' gain in error and NLL, and
         `kept_interval` and `nll_kept_interval` their intervals, all `None`
         where `Results.kept` is.
+        `augment` is what the network itself was shown, `teacher_augment` what
+        its teachers were, both as texts, `None` for nothing.
         `training_cost` is in networks of the comparison's `epochs`,
         `prediction_cost` in networks.
         """
         return [self._row(entry) for entry in self.design.entries]
 
     def _row(self, entry):
-        method = entry.method
+        method, shown = entry.method, entry.recipe.augment
         row = {
             "name": entry.name,
             "kind": entry.kind,
             "objective": "labels",
-            "augment": None,
+            "augment": _named(method.augment if method else shown),
+            "teacher_augment": None,
             "teachers": entry.recipe.count if method is None else 0,
             "generations": 0,
             "epochs": list(entry.epochs),
@@ -157,9 +160,8 @@ class Results:
             "training_cost": entry.training,
             "prediction_cost": entry.prediction,
         }
-        if entry.recipe.augment is not None:
-            row["augment"] = methods.named(entry.recipe.augment)
         if entry.kind == "teachers":
+            row["teacher_augment"] = _named(shown)
             row["objective"] = get(method.objective).name
             row["teachers"] = method.teachers
             row["generations"] = method.generations
@@ -186,3 +188,7 @@ class Results:
             row[f"{measure}_difference"] = found.mean
             row[f"{measure}_difference_interval"] = (found.low, found.high)
         return row
+
+
+def _named(augment):
+    return None if augment is None else methods.named(augment)

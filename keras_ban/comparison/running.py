@@ -16,7 +16,7 @@ from keras_ban.comparison.progress import Progress
 from keras_ban.distribution import strategies
 from keras_ban.distribution.cluster import Cluster
 from keras_ban.generations.ancestry import Ancestry
-from keras_ban.teaching.plan import Plan
+from keras_ban.teaching.plans import Plans
 
 
 def compare(
@@ -212,14 +212,16 @@ class Runs:
         def taken(*names):
             return {name: rest.pop(name) for name in names if name in rest}
 
-        plan = Plan(**taken("teacher_outputs", "augment", "views"))
+        plans = Plans.told(
+            **taken("teacher_outputs", "augment", "views", "teacher_augment")
+        )
         ancestry = Ancestry(
             from_logits=self._from_logits, **taken("teachers", "learn_from")
         )
         generations = rest.pop("generations")
         callbacks = rest.pop("callbacks", None)
         prepared = run._prepared(
-            rest, generations, None, callbacks, plan, ancestry
+            rest, generations, None, callbacks, plans, ancestry
         )
         return prepared[1]
 
@@ -257,16 +259,17 @@ class Runs:
     def _students_fit(self, entry):
         method, lengths = entry.method, entry.epochs
         same = len(set(lengths)) == 1
-        return self._arguments(method.augment) | {
+        return self._arguments(method.augment, method.teacher_views) | {
             "generations": method.generations,
             "teachers": method.teachers,
             "learn_from": method.learn_from,
+            "teacher_augment": method.teacher_augment,
             "epochs": lengths[0] if same else lengths.__getitem__,
         }
 
-    def _arguments(self, augment):
+    def _arguments(self, augment, teacher_views=None):
         found = self._fit | {"augment": augment}
-        if augment is None:
+        if augment is None and teacher_views is None:
             found.pop("views", None)
         return found
 

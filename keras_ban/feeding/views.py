@@ -164,7 +164,7 @@ class _Shown(_Others):
         )
 
 
-def check_augment(steps, x, y=None, positions=False):
+def check_augment(steps, x, y=None, positions=False, argument="augment"):
     """Checks on a few examples that views can be applied, and are seeded.
 
     Args:
@@ -173,6 +173,7 @@ def check_augment(steps, x, y=None, positions=False):
         y: Their labels, or `None`.
         positions: Whether these are those of the positions of a sequence.
             Defaults to `False`.
+        argument: What errors call them. Defaults to `"augment"`.
 
     Raises:
         ValueError: If they cannot, if a view does not follow from its seed,
@@ -186,16 +187,16 @@ def check_augment(steps, x, y=None, positions=False):
         pair = [shown(steps, batch, numbers, 0, 1) for _ in range(2)]
     except Exception as error:
         raise ValueError(
-            "`augment` cannot be applied. Expected a function from an example "
-            "without the axis of the batch, and a seed of shape (2,), as "
-            "`tf.image.stateless_random_flip_left_right` takes, to a view of "
-            "the example; or one from an example, its label and a seed to a "
+            f"`{argument}` cannot be applied. Expected a function from an "
+            "example without the axis of the batch, and a seed of shape (2,), "
+            "as `tf.image.stateless_random_flip_left_right` takes, to a view "
+            "of the example; or one from an example, its label and a seed to a "
             f"view and its label. Received: {error}"
         ) from error
     leaves = [keras.tree.flatten(found) for found in pair]
     if not all(map(_same, *leaves)):
         raise ValueError(
-            "`augment` gives another view each time it is called with one "
+            f"`{argument}` gives another view each time it is called with one "
             "example and one seed. Expected a function of these two alone. "
             "Use the operations of TensorFlow whose names begin with "
             "`stateless_`, and give them the seed."
@@ -205,7 +206,7 @@ def check_augment(steps, x, y=None, positions=False):
         return
     if tuple(labels.shape) != tuple(np.shape(y)):
         raise ValueError(
-            "`augment` gives labels of another shape. Expected "
+            f"`{argument}` gives labels of another shape. Expected "
             f"{tuple(np.shape(y))}, as given. Received: "
             f"{tuple(labels.shape)}. "
             "Give labels as rows of one number for each class, by "

@@ -25,7 +25,7 @@ class Trainer:
     Args:
         trial: The finished `Trial` of its networks.
         feed: The `Feed`.
-        plan: The `Plan` of what examples bring along.
+        plans: The `Plans` of what examples bring along.
         callbacks: The user's callbacks of each generation, a list of lists.
         cluster: The `Cluster` of workers.
         ancestry: The `Ancestry`. Defaults to `None`: one network teaches the
@@ -37,7 +37,7 @@ class Trainer:
         watches: The `Watch` of each generation.
     """
 
-    def __init__(self, trial, feed, plan, callbacks, cluster, ancestry=None):
+    def __init__(self, trial, feed, plans, callbacks, cluster, ancestry=None):
         self.trial = trial
         self.feed = feed
         self._ancestry = ancestry or Ancestry()
@@ -48,7 +48,7 @@ class Trainer:
             Watch(k + before, k, self._name(k), trial.seed, own, seen)
             for k, own in enumerate(callbacks)
         ]
-        self._plan = plan
+        self._plans = plans
         self._cluster = cluster
         self._names = trial.names
 
@@ -63,7 +63,7 @@ class Trainer:
             trial.blueprints.from_logits,
             self.feed,
             trial.teacher,
-            self._plan.describe(),
+            self._plans.describe(),
         )
         return fingerprint.run(
             common | self._ancestry.describe(),
@@ -96,7 +96,7 @@ class Trainer:
             OSError: If a disk has not enough.
         """
         students = range(max(first, 1), len(self.watches))
-        self._plan.check_room(
+        self._plans.later.check_room(
             self.feed.train,
             self.trial.shape[1:],
             [_outputs_of(number - 1) for number in students],
@@ -189,7 +189,7 @@ class Trainer:
         student = workshop.student(model)
         trained, fit = student, student.fit
         # Keras knows no loss of mixed labels.
-        mixes = self._plan.mixes
+        mixes = self._plans.for_generation(number).mixes
         if teacher is not None or mixes or replicas_of(student) > 1:
             trained = workshop.distiller(student, teacher and teacher.model)
             fit = trained.fit_unchecked
@@ -257,7 +257,7 @@ class Trainer:
             watch, teacher, epoch, run.resumption(saved, watch.states)
         )
         watch.states.begin()
-        views = self._plan.views(
+        views = self._plans.for_generation(watch.number).views(
             feed.train,
             watch.seed,
             teacher and trained.teacher,

@@ -32,15 +32,23 @@ class Plan:
             `TeacherCache`.
         augment: As `fit` takes it, or `None`.
         views: How many views each example has, or `None`.
+        argument: What errors call `augment`. Defaults to `"augment"`.
 
     Raises:
         ValueError: If an argument is none of these, or if they do not fit
             each other.
     """
 
-    def __init__(self, teacher_outputs="online", augment=None, views=None):
+    def __init__(
+        self,
+        teacher_outputs="online",
+        augment=None,
+        views=None,
+        argument="augment",
+    ):
         self._cache = _cache(teacher_outputs)
-        self._augment = names.get(augment)
+        self._augment = names.get(augment, argument)
+        self._argument = argument
         self._count = views
         if views is not None:
             checks.integer("views", views, 1)
@@ -91,7 +99,7 @@ class Plan:
             for output in outputs:
                 check_kept(output, encode(output, self._cache), self._cache)
         if self._augment and not examples.takes_views:
-            _unknown_places("augment", examples)
+            _unknown_places(self._argument, examples)
         if self._cache and not examples.has_places:
             _unknown_places("teacher_outputs", examples)
         if examples.size() == float("inf"):
@@ -107,7 +115,8 @@ class Plan:
         if self._augment:
             _, *rows = next(examples.numbered())
             positions = shape is not None and len(shape) > 2
-            check_augment(self._augment, *first_rows(rows), positions)
+            rows = first_rows(rows)
+            check_augment(self._augment, *rows, positions, self._argument)
             self._check_batches(examples)
 
     def _check_batches(self, examples):
@@ -196,8 +205,12 @@ class Plan:
             "views": self._count,
         }
 
+    def shown(self):
+        """What tells its views from others, a list of texts and functions."""
+        return [view.describe() for view in self._augment]
+
     def _described(self):
-        found = [view.describe() for view in self._augment]
+        found = self.shown()
         return found if found[1:] else next(iter(found), None)
 
 

@@ -39,9 +39,9 @@ class Function(View):
         """Checks that there are labels, where it changes them."""
         if batch.labels is None and self.changes_labels:
             raise ValueError(
-                "`augment` changes labels, and the data has none. Expected "
-                "(inputs, labels). Give labels, or a function of an example "
-                "and its seed."
+                f"The view {self!r} changes labels, and the data has none. "
+                "Expected (inputs, labels). Give labels, or a function of an "
+                "example and its seed."
             )
 
     def describe(self):

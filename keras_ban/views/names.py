@@ -14,12 +14,13 @@ _BY_NAME = {
 _MADE = "layer(keras_layer), noise(std), shift(pixels) and smear(p)"
 
 
-def get(identifier):
+def get(identifier, argument="augment"):
     """The views that an argument stands for, applied in turn.
 
     Args:
         identifier: A name, a `View`, a function of an example and its seed, or
             of an example, its label and a seed, a list of these, or `None`.
+        argument: What errors call it. Defaults to `"augment"`.
 
     Returns:
         A list of `View`s.
@@ -31,19 +32,19 @@ def get(identifier):
     if identifier is None:
         return []
     if not isinstance(identifier, (list, tuple)):
-        return [_one(identifier)]
-    found = [_one(item) for item in identifier]
+        return [_one(identifier, argument)]
+    found = [_one(item, argument) for item in identifier]
     changing = [view for view in found if view.changes_labels]
     if len(changing) > 1:
         raise ValueError(
-            "`augment` changes labels twice. Expected one view at most that "
-            f"does. Received: {changing[0]!r} and {changing[1]!r}. Leave one "
-            "of them out."
+            f"`{argument}` changes labels twice. Expected one view at most "
+            f"that does. Received: {changing[0]!r} and {changing[1]!r}. Leave "
+            "one of them out."
         )
     return found
 
 
-def _one(item):
+def _one(item, argument):
     if isinstance(item, View):
         return item
     if isinstance(item, str) and item in _BY_NAME:
@@ -51,7 +52,7 @@ def _one(item):
     if callable(item) and not isinstance(item, type):
         return Function(item)
     raise ValueError(
-        "Invalid value for argument `augment`. Expected one of "
+        f"Invalid value for argument `{argument}`. Expected one of "
         f"{', '.join(map(repr, _BY_NAME))}, a view that `keras_ban.views` "
         f"makes (also {_MADE}), a function from an example and its seed, two "
         "integers, to a view of the example, or a list of these. Received: "

@@ -57,6 +57,7 @@ def test_two_methods_of_one_name():
         {"teachers": 5},
         {"generations": 2},
         {"learn_from": "all"},
+        {"teacher_augment": "mixup"},
     ],
     ids=str,
 )
@@ -100,8 +101,12 @@ def test_unknown_argument():
 
 @pytest.mark.parametrize(
     "methods",
-    [["ban", Method("kd", 7)], ["ban", Method("labels", lambda: 3)]],
-    ids=["number", "function"],
+    [
+        ["ban", Method("kd", 7)],
+        ["ban", Method("labels", lambda: 3)],
+        ["ban", Method("kd", teacher_augment=7)],
+    ],
+    ids=["number", "function", "teachers"],
 )
 def test_views_of_the_last_method(methods):
     refused("augment", methods=methods)

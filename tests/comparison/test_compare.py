@@ -69,6 +69,30 @@ def test_networks_are_those_of_trainings_one_by_one(study):
         assert same(found["long"][0].model, long[0].model)
 
 
+def test_teachers_on_views_of_their_own_are_those_of_one_training():
+    method = Method("kd", noisy, 2, teacher_augment="mixup", name="mild")
+    study = compare([method, "labels+views"])
+    found = {name: of[1] for name, of in study.lineages.items()}
+    how = {"augment": noisy, "teacher_augment": "mixup", "teachers": 2}
+    one = alone("kd", SEEDS[1], generations=1, **how)
+    assert same(one[1].model, found["mild"][1].model)
+    teachers = found["labels+views"]
+    for lineage in (one.teachers, found["mild"].teachers):
+        for a, b in zip(lineage, teachers, strict=True):
+            assert same(a.model, b.model)
+    twin = alone("labels", SEEDS[1], generations=0, augment=noisy)
+    assert same(found["labels+noisy"][0].model, twin[0].model)
+
+
+def test_a_number_of_views_is_that_of_teachers_alone():
+    method = Method("kd", None, teacher_augment=noisy, name="mild")
+    how = {"views": 2, "teacher_outputs": "cached"}
+    found = compare([method], **how)
+    one = alone("kd", SEEDS[0], generations=1, teacher_augment=noisy, **how)
+    for a, b in zip(found.lineages["mild"][0], one, strict=True):
+        assert same(a.model, b.model)
+
+
 def test_table_shows_what_was_trained(study):
     rows = {row["name"]: row for row in study.rows}
     assert list(rows) == [

@@ -15,6 +15,7 @@ from lineages import Y
 
 import keras_ban
 from keras_ban import Method
+from keras_ban import views
 
 SEEDS = [4, 1]
 FIT = {"epochs": 2, "batch_size": 32, "verbose": 0}
@@ -96,6 +97,30 @@ def test_seeds_and_methods_are_added(copy):
     # What is left out stays.
     compare(["labels"], **kwargs)
     assert json.loads((copy / "comparison.json").read_text()) == content
+
+
+def test_teachers_on_other_views_are_another_method(copy):
+    content = (copy / "comparison.json").read_bytes()
+    count = Count()
+    how = {"directory": copy, "callbacks": count}
+    compare([Method("ban", teacher_augment=None)], **how)
+    assert count.networks == 0
+    # A method of one kind of views is recorded as ever.
+    assert (copy / "comparison.json").read_bytes() == content
+    with pytest.raises(ValueError, match=r"`ban\.teacher_augment` differs"):
+        compare({"ban": Method("ban", teacher_augment="mixup")}, **how)
+    kd = {"kd": Method("kd", "mixup", teacher_augment=None)}
+    compare(kd, **how)
+    # The twins on its views, and the students.
+    assert count.networks == 2 * len(SEEDS)
+    compare(kd, **how)
+    assert count.networks == 2 * len(SEEDS)
+    found = json.loads((copy / "comparison.json").read_text())
+    assert found["methods"]["kd"]["teacher_augment"] is None
+    for other in ("same", views.noise(0.1)):
+        kd = {"kd": Method("kd", "mixup", teacher_augment=other)}
+        with pytest.raises(ValueError, match=r"`kd\.teacher_augment` differs"):
+            compare(kd, **how)
 
 
 def test_a_twin_is_joined_by_more_teachers(copy):

@@ -5,6 +5,7 @@ import pytest
 
 import keras_ban
 from keras_ban import Method
+from keras_ban import views
 from keras_ban.comparison.design import Design
 from keras_ban.comparison.methods import chosen
 from keras_ban.comparison.methods import ladder
@@ -55,6 +56,21 @@ def test_names_say_what_a_method_is():
     assert Method(objective, [keras.ops.flip, "mixup"]).name == "kd+flip+mixup"
 
 
+def test_names_say_what_teachers_saw():
+    shift, strong = views.shift(2), [views.shift(2), "mixup"]
+    assert Method("kd", shift, 5, teacher_augment=strong).name == (
+        "kd+shift(pixels=2) from 5 of shift+mixup"
+    )
+    assert Method("kd", teacher_augment="mixup").name == "kd from 1 of mixup"
+    assert Method("kd", "mixup", 2, teacher_augment=None).name == (
+        "kd+mixup from 2 of no views"
+    )
+    for given in ("same", [views.shift(2), "mixup"], tuple(strong)):
+        method = Method("kd", strong, 5, teacher_augment=given)
+        assert method.name == "kd+shift(pixels=2)+mixup from 5"
+        assert not method.has_own_views
+
+
 def test_methods_of_a_dict_have_its_names():
     found = chosen({"mine": Method("kd"), "paper": "ban"})
     assert [(m.name, m.objective) for m in found] == [
@@ -88,6 +104,10 @@ def refused(call, *expected):
             ("trains one network", "teachers=5", "ensemble"),
         ),
         ({"objective": "labels", "generations": 2}, ("generations=2",)),
+        (
+            {"objective": "labels", "teacher_augment": "mixup"},
+            ("no teachers", "teacher_augment='mixup'", "`augment=`"),
+        ),
         ({"learn_from": "both"}, ("'parent' or 'all'", "'both'")),
         ({"epochs": 0}, ("`epochs`", "'5x'", "0")),
         ({"epochs": "x5"}, ("`epochs`", "'x5'")),
@@ -156,6 +176,43 @@ def test_a_twin_is_as_long_as_the_student():
         "labels 40 epochs",
     ]
     assert [(r.epochs, r.count) for r in found.recipes] == [(20, 2), (40, 1)]
+
+
+def test_teachers_on_views_of_their_own():
+    method = Method("kd", "crop_and_flip", 3, teacher_augment="mixup")
+    found = design(method, "labels+views")
+    assert [(r.augment, r.epochs, r.count) for r in found.recipes] == [
+        ("crop_and_flip", 30, 1),
+        ("mixup", 30, 3),
+    ]
+    assert names(found) == [
+        "labels+crop_and_flip",
+        "kd+crop_and_flip from 3 of mixup",
+        "labels+views",
+        "3 of labels+views",
+    ]
+    entry = found.entry(method.name)
+    assert entry.twin == "labels+crop_and_flip"
+    assert entry.recipe.name == "labels+views"
+    assert entry.training == 4
+    assert found.networks == 5
+
+
+def test_the_twin_of_a_longer_student_of_teachers_on_other_views():
+    method = Method(
+        "kd",
+        None,
+        2,
+        epochs=lambda k: 10 * (k + 1),
+        teacher_augment="mixup",
+    )
+    found = design(method)
+    assert [(r.augment, r.epochs, r.count) for r in found.recipes] == [
+        ("mixup", 10, 2),
+        (None, 20, 1),
+    ]
+    assert found.entries[-1].twin == "labels 20 epochs"
+    assert found.entries[-1].training == (2 * 10 + 20) / 30
 
 
 def test_what_is_there_is_no_twin_anew():

@@ -46,6 +46,26 @@ def test_best_is_no_ensemble():
     assert results(errors, ["one from five"]).best().name == "one from five"
 
 
+def test_rows_say_what_teachers_saw():
+    method = Method("kd", "cutmix", 2, teacher_augment="mixup", name="mild")
+    errors = {
+        "labels+mixup": around(42.0),
+        "2 of labels+mixup": around(39.0, spread=OTHER),
+        "labels+cutmix": around(41.0),
+        "mild": around(40.0, spread=OTHER),
+    }
+    found = results(errors, [method])
+    seen = [(r["augment"], r["teacher_augment"]) for r in found.rows()]
+    assert seen == [
+        ("mixup", None),
+        ("mixup", None),
+        ("cutmix", None),
+        ("cutmix", "mixup"),
+    ]
+    # Of the gain of its teachers' ensemble over the twin on its own views.
+    assert found.rows()[-1]["kept"] == pytest.approx((41 - 40) / (41 - 39))
+
+
 def test_rows_hold_all_numbers():
     nlls = {
         "labels+mixup": around(1.3, 0.02),
@@ -62,6 +82,7 @@ def test_rows_hold_all_numbers():
     assert student["twin"] == "labels+mixup"
     assert student["teachers"] == 5 and student["generations"] == 1
     assert (student["objective"], student["augment"]) == ("ban", "mixup")
+    assert student["teacher_augment"] == "mixup"
     assert student["errors"] == pytest.approx(around(0.4, 0.002, OTHER))
     assert student["error"] == pytest.approx(0.4)
     assert student["error_difference"] == pytest.approx(-0.02)
