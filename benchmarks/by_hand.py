@@ -1,6 +1,7 @@
-"""The quickstart's generations with plain Keras alone.
+"""Four generations and their control, with plain Keras alone.
 
-Soft targets from `predict`, `fit` on them, the mean of the predictions.
+Soft targets from `predict`, `fit` on them, the mean of the predictions. With
+`--package` the same by keras_ban.
 """
 
 import argparse
@@ -10,13 +11,33 @@ import sys
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--generations", type=int, default=4)
 parser.add_argument("--epochs", type=int, default=60)
+parser.add_argument("--package", action="store_true")
 args = parser.parse_args()
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "examples"))
 
 import keras
 import numpy as np
+from keras import layers
 from quickstart import load_data
-from quickstart import model_fn
+
+
+def model_fn():
+    model = keras.Sequential(
+        [
+            keras.Input((8, 8, 1)),
+            layers.Conv2D(16, 3, padding="same", activation="relu"),
+            layers.Conv2D(32, 3, strides=2, padding="same", activation="relu"),
+            layers.Flatten(),
+            layers.Dropout(0.5),
+            layers.Dense(10),
+        ]
+    )
+    model.compile(
+        optimizer=keras.optimizers.Adam(2e-3),
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy"],
+    )
+    return model
 
 
 def error(probabilities, y):
@@ -52,10 +73,27 @@ def run(distills, train, validation, test):
         print("ensemble", last, error(np.mean(found[-last:], 0), y_test))
 
 
+def run_by_package(objective, train, validation, test):
+    import keras_ban
+
+    lineage = keras_ban.BornAgain(model_fn, objective, seed=0).fit(
+        *train,
+        generations=args.generations,
+        epochs=args.epochs,
+        validation_data=validation,
+        verbose=0,
+    )
+    print(lineage.evaluate(*test))
+
+
 def main():
-    data = load_data()
-    run(True, *data)
-    run(False, *data)
+    data = load_data(200)
+    if args.package:
+        run_by_package("ban", *data)
+        run_by_package("labels", *data)
+    else:
+        run(True, *data)
+        run(False, *data)
 
 
 if __name__ == "__main__":

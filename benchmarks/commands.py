@@ -1,4 +1,4 @@
-"""Seconds of whole commands: imports, and the quickstart against plain Keras.
+"""Seconds of whole commands: imports, and generations against plain Keras.
 
 python benchmarks/commands.py
 """
@@ -13,13 +13,13 @@ import time
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--imports", type=int, default=15, help="rounds")
-parser.add_argument("--quickstarts", type=int, default=3, help="rounds")
+parser.add_argument("--generations", type=int, default=3, help="rounds")
 args = parser.parse_args()
 
 import measuring
 
 FOLDER = pathlib.Path(__file__).parent
-QUICKSTART = FOLDER.parent / "examples" / "quickstart.py"
+BY_HAND = str(FOLDER / "by_hand.py")
 
 
 def command(*words):
@@ -50,10 +50,10 @@ def main():
     )
     runs = measuring.in_turn(
         {
-            "quickstart": command(str(QUICKSTART)),
-            "by hand": command(str(FOLDER / "by_hand.py")),
+            "by keras_ban": command(BY_HAND, "--package"),
+            "by hand": command(BY_HAND),
         },
-        args.quickstarts,
+        args.generations,
         warm_up=0,
     )
     measuring.save(
@@ -65,8 +65,8 @@ def main():
                 "import keras_ban / import keras": measuring.ratio(
                     imports, "import keras_ban", ["import keras"]
                 ),
-                "quickstart / by hand": measuring.ratio(
-                    runs, "quickstart", ["by hand"]
+                "by keras_ban / by hand": measuring.ratio(
+                    runs, "by keras_ban", ["by hand"]
                 ),
             },
         },

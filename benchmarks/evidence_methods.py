@@ -48,9 +48,7 @@ def methods(task):
         Method("ban+l", name="ban+l"),
         Method("ban+l", task.strong, name="ban+l, strong views"),
         Method("ban", task.strong, 5, name="five: ban, strong views"),
-        *_if_other(
-            task, ANNEALED, "five: annealed, strong views", teachers=5
-        ),
+        *_if_other(task, ANNEALED, "five: annealed, strong views", teachers=5),
         best(task),
         best(task, 1, name="one from one"),
         best(task, objective=KD(), name="five: kd"),

@@ -127,6 +127,7 @@ def _split(x, y, rows, validation):
     ends = rows, rows + validation
     return [(x[i], y[i]) for i in np.split(order, ends)]
 
+
 class Setting(NamedTuple):
     """What a study varies; the defaults are those of the study "methods".
 
@@ -151,7 +152,7 @@ class Task:
     Args:
         name: Name of the set.
         network: Name of the network.
-        setting: The `Setting`.
+        setting: The `Setting`. Defaults to that of the study "methods".
         folder: Where the set is read from, if scikit-learn or a package does
             not bring it. Defaults to `None`.
 
@@ -168,7 +169,8 @@ class Task:
 
     batch = 50
 
-    def __init__(self, name, network, setting=Setting(), folder=None):
+    def __init__(self, name, network, setting=None, folder=None):
+        setting = setting or Setting()
         known = SETS[name]
         rows = round(known.rows * setting.rows)
         given = {} if folder is None else {"folder": folder}

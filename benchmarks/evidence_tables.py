@@ -77,17 +77,21 @@ VARIED = ("rows", "noise", "length_factor", "dropout", "average")
 
 def gains(found, name=BEST):
     """Markdown: a method beside its twin and the strongest on the labels."""
-    yield "| set | network | seeds | " + " | ".join(
-        (
-            "error % of the strongest on labels",
-            "to it",
-            "to its twin",
-            "NLL of the strongest on labels",
-            "to it",
-            "to its twin",
-            "kept",
+    yield (
+        "| set | network | seeds | "
+        + " | ".join(
+            (
+                "error % of the strongest on labels",
+                "to it",
+                "to its twin",
+                "NLL of the strongest on labels",
+                "to it",
+                "to its twin",
+                "kept",
+            )
         )
-    ) + " |"
+        + " |"
+    )
     yield "|" + "---|" * 10
     for (where, network, *_), cell in found.items():
         row = [where, network, str(len(cell.seeds))]
@@ -103,7 +107,7 @@ def gains(found, name=BEST):
 def methods(found):
     """Markdown: how each method does over all sets and networks."""
     names = list(next(iter(found.values())).lines)
-    yield "| method | training | better / worse in error | mean | in NLL | mean |"
+    yield "| method | training | better / worse in error | mean | in NLL | |"
     yield "|---|---|---|---|---|---|"
     for name in names:
         rows = [cell for cell in found.values() if name in cell.lines]

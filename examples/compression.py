@@ -65,7 +65,7 @@ def main():
     parser.add_argument("--epochs", type=int, default=60)
     parser.add_argument("--seeds", type=int, default=3)
     arguments = parser.parse_args()
-    train, (unlabelled, _), test = load_data()
+    train, (unlabelled, _), test = load_data(200)
     more = (np.concatenate([train[0], unlabelled]),)
 
     keras.utils.set_random_seed(0)
