@@ -45,17 +45,13 @@ import keras_ban
 
 LINES = pathlib.Path(__file__).parent / "results" / "evidence.jsonl"
 PAIR = 2
-
-
-def main():
-    for study in arguments.study:
-        methods_of, settings = STUDIES[study]
-        for setting in settings:
-            Runs(study, methods_of, setting).all()
+DIGITS = 5
 
 
 class Runs:
-    """All seeds of a study, a set, a network and a setting."""
+    """All seeds of a study, of a set and a network in a setting."""
+
+    names = ()
 
     def __init__(self, study, methods_of, setting):
         self.task = Task(
@@ -76,25 +72,27 @@ class Runs:
         }
 
     def all(self):
-        """Trains and measures what no line tells of."""
+        """Trains and measures what no line tells of, two seeds at a time."""
         first = arguments.first
         for seed in range(first, first + arguments.seeds, PAIR):
             seeds = list(range(seed, seed + PAIR))
-            if not self.is_there(seeds):
+            if not self.are_there(seeds):
                 self.write(self.measured(seeds))
 
-    def is_there(self, seeds):
+    def are_there(self, seeds):
+        """Whether the lines of these seeds are written."""
         if not self.lines.exists():
             return False
         found = map(json.loads, self.lines.read_text().splitlines())
         keys = ("study", "set", "network", *Setting._fields, "name", "seed")
-        there = {tuple(line.get(k) for k in keys) for line in found}
-        return all(
-            tuple({**self.what, "name": m.name, "seed": s}.get(k) for k in keys)
-            in there
-            for m in self.methods
-            for s in seeds
-        )
+        there = {tuple(line.get(key) for key in keys) for line in found}
+        names = [*self.names, *(method.name for method in self.methods)]
+        wanted = [
+            {**self.what, "name": name, "seed": seed}
+            for name in names
+            for seed in seeds
+        ]
+        return all(tuple(map(line.get, keys)) in there for line in wanted)
 
     def measured(self, seeds):
         """Yields a line for each method, ensemble and seed."""
@@ -105,18 +103,10 @@ class Runs:
             seeds=seeds,
             epochs=self.task.epochs,
             batch_size=self.task.batch,
-            validation_data=self.task.validation,
-            validation_freq=100 * self.task.epochs,
             verbose=0,
         )
-        validation = {row["name"]: row for row in study.rows}
         for row in study.evaluate(*self.task.test):
             for number, seed in enumerate(seeds):
-                scores = {
-                    f"{measure}s": round(row[f"{measure}s"][number], 5)
-                    for measure in ("error", "nll", "ece")
-                }
-                chosen = validation[row["name"]]
                 yield {
                     **self.what,
                     "name": row["name"],
@@ -125,41 +115,33 @@ class Runs:
                     "cost": row["training_cost"],
                     "length": max(row["epochs"]) / self.task.epochs,
                     "seed": seed,
-                    "error": scores["errors"],
-                    "nll": scores["nlls"],
-                    "ece": scores["eces"],
-                    "validation_error": round(chosen["errors"][number], 5),
-                    "validation_nll": round(chosen["nlls"][number], 5),
-                    **self.scaled(study, row, number),
+                    **self.scores(_networks(study, row, number)),
                 }
 
-    def scaled(self, study, row, number):
-        """The NLL once a temperature is fitted to the validation data.
+    def scores(self, models):
+        """What is written of a network, or of the mean of several.
 
-        Source: Guo et al., "On Calibration of Modern Neural Networks", 2017,
-        Section 4.2; of an ensemble, of its mean (Rahaman and Thiery,
-        "Uncertainty Quantification and Deep Ensembles", 2021).
+        Beside the NLL stands that with a temperature, which is fitted to the
+        validation data: for one network Guo et al., "On Calibration of Modern
+        Neural Networks", 2017, Section 4.2; for the mean of several Rahaman
+        and Thiery, "Uncertainty Quantification and Deep Ensembles", 2021.
         """
-        name = row["twin"] if row["kind"] == "ensemble" else row["name"]
-        lineage = study.lineages[name][number]
-        if row["kind"] == "teachers":
-            networks = lineage[-1:]
-        else:
-            networks = lineage[: row["prediction_cost"]]
-        models = [generation.model for generation in networks]
         (x, y), (x_test, y_test) = self.task.validation, self.task.test
-        logits = _mean_logits(models, x)
-        found = minimize_scalar(
-            lambda t: _nll(logits / np.exp(t), y), bounds=(-3, 3)
-        )
-        temperature = float(np.exp(found.x))
-        nll = _nll(_mean_logits(models, x_test) / temperature, y_test)
-        return {
-            "temperature": round(temperature, 3),
-            "scaled_nll": round(float(nll), 5),
+        validation, test = _log_mean(models, x), _log_mean(models, x_test)
+        found = minimize_scalar(lambda t: _nll(validation / np.exp(t), y))
+        temperature = np.exp(found.x)
+        scores = {
+            "error": np.mean(test.argmax(axis=-1) != y_test),
+            "nll": _nll(test, y_test),
+            "validation_error": np.mean(validation.argmax(axis=-1) != y),
+            "validation_nll": _nll(validation, y),
+            "temperature": temperature,
+            "scaled_nll": _nll(test / temperature, y_test),
         }
+        return {k: round(float(v), DIGITS) for k, v in scores.items()}
 
     def write(self, lines):
+        """Adds lines to those that are there, other processes' too."""
         text = "".join(json.dumps(line) + "\n" for line in lines)
         self.lines.parent.mkdir(exist_ok=True)
         with self.lines.open("a") as file:
@@ -167,7 +149,16 @@ class Runs:
             file.write(text)
 
 
-def _mean_logits(models, x):
+def _networks(study, row, number):
+    """The models that a row measures, of one seed."""
+    name = row["twin"] if row["kind"] == "ensemble" else row["name"]
+    lineage = study.lineages[name][number]
+    if row["kind"] == "teachers":
+        return [lineage[-1].model]
+    return [one.model for one in lineage[: row["prediction_cost"]]]
+
+
+def _log_mean(models, x):
     """Logarithms of the mean probabilities, of shape `(rows, classes)`."""
     logits = [model.predict(x, 500, verbose=0) for model in models]
     log_p = np.stack([_log_softmax(z.astype("float64")) for z in logits])
@@ -180,6 +171,13 @@ def _log_softmax(z):
 
 def _nll(logits, y):
     return -_log_softmax(logits)[np.arange(len(y)), y].mean()
+
+
+def main():
+    for study in arguments.study:
+        methods_of, settings = STUDIES[study]
+        for setting in settings:
+            Runs(study, methods_of, setting).all()
 
 
 if __name__ == "__main__":

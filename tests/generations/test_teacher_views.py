@@ -238,7 +238,6 @@ def drawn(x, seed):
             "Expected `views=`",
         ),
     ],
-    ids=str,
 )
 def test_bad_views_of_teachers(how, words):
     how = {"callbacks": [Untouched()], **how}
