@@ -117,5 +117,5 @@ def test_notebook_is_built_from_its_script_and_has_outputs(path):
 def test_notebook_runs(path):
     notebook = nbformat.read(path, as_version=4)
     for cell in notebook.cells:
-        cell.source = cell.source.replace('"epochs": 50', '"epochs": 2')
+        cell.source = cell.source.replace('"epochs": 100', '"epochs": 2')
     NotebookClient(notebook, timeout=300, kernel_name="python3").execute()
