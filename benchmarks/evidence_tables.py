@@ -1,7 +1,6 @@
-"""The tables of docs/when.md and its picture, from the lines of `evidence.py`.
+"""Tables of what `evidence.py` measured, from its lines.
 
-Run it with `python benchmarks/evidence_tables.py`. It prints Markdown; with
-`--picture FILE` it draws what the best method gains on each set.
+Run it with `python benchmarks/evidence_tables.py`. It prints Markdown.
 
 The strongest training on the labels of the same length is chosen on the
 validation data: by its mean error for differences of the error, by its mean
@@ -14,6 +13,7 @@ import json
 import pathlib
 
 import numpy as np
+from evidence_sets import Setting
 
 from keras_ban.comparison.statistics import estimate
 
@@ -67,12 +67,9 @@ def cells(study="methods", path=LINES):
     found = collections.defaultdict(list)
     for line in map(json.loads, pathlib.Path(path).read_text().splitlines()):
         if line["study"] == study:
-            keys = ("set", "network", *VARIED)
+            keys = ("set", "network", *Setting._fields)
             found[tuple(line.get(key) for key in keys)].append(line)
     return {key: Cell(lines) for key, lines in found.items()}
-
-
-VARIED = ("rows", "noise", "length_factor", "dropout", "average")
 
 
 def gains(found, name=BEST):
