@@ -204,7 +204,7 @@ study.plot()
 # The method to take is chosen on the validation data, never on the test images:
 
 # %%
-print(study.best)
+print(study.best.name)
 
 # %% [markdown]
 # ## One step by hand
