@@ -1,5 +1,6 @@
-"""Image classification sets, and how their images are augmented."""
+"""Sets of images and of text, and how images are augmented."""
 
+from keras_ban.data import text
 from keras_ban.data import vision
 
-__all__ = ["vision"]
+__all__ = ["text", "vision"]

@@ -1,26 +1,14 @@
-"""Image classification sets that TensorFlow Datasets has prepared."""
+"""Sets that TensorFlow Datasets has prepared."""
 
 import contextlib
 import difflib
 import pathlib
 import re
 
-import numpy as np
 import tensorflow as tf
 
 from keras_ban import checks
 from keras_ban import files
-from keras_ban.data import idx
-
-ROWS = 1024
-KNOWN = (
-    "cifar10",
-    "cifar100",
-    "svhn_cropped",
-    "fashion_mnist",
-    "mnist",
-    "digits",
-)
 
 
 class Prepared:
@@ -29,68 +17,46 @@ class Prepared:
     Args:
         name: As in `tfds.load`.
         data_dir: As in `tfds.load`.
-        download: Whether to download what is not there.
-        try_gcs: As in `tfds.load`.
-        idx_files: A folder of IDX files to prepare it from, or `None`.
-        image_size: `(height, width)` to resize to, or `None`.
+        known: What errors say of the names that it may have.
+        options: Other arguments of `tfds.load`.
 
     Attributes:
-        class_names: Names of the classes, a tuple.
+        builder: TensorFlow Datasets' builder of it.
+        splits: The names of its splits, when it was found.
 
     Raises:
-        FileNotFoundError: If it is not there.
-        ConnectionError: If it cannot be downloaded.
         OSError: If one of its files is none.
-        ValueError: If it is unknown or no set of labelled images.
+        ValueError: If it is unknown.
     """
 
-    def __init__(
-        self, name, data_dir, download, try_gcs, idx_files, image_size
-    ):
+    def __init__(self, name, data_dir, known, **options):
         # It takes a second, and not everybody needs it.
         import tensorflow_datasets as tfds
 
         _check_places(str(name), data_dir or tfds.core.constants.DATA_DIR)
-        builder = _builder(name, data_dir)
-        keys = builder.info.supervised_keys or ()
-        features = [builder.info.features[key] for key in keys]
-        kinds = (tfds.features.Image, tfds.features.ClassLabel)
-        if len(features) != 2 or not all(map(isinstance, features, kinds)):
-            raise ValueError(
-                f"The data set {name!r} is none of labelled images. Expected "
-                "an image and a class for each example. Received: "
-                f"{list(builder.info.features)}. Choose another set, or give "
-                "arrays to `vision.from_arrays`."
-            )
-        self._size = _image_size(name, features[0], image_size)
-        self.class_names = tuple(features[1].names)
-        if idx_files is not None:
-            data_dir = idx.prepare(name, idx_files, _root(builder))
-        self._arguments = {
-            "name": name,
-            "data_dir": data_dir,
-            "try_gcs": try_gcs,
-            "as_supervised": True,
-        }
+        self.builder = _builder(name, data_dir, known)
+        self._arguments = {"name": name, "data_dir": data_dir, **options}
+        self._known = known
+
+    def find(self, download, data_dir=None):
+        """Looks for it on this machine, or downloads it.
+
+        Args:
+            download: Whether to download what is not there.
+            data_dir: Another folder to look in. Defaults to `None`.
+
+        Raises:
+            FileNotFoundError: If it is not there.
+            ConnectionError: If it cannot be downloaded.
+        """
+        if data_dir is not None:
+            self._arguments["data_dir"] = data_dir
         self._info = self._prepared_info(download)
-        found = self._info.splits
-        tests = [split for split in ("test", "validation") if split in found]
-        if "train" not in found or not tests:
-            raise ValueError(
-                f"The data set {name!r} has no images to train on and to test. "
-                "Expected the splits 'train' and 'test' (or 'validation'). "
-                f"Received: {list(found)}. Choose another set."
-            )
-        self.splits = ("train", tests[0])
+        self.splits = tuple(self._info.splits)
 
     def count(self, split):
         """The number of examples in a split."""
         return self._info.splits[split].num_examples
-
-    def arrays(self, split):
-        """All images of a split, and their class numbers."""
-        batches = list(self.batches(self.read(split).batch(ROWS), split))
-        return tuple(map(np.concatenate, zip(*batches, strict=True)))
 
     def check(self):
         """Reads the records of every file, without decoding them.
@@ -103,17 +69,14 @@ class Prepared:
                 self._unreadable(split, "a file is missing, or lacks records.")
 
     def read(self, split):
-        """A `tf.data.Dataset` of images and class numbers, always in order.
+        """A `tf.data.Dataset` of examples, always in the same order.
 
         Args:
             split: A split, or a slice of it, as "train[:1000]".
         """
         import tensorflow_datasets as tfds
 
-        data = tfds.load(split=split, download=False, **self._arguments)
-        if self._size is None:
-            return data
-        return data.map(self._resized, num_parallel_calls=tf.data.AUTOTUNE)
+        return tfds.load(split=split, download=False, **self._arguments)
 
     def batches(self, data, split):
         """Reads `data`, of that split, as NumPy arrays.
@@ -137,19 +100,15 @@ class Prepared:
             f"{self._info.data_dir} and prepare the set anew."
         ) from error
 
-    def _resized(self, image, label):
-        image = tf.image.resize(image, self._size, antialias=True)
-        return tf.cast(tf.round(image), "uint8"), label
-
     def _prepared_info(self, download):
         import tensorflow_datasets as tfds
 
         arguments, name = self._arguments, self._arguments["name"]
-        builder = _builder(name, arguments["data_dir"])
+        builder = _builder(name, arguments["data_dir"], self._known)
         place = builder.data_path
         how = (
             f"Prepare it with `tfds build {name} --data_dir "
-            f"{_root(builder)}`, by `download=True` where there is a "
+            f"{root(builder)}`, by `download=True` where there is a "
             "network, or give the folder in which it is as `data_dir`."
         )
         if name in ("mnist", "fashion_mnist", "kmnist"):
@@ -200,13 +159,13 @@ def _check_places(name, data_dir):
                 files.check_file(path)
 
 
-def _root(builder):
+def root(builder):
     """The folder of all prepared sets: above name, configuration, version."""
     above = pathlib.Path(builder.data_path).parents
     return above[2 if builder.builder_config else 1]
 
 
-def _builder(name, data_dir):
+def _builder(name, data_dir, known):
     import tensorflow_datasets as tfds
     from google.protobuf import json_format
 
@@ -227,36 +186,9 @@ def _builder(name, data_dir):
             "anew."
         ) from error
     except (tfds.core.registered.DatasetNotFoundError, ValueError) as error:
-        known = tfds.list_builders()
-        close = difflib.get_close_matches(str(name), known, 5)
+        close = difflib.get_close_matches(str(name), tfds.list_builders(), 5)
         raise ValueError(
-            f"Unknown data set. Expected one of {', '.join(KNOWN)}, or another "
-            "image classification set of TensorFlow Datasets"
+            f"Unknown data set. Expected one of {known} of TensorFlow Datasets"
             + (f" ({', '.join(close)}?)" if close else "")
             + f". Received: {name!r}"
         ) from error
-
-
-def _image_size(name, image, given):
-    if image.np_dtype != np.uint8:
-        raise ValueError(
-            f"The images of {name!r} are none of 8 bits. Expected uint8, from "
-            f"0 to 255. Received: {np.dtype(image.np_dtype).name}. Scale them, "
-            "and give arrays to `vision.from_arrays`."
-        )
-    if given is not None:
-        try:
-            height, width = given
-        except (TypeError, ValueError):
-            height = width = None
-        return (
-            checks.integer("image_size", height, 1),
-            checks.integer("image_size", width, 1),
-        )
-    if None in image.shape:
-        raise ValueError(
-            f"The images of {name!r} have no one size. Expected (height, "
-            f"width, channels). Received: {image.shape}. Give "
-            "`image_size=(height, width)`."
-        )
-    return None

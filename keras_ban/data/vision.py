@@ -9,8 +9,8 @@ import tensorflow as tf
 from keras_ban import checks
 from keras_ban.data.augmentations import augmentation
 from keras_ban.data.augmentations import crop_and_flip
-from keras_ban.data.prepared import ROWS
-from keras_ban.data.prepared import Prepared
+from keras_ban.data.pictures import ROWS
+from keras_ban.data.pictures import Pictures
 
 __all__ = ["Images", "augmentation", "crop_and_flip", "from_arrays", "load"]
 
@@ -112,7 +112,7 @@ def load(
             idx_files=idx_files, image_size=image_size, batch_size=batch_size
         )
         return from_arrays(*_digits(), None, validation, one_hot)
-    source = Prepared(name, data_dir, download, try_gcs, idx_files, image_size)
+    source = Pictures(name, data_dir, download, try_gcs, idx_files, image_size)
     if batch_size:
         return _streamed(source, validation, one_hot, batch_size)
     train, test = (source.arrays(split) for split in source.splits)
