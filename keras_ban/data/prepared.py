@@ -50,7 +50,7 @@ class Prepared:
         # It takes a second, and not everybody needs it.
         import tensorflow_datasets as tfds
 
-        _check_places(str(name), data_dir or tfds.core.constants.DATA_DIR)
+        check_places(str(name), data_dir or tfds.core.constants.DATA_DIR)
         builder = _builder(name, data_dir)
         keys = builder.info.supervised_keys or ()
         features = [builder.info.features[key] for key in keys]
@@ -189,7 +189,7 @@ class Prepared:
         return None
 
 
-def _check_places(name, data_dir):
+def check_places(name, data_dir):
     """Checks that the files of a set are files, before one is waited for."""
     name = re.split("[:/]", name)[0]
     if "://" in str(data_dir) or not name.isidentifier():
