@@ -131,7 +131,7 @@ def test_a_window_has_its_frame_in_21st_place():
         ({"window": 0}, "`window`"),
         ({"step": float("inf")}, "`step`"),
         ({"coefficients": 0}, "`coefficients`"),
-        ({"coefficients": 90}, "of which .* are empty"),
+        ({"coefficients": 200}, "of which .* are empty"),
         ({"max_frequency": 5000}, "`max_frequency`.*4000 Hz"),
         ({"min_frequency": 4000}, "`min_frequency`"),
     ],
@@ -144,7 +144,7 @@ def test_bad_arguments_are_refused(change, words):
 
 def test_windows_of_nothing_are_refused():
     for frames in (np.zeros((0, 40)), np.zeros(40)):
-        with pytest.raises(ValueError, match="`features`.*Received shape"):
+        with pytest.raises(ValueError, match=r"`features`.*Received shape"):
             speech.windows(frames)
 
 
