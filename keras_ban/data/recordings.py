@@ -17,6 +17,10 @@ from keras_ban.data.prepared import check_places
 PREPARED = "spoken_digit"
 _NAME = re.compile(r"(\d)_(.+)_(\d+)\.wav")
 _FIRST_OF_TRAINING = 5
+# What `zipfile` raises of a damaged archive. A RuntimeError tells of a
+# password, or of what this Python does not know, an OSError of a place that
+# is not in the file.
+_DAMAGES = zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, OSError
 
 
 class Recording(NamedTuple):
@@ -198,15 +202,14 @@ def _folder(path):
 
 
 def _archive(path):
-    files.check_file(path)
-    try:
-        archive = zipfile.ZipFile(path)
-    except (zipfile.BadZipFile, EOFError) as error:
-        raise ValueError(
-            f"The archive {path} cannot be read: {error}. Expected a folder of "
-            "recordings or a zip archive of them. Replace it."
-        ) from error
-    with archive:
+    with files.open_file(path) as file:
+        try:
+            archive = zipfile.ZipFile(file)
+        except _DAMAGES as error:
+            raise ValueError(
+                f"The archive {path} cannot be read: {error}. Expected a "
+                "folder of recordings or a zip archive of them. Replace it."
+            ) from error
         for info in archive.infolist():
             name = pathlib.PurePosixPath(info.filename).name
             if name.endswith(".wav") and not name.startswith("."):
@@ -218,23 +221,16 @@ def _member(archive, info):
     if info.file_size > wav.LIMIT:
         why = f"it has {info.file_size} bytes, of {wav.LIMIT} at most"
         raise wav.unreadable(name, why)
-    damages = (
-        zipfile.BadZipFile,
-        zlib.error,
-        EOFError,
-        # Of a password, or of a compression that Python does not know.
-        RuntimeError,
-    )
     try:
         return archive.read(info)
-    except damages as error:
+    except _DAMAGES as error:
         raise wav.unreadable(name, error) from error
 
 
 class _Member(NamedTuple):
     """The name of a file in an archive."""
 
-    archive: str
+    archive: str | pathlib.Path
     path: str
 
     def __str__(self):

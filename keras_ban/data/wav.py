@@ -58,6 +58,10 @@ def decoded(content, name):
         raise unreadable(name, why) from error
     except wave.Error as error:
         raise unreadable(name, error) from error
+    except RuntimeError as error:
+        # What `wave` raises, without a word, where a part is longer than all.
+        why = f"a part of it goes on after its {len(content)} bytes"
+        raise unreadable(name, why) from error
     if channels != 1:
         raise ValueError(
             f"The recording {name} has several channels. Expected one. "

@@ -138,6 +138,10 @@ def test_each_speaker_is_left_out_once(tmp_path):
         (wav(b"\1\0" * 8)[:30], "ends after 30 bytes"),
         (wav(b"\1\0" * 8)[:-4], "promises 8 samples and 6 are there"),
         (wav(b""), "promises 0 samples"),
+        (
+            wav(b"\0" * 8).replace(b"fmt \x10", b"fmt \xff"),
+            "after its 52 bytes",
+        ),
         (b"no such thing" * 9, "RIFF"),
         (wav(b"\0" * 4).replace(b"\1\0\1\0", b"\3\0\1\0"), "format"),
         (wav(b"\0" * 8, channels=2), "several channels.*Received: 2"),
