@@ -120,6 +120,13 @@ def test_the_set_of_tensorflow_datasets_is_the_folder(tmp_path):
         speech.load("spoken_digit", data_dir=tmp_path)
 
 
+def test_indices_0_to_4_are_the_customary_test(tmp_path):
+    set_of_sweeps(tmp_path, indices=(0, 4, 5, 49))
+    train, test = speech.customary_split(speech.load(tmp_path))
+    assert [r.index for r in train] == [5, 49] * 4
+    assert [r.index for r in test] == [0, 4] * 4
+
+
 def test_each_speaker_is_left_out_once(tmp_path):
     set_of_sweeps(tmp_path, speakers=("cy", "ann", "bo"))
     recordings = speech.load(tmp_path)
