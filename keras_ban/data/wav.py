@@ -6,7 +6,6 @@ import pathlib
 import wave
 
 import numpy as np
-from scipy import signal
 
 from keras_ban import files
 
@@ -97,6 +96,9 @@ def resampled(samples, rate, wanted):
     Returns:
         An array of shape `(ceil(samples * wanted / rate),)`, float32.
     """
+    # Few need it, and all would wait for its import.
+    from scipy import signal
+
     common = math.gcd(rate, wanted)
     up, down = wanted // common, rate // common
     return signal.resample_poly(samples, up, down).astype("float32")
