@@ -33,7 +33,7 @@ class Prepared:
         # It takes a second, and not everybody needs it.
         import tensorflow_datasets as tfds
 
-        _check_places(str(name), data_dir or tfds.core.constants.DATA_DIR)
+        check_places(str(name), data_dir or tfds.core.constants.DATA_DIR)
         self.builder = _builder(name, data_dir, known)
         self._arguments = {"name": name, "data_dir": data_dir, **options}
         self._known = known
@@ -148,7 +148,7 @@ class Prepared:
         return None
 
 
-def _check_places(name, data_dir):
+def check_places(name, data_dir):
     """Checks that the files of a set are files, before one is waited for."""
     name = re.split("[:/]", name)[0]
     if "://" in str(data_dir) or not name.isidentifier():
