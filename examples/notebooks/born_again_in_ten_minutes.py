@@ -118,6 +118,12 @@ moved = layers.Pipeline(
     ]
 )
 augment = [views.layer(moved), views.mixup(0.3)]
+images = np.concatenate([x_train[:8], moved(x_train[:8], training=True)])
+figure, axes = plt.subplots(2, 8, figsize=(8, 2))
+for image, place in zip(images, axes.flat, strict=True):
+    place.imshow(image[..., 0], cmap="gray_r")
+    place.axis("off")
+plt.show()
 
 # %% [markdown]
 # ## Three generations
