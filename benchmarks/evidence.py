@@ -40,6 +40,8 @@ from evidence_methods import STUDIES
 from evidence_sets import Setting
 from evidence_sets import Task
 from scipy.optimize import minimize_scalar
+from scipy.special import log_softmax
+from scipy.special import logsumexp
 
 import keras_ban
 
@@ -161,16 +163,12 @@ def _networks(study, row, number):
 def _log_mean(models, x):
     """Logarithms of the mean probabilities, of shape `(rows, classes)`."""
     logits = [model.predict(x, 500, verbose=0) for model in models]
-    log_p = np.stack([_log_softmax(z.astype("float64")) for z in logits])
-    return np.logaddexp.reduce(log_p) - np.log(len(models))
-
-
-def _log_softmax(z):
-    return z - np.logaddexp.reduce(z, axis=-1, keepdims=True)
+    log_p = np.stack([log_softmax(z.astype("float64"), -1) for z in logits])
+    return logsumexp(log_p, axis=0) - np.log(len(models))
 
 
 def _nll(logits, y):
-    return -_log_softmax(logits)[np.arange(len(y)), y].mean()
+    return -log_softmax(logits, axis=-1)[np.arange(len(y)), y].mean()
 
 
 def main():

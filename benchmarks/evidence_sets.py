@@ -4,11 +4,8 @@ Each set is `(train, validation, test)`, pairs of float32 inputs and labels.
 """
 
 import importlib.util
-import io
 import math
 import pathlib
-import wave
-import zipfile
 from collections.abc import Callable
 from typing import Any
 from typing import NamedTuple
@@ -19,9 +16,10 @@ from keras import layers
 from sklearn.datasets import load_digits
 
 from keras_ban import views
+from keras_ban.data import speech
 from keras_ban.data import vision
 
-RATE, FRAMES = 8000, 32
+FRAMES = 32
 
 
 def digits(rows):
@@ -58,13 +56,10 @@ def spoken(rows, folder):
     validate.
     """
     found = {"test": [], "validation": [], "train": []}
-    with zipfile.ZipFile(folder) as archive:
-        for name in sorted(archive.namelist()):
-            digit, _, number = pathlib.Path(name).stem.split("_")
-            number = int(number)
-            part = "test" if number < 30 else "validation"
-            part = part if number < 40 else "train"
-            found[part].append((_filterbank(archive.read(name)), int(digit)))
+    for recording in speech.load(folder):
+        part = "test" if recording.index < 30 else "validation"
+        part = part if recording.index < 40 else "train"
+        found[part].append((_at_moments(recording), recording.digit))
     test, validation, train = (
         (np.stack([x for x, _ in part]), np.array([y for _, y in part]))
         for part in found.values()
@@ -83,32 +78,20 @@ def satimage(rows):
     return _table("satimage", rows)
 
 
-def _filterbank(content):
+def _at_moments(recording):
     """Log-mel energies of a recording, at 32 moments: `(32, 20)`."""
-    with wave.open(io.BytesIO(content)) as sound:
-        samples = np.frombuffer(sound.readframes(sound.getnframes()), "<i2")
-    spectrogram = _mel(samples[None].astype("float32") / 32768)[0]
-    spectrogram = np.asarray(spectrogram).T
-    moments = np.linspace(0, len(spectrogram) - 1, FRAMES)
+    energies = speech.log_mel(
+        recording.samples, recording.sample_rate, 20, min_frequency=50.0
+    )
+    moments = np.linspace(0, len(energies) - 1, FRAMES)
     found = np.stack(
         [
-            np.interp(moments, np.arange(len(spectrogram)), band)
-            for band in spectrogram.T
+            np.interp(moments, np.arange(len(energies)), band)
+            for band in energies.T
         ],
         axis=-1,
     )
     return ((found - found.mean()) / found.std()).astype("float32")
-
-
-_mel = layers.MelSpectrogram(
-    fft_length=256,
-    sequence_stride=80,
-    sequence_length=200,
-    sampling_rate=RATE,
-    num_mel_bins=20,
-    min_freq=50.0,
-    max_freq=4000.0,
-)
 
 
 def _table(name, rows):
