@@ -168,7 +168,6 @@ def test_priors_are_divided_out():
     ],
 )
 def test_word_errors_of_known_strings(said, heard, expected):
-    pytest.importorskip("jiwer")
     found = speech.word_error_rate(said, heard)
     assert found == pytest.approx(expected, abs=1e-12)
 
@@ -180,7 +179,6 @@ def test_word_errors_need_jiwer(uninstall):
 
 
 def test_strings_that_do_not_fit_are_refused():
-    pytest.importorskip("jiwer")
     with pytest.raises(ValueError, match="Received: 2 for 1"):
         speech.word_error_rate([[1]], [[1], [2]])
     with pytest.raises(ValueError, match="none in number 1"):
