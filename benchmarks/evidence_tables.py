@@ -16,6 +16,7 @@ import numpy as np
 from evidence_sets import Setting
 
 from keras_ban.comparison.statistics import estimate
+from keras_ban.comparison.statistics import share
 
 LINES = pathlib.Path(__file__).parent / "results" / "evidence.jsonl"
 BEST = "one from five"
@@ -130,11 +131,10 @@ def _told(found):
 
 def _kept(cell, name):
     """The share of the ensemble's gain over the twin, where there is one."""
-    twin, ensemble = cell.one(name)["twin"], cell.ensemble()
-    gain = cell.difference(ensemble, twin, "error")
-    if not gain.is_negative:
-        return "-"
-    return f"{cell.difference(name, twin, 'error').mean / gain.mean:.2f}"
+    twin = cell.scores(cell.one(name)["twin"], "error")
+    parts = twin - cell.scores(name, "error")
+    found = share(parts, twin - cell.scores(cell.ensemble(), "error"))
+    return "-" if found is None else f"{found.mean:.2f}"
 
 
 def main():
