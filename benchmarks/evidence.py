@@ -22,6 +22,7 @@ parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
 parser.add_argument("--set", required=True, dest="name")
 parser.add_argument("--network", required=True)
 parser.add_argument("--study", nargs="+", default=["methods"])
+parser.add_argument("--methods", nargs="+", help="some of them alone, by name")
 parser.add_argument("--seeds", type=int, default=8, help="an even number")
 parser.add_argument("--first", type=int, default=0, help="the first seed")
 parser.add_argument("--folder", help="where the set is, if not in a package")
@@ -59,7 +60,7 @@ class Runs:
         self.task = Task(
             arguments.name, arguments.network, setting, arguments.folder
         )
-        self.methods = methods_of(self.task)
+        self.methods = _wanted(list(methods_of(self.task)))
         self.lines = pathlib.Path(arguments.lines or LINES)
         changed = {
             name: value
@@ -98,7 +99,11 @@ class Runs:
 
     def measured(self, seeds):
         """Yields a line for each method, ensemble and seed."""
-        study = keras_ban.compare(
+        yield from self.lines_of(self.compared(seeds))
+
+    def compared(self, seeds):
+        """The `Comparison` of these seeds."""
+        return keras_ban.compare(
             self.task.model_fn,
             *self.task.train,
             methods=self.methods,
@@ -107,18 +112,35 @@ class Runs:
             batch_size=self.task.batch,
             verbose=0,
         )
+
+    def lines_of(self, study):
+        """Yields the lines of a `Comparison`."""
         for row in study.evaluate(*self.task.test):
-            for number, seed in enumerate(seeds):
-                yield {
-                    **self.what,
+            for number, seed in enumerate(study.seeds):
+                line = {
                     "name": row["name"],
                     "kind": row["kind"],
                     "twin": row["twin"],
                     "cost": row["training_cost"],
                     "length": max(row["epochs"]) / self.task.epochs,
                     "seed": seed,
-                    **self.scores(_networks(study, row, number)),
                 }
+                models = _networks(study, row, number)
+                yield self.what | line | self.scores(models)
+                if row["kind"] == "teachers":
+                    students = study.lineages[row["name"]][number][1:]
+                    yield from self._generations(line, students)
+
+    def _generations(self, line, students):
+        """Yields lines of each of several students, and of their means."""
+        if len(students) == 1:
+            return
+        models = [student.model for student in students]
+        for count in range(1, 1 + len(models)):
+            last, first = models[count - 1 : count], models[:count]
+            for name, some in (("generation", last), ("mean of", first)):
+                told = {"name": f"{line['name']}, {name} {count}"}
+                yield self.what | line | told | self.scores(some)
 
     def scores(self, models):
         """What is written of a network, or of the mean of several.
@@ -149,6 +171,12 @@ class Runs:
         with self.lines.open("a") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             file.write(text)
+
+
+def _wanted(methods):
+    """The methods that `--methods` names, or all."""
+    names = arguments.methods or [method.name for method in methods]
+    return [method for method in methods if method.name in names]
 
 
 def _networks(study, row, number):

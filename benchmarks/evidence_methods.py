@@ -77,15 +77,18 @@ def _of_teachers(task):
 
 
 def _of_generations(task):
-    counts = (1, 2, 3, 5, 10)
     return [
         *labels(task),
-        *(Method("ban", generations=n, name=f"BAN-{n}") for n in counts),
-        *(
-            best(task, 1, generations=n, name=f"mild views, BAN-{n}")
-            for n in counts
-        ),
+        Method("ban", generations=10, name="ban"),
+        best(task, 1, generations=10, name="from one, mild views"),
     ]
+
+
+def _of_views(task):
+    """Each kind of views, for teachers, student and twin."""
+    for name, view in task.views.items():
+        yield Method("labels", view, name=f"labels, {name}")
+        yield Method(ANNEALED, view, 5, name=f"one from five, {name}")
 
 
 def _of_temperatures(task):
@@ -109,4 +112,5 @@ STUDIES = {
     "teachers": (_of_teachers, [Setting()]),
     "generations": (_of_generations, [Setting()]),
     "temperature": (_of_temperatures, [Setting()]),
+    "views": (_of_views, [Setting()]),
 }

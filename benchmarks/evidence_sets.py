@@ -120,6 +120,7 @@ class Setting(NamedTuple):
         epochs: Factor of the number of epochs.
         dropout: Share of the units, before the last layer.
         average: Whether the weights are averaged while training (`use_ema`).
+        labelled: Share of the training examples that have labels.
     """
 
     rows: float = 1.0
@@ -127,6 +128,7 @@ class Setting(NamedTuple):
     epochs: float = 1.0
     dropout: float = 0.0
     average: bool = False
+    labelled: float = 1.0
 
 
 class Task:
@@ -141,6 +143,7 @@ class Task:
 
     Attributes:
         train: Inputs and labels.
+        all_inputs: Inputs of the training examples, with labels or without.
         validation: The same, which choose.
         test: The same, which choose nothing.
         epochs: How long a network is trained.
@@ -148,6 +151,7 @@ class Task:
         mild: Views that keep the label.
         strong: Views that the strongest networks on the labels are trained
             on; chosen on validation data with the seeds 100 to 102.
+        views: More kinds and strengths of views, by name.
     """
 
     batch = 50
@@ -159,19 +163,25 @@ class Task:
         given = {} if folder is None else {"folder": folder}
         self.train, self.validation, self.test = known.load(rows, **given)
         self.train = noisy(*self.train, setting.noise)
+        self.all_inputs, labelled = (
+            self.train[0],
+            round(rows * setting.labelled),
+        )
+        self.train = tuple(array[:labelled] for array in self.train)
         self.epochs = round(known.epochs * setting.epochs)
         self.mild, self.strong = known.mild, known.strong
+        self.views = known.views
         self._network, self._setting = NETWORKS[network], setting
         self._classes = 1 + int(self.train[1].max())
 
-    def model_fn(self, epochs):
-        """A fresh network, compiled for this number of epochs."""
+    def model_fn(self, epochs, rows=None):
+        """A fresh network, compiled for so many epochs of so many rows."""
         inputs = keras.Input(self.train[0].shape[1:])
         hidden = self._network.build(inputs)
         if self._setting.dropout:
             hidden = layers.Dropout(self._setting.dropout)(hidden)
         model = keras.Model(inputs, layers.Dense(self._classes)(hidden))
-        steps = math.ceil(len(self.train[0]) / self.batch)
+        steps = math.ceil((rows or len(self.train[0])) / self.batch)
         rate = keras.optimizers.schedules.CosineDecay(
             self._network.rate, steps * epochs
         )
@@ -278,41 +288,55 @@ class Known(NamedTuple):
     networks: tuple
     mild: Any
     strong: Any
+    views: dict
 
 
 def _with_mixup(view):
     return [view, views.mixup(0.3)]
 
 
-_SHIFT, _SMEAR = views.shift, views.smear(0.1)
-_MOVED = views.layer(
-    layers.Pipeline(
-        [
-            layers.RandomTranslation(0.08, 0.08, fill_mode="constant"),
-            layers.RandomRotation(0.03, fill_mode="constant"),
-        ]
+def _moved(by):
+    """Images moved and turned by a share of their size and of a turn."""
+    return views.layer(
+        layers.Pipeline(
+            [
+                layers.RandomTranslation(by, by, fill_mode="constant"),
+                layers.RandomRotation(0.4 * by, fill_mode="constant"),
+            ]
+        )
     )
-)
+
+
+def _known(load, rows, epochs, networks, view, strengths, mild):
+    """A set of images or signals, whose strong views are mixed too."""
+    found = {f"views of {strength:g}": view(strength) for strength in strengths}
+    found |= {
+        f"mixed by {alpha:g}": [view(mild), views.mixup(alpha)]
+        for alpha in (0.1, 0.3, 1.0)
+    }
+    found["mixed alone"] = views.mixup(0.3)
+    mild, strong = found[f"views of {mild:g}"], found["mixed by 0.3"]
+    return Known(load, rows, epochs, networks, mild, strong, found)
+
+
+def _table_known(load, rows, epochs):
+    """A table: its mild views and its strong ones are the same."""
+    found = {f"smear of {p:g}": views.smear(p) for p in (0.05, 0.1, 0.2, 0.4)}
+    smear = found["smear of 0.1"]
+    found["mixed by 0.3"] = [smear, views.mixup(0.3)]
+    found["mixed alone"] = views.mixup(0.3)
+    networks = ("mlp", "residual_mlp")
+    return Known(load, rows, epochs, networks, smear, smear, found)
+
+
+_IMAGES, _SIGNALS = ("cnn", "resnet"), ("mlp", "cnn1d")
+_CROPS, _SHIFTS = views.crop_and_flip, views.shift
+_MOVES = (0.04, 0.08, 0.16)
 SETS = {
-    "digits": Known(
-        digits, 200, 800, ("cnn", "resnet"), _MOVED, _with_mixup(_MOVED)
-    ),
-    "fashion": Known(
-        fashion,
-        1500,
-        120,
-        ("cnn", "resnet"),
-        views.crop_and_flip(2),
-        _with_mixup(views.crop_and_flip(2)),
-    ),
-    "mnist1d": Known(
-        mnist1d, 2000, 300, ("mlp", "cnn1d"), _SHIFT(4), _with_mixup(_SHIFT(4))
-    ),
-    "spoken": Known(
-        spoken, 300, 800, ("mlp", "cnn1d"), _SHIFT(3), _with_mixup(_SHIFT(3))
-    ),
-    "letter": Known(letter, 2000, 200, ("mlp", "residual_mlp"), _SMEAR, _SMEAR),
-    "satimage": Known(
-        satimage, 1500, 200, ("mlp", "residual_mlp"), _SMEAR, _SMEAR
-    ),
+    "digits": _known(digits, 200, 800, _IMAGES, _moved, _MOVES, 0.08),
+    "fashion": _known(fashion, 1500, 120, _IMAGES, _CROPS, (1, 2, 4), 2),
+    "mnist1d": _known(mnist1d, 2000, 300, _SIGNALS, _SHIFTS, (2, 4, 8), 4),
+    "spoken": _known(spoken, 300, 800, _SIGNALS, _SHIFTS, (1, 3, 6), 3),
+    "letter": _table_known(letter, 2000, 200),
+    "satimage": _table_known(satimage, 1500, 200),
 }
