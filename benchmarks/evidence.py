@@ -2,7 +2,8 @@
 
 `python benchmarks/evidence.py --set letter --network mlp` trains all methods
 of a set and a network for eight seeds, and adds a line for each to
-`results/evidence.jsonl`. Two seeds at a time are finished, and what is there
+`results/evidence.jsonl`. The seeds 0 and 1 chose the method (`--study choice
+--first 0 --seeds 2`), and show nothing more. Two seeds at a time are finished, and what is there
 is not trained again: run it anew after an interruption. `--study noise`, say,
 varies what decides. Two processes side by side, of different sets, use two
 cores.
@@ -22,9 +23,8 @@ parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
 parser.add_argument("--set", required=True, dest="name")
 parser.add_argument("--network", required=True)
 parser.add_argument("--study", nargs="+", default=["methods"])
-parser.add_argument("--methods", nargs="+", help="some of them alone, by name")
 parser.add_argument("--seeds", type=int, default=8, help="an even number")
-parser.add_argument("--first", type=int, default=0, help="the first seed")
+parser.add_argument("--first", type=int, default=2, help="the first seed")
 parser.add_argument("--folder", help="where the set is, if not in a package")
 parser.add_argument("--threads", type=int, default=1, help="of TensorFlow")
 parser.add_argument("--lines", help="where they are written")
@@ -60,7 +60,7 @@ class Runs:
         self.task = Task(
             arguments.name, arguments.network, setting, arguments.folder
         )
-        self.methods = _wanted(list(methods_of(self.task)))
+        self.methods = list(methods_of(self.task))
         self.lines = pathlib.Path(arguments.lines or LINES)
         changed = {
             name: value
@@ -171,12 +171,6 @@ class Runs:
         with self.lines.open("a") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             file.write(text)
-
-
-def _wanted(methods):
-    """The methods that `--methods` names, or all."""
-    names = arguments.methods or [method.name for method in methods]
-    return [method for method in methods if method.name in names]
 
 
 def _networks(study, row, number):
