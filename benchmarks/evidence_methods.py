@@ -3,6 +3,7 @@
 from evidence_sets import Setting
 
 from keras_ban import Method
+from keras_ban import views
 from keras_ban.objectives import DIST
 from keras_ban.objectives import DKD
 from keras_ban.objectives import KD
@@ -102,6 +103,20 @@ def _of_views(task):
         yield Method(KD(0.5, 2.0), view, 5, name=f"one from five, {name}")
 
 
+def _blind(task):
+    """Views that need no knowledge of the data: mixed examples, or none."""
+    slightly = views.mixup(0.3)
+    named = {"mixed": "mixup", "slightly mixed": slightly}
+    yield Method("labels", name="labels")
+    for name, view in named.items():
+        yield Method("labels", view, name=f"labels, {name}")
+        yield Method("ban", view, 5, name=f"five: ban, {name}")
+        yield Method("kd", view, 5, name=f"five: kd, {name}")
+        yield Method(
+            "kd", None, 5, teacher_augment=view, name=f"five {name}: kd"
+        )
+
+
 def _of_temperatures(task):
     return [
         *labels(task),
@@ -125,4 +140,5 @@ STUDIES = {
     "generations": (_of_generations, [Setting()]),
     "temperature": (_of_temperatures, [Setting()]),
     "views": (_of_views, [Setting()]),
+    "blind": (_blind, [Setting()]),
 }
