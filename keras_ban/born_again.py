@@ -16,6 +16,7 @@ from keras_ban.generations.training import Trainer
 from keras_ban.generations.training import given_callbacks
 from keras_ban.generations.trial import Trial
 from keras_ban.lineage import Lineage
+from keras_ban.reporting import printed
 from keras_ban.reporting.evaluation import quiet_retracing
 from keras_ban.runs import directory as directories
 from keras_ban.runs.folders import TEACHERS
@@ -245,7 +246,7 @@ class BornAgain:
         ):
             self.lineage.evaluate(data.validation, title="validation data")
         if verbose != 0:
-            print(self.lineage)
+            printed.say(str(self.lineage))
         return self.lineage
 
     def _prepared(
