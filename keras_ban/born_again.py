@@ -176,9 +176,11 @@ class BornAgain:
                 there. Or a `keras_ban.TeacherCache`. Defaults to `"online"`.
             augment: Optional view of the examples, which student and teacher
                 share: "mixup", "cutmix" or "crop_and_flip"; what
-                `keras_ban.views` makes; a function from an example, without
-                the axis of the batch, and a seed of shape `(2,)` to a view of
-                it, as `tf.image.stateless_random_flip_left_right`; or one
+                `keras_ban.views` makes; a preprocessing layer of Keras, as
+                `keras.layers.RandomFlip()`, or a `keras.Sequential` of such
+                (`keras_ban.views.layer` says how they draw); a function from
+                an example, without the axis of the batch, and a seed of shape
+                `(2,)` to a view of it, as `tf.image.stateless_random_flip_left_right`; or one
                 from an example, its label and a seed to a view and its label;
                 or a list of these, applied in turn. Defaults to `None`.
             views: How many views each example has in a generation: epoch e
