@@ -180,9 +180,10 @@ class BornAgain:
                 `keras.layers.RandomFlip()`, or a `keras.Sequential` of such
                 (`keras_ban.views.layer` says how they draw); a function from
                 an example, without the axis of the batch, and a seed of shape
-                `(2,)` to a view of it, as `tf.image.stateless_random_flip_left_right`; or one
-                from an example, its label and a seed to a view and its label;
-                or a list of these, applied in turn. Defaults to `None`.
+                `(2,)` to a view of it, as
+                `tf.image.stateless_random_flip_left_right`; or one from an
+                example, its label and a seed to a view and its label; or a
+                list of these, applied in turn. Defaults to `None`.
             views: How many views each example has in a generation: epoch e
                 shows view e modulo `views`. Defaults to `None`: a new one in
                 each epoch, which cannot be cached.
