@@ -16,6 +16,7 @@ from keras_ban.generations.training import Trainer
 from keras_ban.generations.training import given_callbacks
 from keras_ban.generations.trial import Trial
 from keras_ban.lineage import Lineage
+from keras_ban.reporting import printed
 from keras_ban.reporting.evaluation import quiet_retracing
 from keras_ban.runs import directory as directories
 from keras_ban.runs.folders import TEACHERS
@@ -175,11 +176,14 @@ class BornAgain:
                 there. Or a `keras_ban.TeacherCache`. Defaults to `"online"`.
             augment: Optional view of the examples, which student and teacher
                 share: "mixup", "cutmix" or "crop_and_flip"; what
-                `keras_ban.views` makes; a function from an example, without
-                the axis of the batch, and a seed of shape `(2,)` to a view of
-                it, as `tf.image.stateless_random_flip_left_right`; or one
-                from an example, its label and a seed to a view and its label;
-                or a list of these, applied in turn. Defaults to `None`.
+                `keras_ban.views` makes; a preprocessing layer of Keras, as
+                `keras.layers.RandomFlip()`, or a `keras.Sequential` of such
+                (`keras_ban.views.layer` says how they draw); a function from
+                an example, without the axis of the batch, and a seed of shape
+                `(2,)` to a view of it, as
+                `tf.image.stateless_random_flip_left_right`; or one from an
+                example, its label and a seed to a view and its label; or a
+                list of these, applied in turn. Defaults to `None`.
             views: How many views each example has in a generation: epoch e
                 shows view e modulo `views`. Defaults to `None`: a new one in
                 each epoch, which cannot be cached.
@@ -245,7 +249,7 @@ class BornAgain:
         ):
             self.lineage.evaluate(data.validation, title="validation data")
         if verbose != 0:
-            print(self.lineage)
+            printed.say(str(self.lineage))
         return self.lineage
 
     def _prepared(

@@ -14,6 +14,8 @@ import sys
 import threading
 import time
 
+from keras_ban.reporting import printed
+
 _TOLD_BY = [
     getattr(signal, name)
     for name in ("SIGINT", "SIGTERM", "SIGHUP")
@@ -169,7 +171,7 @@ class _Workers:
             if self._is_over:
                 return
             try:
-                print(f"[worker {number}] {line}", flush=True)
+                printed.say(f"[worker {number}] {line}")
             except OSError:
                 # Nobody reads any more. A worker whose lines nobody takes
                 # would wait for ever.

@@ -44,6 +44,10 @@ class Generation:
     seconds: float = 0.0
     metrics: dict = dataclasses.field(default_factory=dict)
 
+    def _repr_html_(self):
+        """A table of one row, for notebooks."""
+        return Table(evaluation.overview([self]), self.name)._repr_html_()
+
 
 class Lineage(collections.abc.Sequence):
     """The generations of a run, `lineage[0]` the teacher.
@@ -68,7 +72,33 @@ class Lineage(collections.abc.Sequence):
         return len(self._generations)
 
     def __getitem__(self, index):
+        """A `Generation` by its place or name; a slice is a `Lineage`.
+
+        Raises:
+            IndexError: If there are not as many.
+            KeyError: If none has this name.
+        """
+        if isinstance(index, slice):
+            found = self._generations[index]
+            same = found[:1] == self._generations[:1]
+            teachers = self._teachers if same else None
+            return Lineage(found, self._from_logits, teachers)
+        if isinstance(index, str):
+            for generation in self:
+                if generation.name == index:
+                    return generation
+            names = ", ".join(repr(g.name) for g in self)
+            raise KeyError(f"No generation is called {index!r}: {names}")
         return self._generations[index]
+
+    def __getstate__(self):
+        """All but what is compiled, to be pickled or copied."""
+        kept = {"_predictor": None, "_teachers": self.teachers}
+        return {**self.__dict__, **kept}
+
+    def __setstate__(self, state):
+        self.__dict__.update(state)
+        self._predictor = Predictor()
 
     @property
     def teachers(self):
@@ -116,6 +146,29 @@ class Lineage(collections.abc.Sequence):
         return max(
             measured, key=lambda g: (g.metrics["accuracy"], -g.metrics["nll"])
         )
+
+    def predict(self, *args, **kwargs):
+        """What `best` predicts, as `keras.Model.predict` does.
+
+        Args:
+            *args: As `keras.Model.predict` takes them.
+            **kwargs: As `keras.Model.predict` takes them.
+
+        Returns:
+            What the model gives, logits or probabilities.
+
+        Raises:
+            ValueError: If the run had no validation data.
+        """
+        return self.best.model.predict(*args, **kwargs)
+
+    def to_frame(self):
+        """What the table shows, as a `pandas.DataFrame`.
+
+        Raises:
+            ImportError: If pandas is not installed.
+        """
+        return self._shown().to_frame()
 
     def ensemble(self, last=None, weights=None):
         """Returns BANE, the mean prediction of the last generations.
@@ -229,11 +282,15 @@ class Lineage(collections.abc.Sequence):
                 self._from_logits,
             )
 
-    def plot(self, path):
+    def plot(self, path=None):
         """Draws the last evaluation: error, NLL and calibration.
 
         Args:
-            path: The image file to write, as "lineage.png".
+            path: The image file to write, as "lineage.png". Defaults to
+                `None`: none is written.
+
+        Returns:
+            A `matplotlib.figure.Figure`, which a notebook shows.
 
         Raises:
             ValueError: If nothing was evaluated yet.
@@ -246,16 +303,25 @@ class Lineage(collections.abc.Sequence):
                 "`lineage.evaluate(test_data)` first, or run `fit` with "
                 "validation data."
             )
-        plot.draw(self._table, path)
+        return plot.draw(self._table, path)
 
-    def __str__(self):
+    def _shown(self):
+        """The table that was measured last, or one of what is known."""
         table = self._table
         measured = {row["name"] for row in table or ()}
         # Later generations are no part of an older table.
-        if not table or not measured.issuperset(g.name for g in self):
-            rows = evaluation.overview(self._generations)
-            table = Table(rows, f"{len(self)} generations")
-        return str(table)
+        if table and measured.issuperset(g.name for g in self):
+            return table
+        rows = evaluation.overview(self._generations)
+        plural = "" if len(self) == 1 else "s"
+        return Table(rows, f"{len(self)} generation{plural}")
+
+    def __str__(self):
+        return str(self._shown())
+
+    def _repr_html_(self):
+        """The table, for notebooks."""
+        return self._shown()._repr_html_()
 
     def __repr__(self):
         return f"<Lineage of {', '.join(g.name for g in self) or 'nothing'}>"

@@ -13,6 +13,7 @@ from keras_ban.feeding.door import given
 from keras_ban.feeding.examples import Reading
 from keras_ban.networks.predictor import Predictor
 from keras_ban.reporting import evaluation
+from keras_ban.reporting import printed
 
 
 class Comparison:
@@ -249,7 +250,7 @@ class Comparison:
         if self._shown is None:
             names = ", ".join(method.name for method in self.methods)
             text = f"{len(self.seeds)} seeds of {names}: nothing measured yet"
-            return text.encode("ascii", "backslashreplace").decode()
+            return printed.ascii(text)
         return str(self.rows)
 
     def __repr__(self):

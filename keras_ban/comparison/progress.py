@@ -1,5 +1,7 @@
 """What is trained, and how long the rest will take."""
 
+from keras_ban.reporting import printed
+
 
 class Progress:
     """Prints a line for each training.
@@ -49,8 +51,7 @@ class Progress:
 
     def _say(self, text):
         if self._is_shown:
-            text = text.encode("ascii", "backslashreplace").decode()
-            print(text, flush=True)
+            printed.say(text)
 
 
 def duration(seconds):

@@ -3,8 +3,9 @@
 import html
 import textwrap
 
+from keras_ban.reporting import printed
+
 WIDTH = 80
-_LEAST_NAME = 8
 # Each column but the name: its heading, and what `_cells` calls it.
 _HEADINGS = {
     "error": "error %",
@@ -33,7 +34,8 @@ class Rows(list):
 
     def __str__(self):
         """At most 80 columns, of ASCII alone."""
-        parts = [*_wrapped(self.title), *_lines(self), ""]
+        columns = [list(map(printed.ascii, c)) for c in self._columns()]
+        parts = [*_wrapped(self.title), *printed.aligned(columns, WIDTH), ""]
         parts += [*_wrapped(self.notes), ""]
         for paragraph in self.verdict:
             parts += _wrapped(f"- {paragraph}", "  ")
@@ -41,14 +43,18 @@ class Rows(list):
 
     def _repr_html_(self):
         """The table and the verdict, for notebooks."""
-        head = "".join(f"<th>{h}</th>" for h in ("", *_HEADINGS.values()))
-        body = "".join(_html_row(row) for row in self)
-        verdict = "".join(f"<p>{_escaped(p)}</p>" for p in self.verdict)
-        return (
-            f"<table><caption>{_escaped(self.title)}</caption>"
-            f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-            f"<p>{_escaped(self.notes)}</p>{verdict}"
+        texts = "".join(
+            f"<p>{html.escape(text)}</p>"
+            for text in (self.notes, *self.verdict)
         )
+        table = printed.markup(self.title, self._columns())
+        return (table + texts).replace("+-", "±")
+
+    def _columns(self):
+        """For each column, its heading and its texts."""
+        cells = [_HEADINGS, *map(_cells, self)]
+        names = ["method", *(row["name"] for row in self)]
+        return [names, *([c[k] for c in cells] for k in _HEADINGS)]
 
 
 def plus_minus(mean, half, digits, sign=False):
@@ -79,37 +85,5 @@ def _cell(row, name, scale, digits, sign=False):
     return plus_minus(scale * row[name], half, digits, sign)
 
 
-def _lines(rows):
-    cells = [_HEADINGS, *map(_cells, rows)]
-    widths = {k: max(len(c[k]) for c in cells) for k in _HEADINGS}
-    names = ["method", *(_ascii(row["name"]) for row in rows)]
-    longest = max(len(word) for name in names for word in name.split())
-    gap, room = 2, WIDTH - sum(widths.values()) - 2 * len(widths)
-    if room < max(_LEAST_NAME, longest):
-        gap, room = 1, room + len(widths)
-    width = min(room, max(map(len, names)))
-    for name, found in zip(names, cells, strict=True):
-        first, *more = textwrap.wrap(name, width)
-        numbers = [found[k].rjust(widths[k]) for k in _HEADINGS]
-        yield (" " * gap).join([first.ljust(width), *numbers])
-        yield from more
-        if found is _HEADINGS:
-            yield "-" * (width + sum(widths.values()) + gap * len(widths))
-
-
 def _wrapped(text, indent=""):
-    return textwrap.wrap(_ascii(text), WIDTH, subsequent_indent=indent)
-
-
-def _ascii(text):
-    """The text, as any stream can print it."""
-    return text.encode("ascii", "backslashreplace").decode()
-
-
-def _html_row(row):
-    cells = "".join(f"<td>{_escaped(c)}</td>" for c in _cells(row).values())
-    return f"<tr><th>{_escaped(row['name'])}</th>{cells}</tr>"
-
-
-def _escaped(text):
-    return html.escape(text).replace("+-", "±")
+    return textwrap.wrap(printed.ascii(text), WIDTH, subsequent_indent=indent)

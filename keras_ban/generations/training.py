@@ -11,6 +11,7 @@ from keras_ban.generations.guards import Steady
 from keras_ban.generations.prepared import Training
 from keras_ban.generations.prepared import Watch
 from keras_ban.lineage import Generation
+from keras_ban.reporting import printed
 from keras_ban.runs import fingerprint
 from keras_ban.runs.backup import check_executions
 from keras_ban.state import seeds
@@ -295,7 +296,7 @@ class Trainer:
     def _announce(self, watch, teacher, epoch, resumption):
         if resumption is not None:
             epochs = self.feed.for_generation(watch.number).epochs
-            print(
+            printed.say(
                 f"resuming {watch.name} at epoch {min(epoch + 1, epochs)} of "
                 f"{epochs}{resumption}"
             )
@@ -303,7 +304,7 @@ class Trainer:
             source = "the labels"
             if teacher:
                 source = f"{teacher.name} by {self.trial.objective.name!r}"
-            print(
+            printed.say(
                 f"{watch.name}, {self.trial.counted} {watch.number} of "
                 f"{len(self.watches) - 1}, learns from {source} "
                 f"(seed {watch.seed})"

@@ -1,6 +1,7 @@
 """The picture of a lineage."""
 
 import contextlib
+import io
 import os
 
 from keras_ban import files
@@ -8,12 +9,16 @@ from keras_ban.metrics import BINS
 from keras_ban.reporting.table import Table
 
 
-def draw(table, path):
+def draw(table, path=None):
     """Draws error, NLL and calibration of an evaluated lineage.
 
     Args:
         table: A `Table` that `evaluate` gave.
-        path: The image file to write; its ending says the format.
+        path: The image file to write; its ending says the format. Defaults
+            to `None`: none is written.
+
+    Returns:
+        A `matplotlib.figure.Figure`.
 
     Raises:
         ImportError: If matplotlib is not installed.
@@ -28,7 +33,9 @@ def draw(table, path):
     _by_generation(left, table, "error", "error (%)", 100)
     _by_generation(middle, table, "nll", "negative log-likelihood (nats)", 1)
     _calibration(right, table)
-    picture.savefig(path, dpi=150)
+    if path is not None:
+        picture.savefig(path, dpi=150)
+    return picture
 
 
 def figure(path, **options):
@@ -52,7 +59,16 @@ def figure(path, **options):
             "The plot needs matplotlib, which is not installed. Install it "
             "by `pip install keras_ban[plots]`."
         ) from error
-    return Figure(**options)
+
+    class Picture(Figure):
+        """A figure that a notebook shows, whether or not it uses pyplot."""
+
+        def _repr_png_(self):
+            written = io.BytesIO()
+            self.savefig(written, format="png", dpi=100)
+            return written.getvalue()
+
+    return Picture(**options)
 
 
 def _by_generation(axes, table, column, label, scale):

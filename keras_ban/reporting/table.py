@@ -1,10 +1,8 @@
-"""The printed table."""
+"""The printed table, and the same in HTML."""
 
-import io
+import textwrap
 
-import rich.box
-import rich.console
-import rich.table
+from keras_ban.reporting import printed
 
 _COLUMNS = {
     "name": ("network", str),
@@ -13,7 +11,7 @@ _COLUMNS = {
     "depth": ("depth", str),
     "fidelity": ("fidelity %", lambda v: f"{100 * v:.2f}"),
     "real_fidelity": ("on real rows %", lambda v: f"{100 * v:.2f}"),
-    "r2": ("R²", lambda v: f"{v:.4f}"),
+    "r2": ("R2", lambda v: f"{v:.4f}"),
     "accuracy": ("accuracy %", lambda v: f"{100 * v:.2f}"),
     "error": ("error %", lambda v: f"{100 * v:.2f}"),
     "nll": ("NLL", lambda v: f"{v:.4f}"),
@@ -22,6 +20,18 @@ _COLUMNS = {
     "parameters": ("parameters", lambda v: f"{v:,}"),
     "seconds": ("seconds", lambda v: f"{v:.1f}"),
 }
+_TEXTS = ("name", "teacher")
+# What a narrow terminal is spared first; the accuracy is 100 less the error.
+_SPARED = (
+    "accuracy",
+    "parameters",
+    "teacher",
+    "real_fidelity",
+    "seconds",
+    "agreement",
+    "ece",
+    "depth",
+)
 
 
 class Table(list):
@@ -38,24 +48,56 @@ class Table(list):
         self.title = title
         self.reliability = reliability or {}
 
+    def to_frame(self):
+        """The rows as a `pandas.DataFrame`.
+
+        Raises:
+            ImportError: If pandas is not installed.
+        """
+        try:
+            import pandas
+        except ImportError as error:
+            raise ImportError(
+                "`to_frame` needs pandas, which is not installed. Install it "
+                "by `pip install pandas`, or take the rows as they are: they "
+                "are a list of dicts."
+            ) from error
+        return pandas.DataFrame(list(self))
+
     def __str__(self):
-        """The rows in aligned columns; what was not measured is a dash."""
-        used = [c for c in _COLUMNS if any(c in row for row in self)]
-        table = rich.table.Table(title=self.title, box=rich.box.SIMPLE)
-        for column in used:
-            justify = "left" if column in ("name", "teacher") else "right"
-            table.add_column(_COLUMNS[column][0], justify=justify)
-        for row in self:
-            table.add_row(*[_cell(column, row.get(column)) for column in used])
-        console = rich.console.Console(
-            file=io.StringIO(),
-            width=120,
-            force_jupyter=False,
-            force_terminal=False,
-        )
-        console.print(table)
-        lines = console.file.getvalue().splitlines()
-        return "\n".join(line.rstrip() for line in lines).strip("\n")
+        """The rows in aligned columns; what was not measured is a dash.
+
+        As wide as the terminal at most, in ASCII. Columns for which there is
+        no room are named below.
+        """
+        columns, room, spared = self._columns(), printed.width(), []
+        for column in _SPARED:
+            if column in columns and printed.wide(columns.values()) > room:
+                spared.append(column)
+                del columns[column]
+        columns = {
+            name: list(map(printed.ascii, texts))
+            for name, texts in columns.items()
+        }
+        lines = textwrap.wrap(printed.ascii(self.title), room)
+        left = sum(name in columns for name in _TEXTS)
+        lines += printed.aligned(list(columns.values()), room, left)
+        if spared:
+            text = f"Not shown, but in its rows: {', '.join(spared)}."
+            lines += ["", *textwrap.wrap(text, room)]
+        return "\n".join(lines)
+
+    def _repr_html_(self):
+        """All columns, for notebooks."""
+        return printed.markup(self.title, self._columns().values())
+
+    def _columns(self):
+        """For each column that is used, its heading and its texts."""
+        return {
+            name: [heading, *(_cell(name, row.get(name)) for row in self)]
+            for name, (heading, _) in _COLUMNS.items()
+            if any(name in row for row in self)
+        }
 
 
 def _cell(column, value):

@@ -5,6 +5,8 @@ import signal
 import sys
 import threading
 
+from keras_ban.reporting import printed
+
 _NUMBERS = signal.SIGINT, signal.SIGTERM
 _open = []
 _masks = threading.local()
@@ -67,10 +69,10 @@ class Signals:
         if self.received:
             name = signal.Signals(self.received).name
             if kind in (None, Stopped):
-                print(f"{name}: the state is saved; run again to go on.")
+                printed.say(f"{name}: the state is saved; run again to go on.")
             else:
                 # The signal is about to hide why it could not be.
-                print(
+                printed.say(
                     f"{name}, after {kind.__name__}: {error}. What was saved "
                     "before is intact; run again to go on from there."
                 )

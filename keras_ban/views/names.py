@@ -1,25 +1,29 @@
 """Views by their names, and lists of these."""
 
+import keras
+
 from keras_ban.views.base import View
 from keras_ban.views.functions import Function
 from keras_ban.views.inputs import crop_and_flip
 from keras_ban.views.mixing import cutmix
 from keras_ban.views.mixing import mixup
+from keras_ban.views.preprocessing import layer
 
 _BY_NAME = {
     "crop_and_flip": crop_and_flip,
     "cutmix": cutmix,
     "mixup": mixup,
 }
-_MADE = "layer(keras_layer), noise(std), shift(pixels) and smear(p)"
+_MADE = "noise(std), shift(pixels) and smear(p)"
 
 
 def get(identifier, argument="augment"):
     """The views that an argument stands for, applied in turn.
 
     Args:
-        identifier: A name, a `View`, a function of an example and its seed, or
-            of an example, its label and a seed, a list of these, or `None`.
+        identifier: A name, a `View`, a preprocessing layer of Keras, or a
+            `keras.Sequential` of such, a function of an example and its seed,
+            or of an example, its label and a seed, a list of these, or `None`.
         argument: What errors call it. Defaults to `"augment"`.
 
     Returns:
@@ -31,6 +35,8 @@ def get(identifier, argument="augment"):
     """
     if identifier is None:
         return []
+    if isinstance(identifier, keras.Sequential):
+        identifier = identifier.layers
     if not isinstance(identifier, (list, tuple)):
         return [_one(identifier, argument)]
     found = [_one(item, argument) for item in identifier]
@@ -49,12 +55,15 @@ def _one(item, argument):
         return item
     if isinstance(item, str) and item in _BY_NAME:
         return _BY_NAME[item]()
+    if isinstance(item, keras.layers.Layer):
+        return layer(item)
     if callable(item) and not isinstance(item, type):
         return Function(item)
     raise ValueError(
         f"Invalid value for argument `{argument}`. Expected one of "
         f"{', '.join(map(repr, _BY_NAME))}, a view that `keras_ban.views` "
-        f"makes (also {_MADE}), a function from an example and its seed, two "
-        "integers, to a view of the example, or a list of these. Received: "
+        f"makes (also {_MADE}), a preprocessing layer of Keras, as "
+        "`keras.layers.RandomFlip()`, a function from an example and its seed, "
+        "two integers, to a view of the example, or a list of these. Received: "
         f"{item!r}"
     )

@@ -8,6 +8,7 @@ from scipy import stats
 
 from keras_ban import views
 from keras_ban.feeding.views import Views
+from keras_ban.views import names
 from keras_ban.views.base import Batch
 
 RNG = np.random.default_rng(0)
@@ -226,3 +227,24 @@ def test_layers_of_other_arguments_are_told_apart():
         views.layer(keras.layers.RandomRotation(f)) for f in (0.1, 0.2)
     )
     assert repr(one) != repr(other)
+
+
+def test_layers_of_keras_are_views_as_they_are():
+    """Alone, in a list and in a `Sequential`, whose mixing layers mix."""
+
+    def flip():
+        return keras.layers.RandomFlip("horizontal")
+
+    def turn():
+        return keras.layers.RandomRotation(0.2)
+
+    expected = shown([views.layer(flip()), views.layer(turn())], PICTURES)
+    for given in ([flip(), turn()], keras.Sequential([flip(), turn()])):
+        np.testing.assert_array_equal(shown(given, PICTURES), expected)
+    expected = shown(views.layer(flip()), PICTURES)
+    np.testing.assert_array_equal(shown(flip(), PICTURES), expected)
+    made = names.get(keras.Sequential([flip(), keras.layers.MixUp(0.4)]))
+    assert [view.describe() for view in made] == [
+        views.layer(flip()).describe(),
+        views.mixup(0.4).describe(),
+    ]
