@@ -54,8 +54,8 @@ class Settings(NamedTuple):
     Attributes:
         layers: Hidden layers of each network.
         units: Units of each.
-        epochs: How long networks on the labels are trained; their students
-            and twins twice as long.
+        epochs: How long networks on the labels are trained.
+        longer: How many times as long their students and twins are.
         teachers: How many networks teach together.
         temperatures: Those that are tried.
         generations: Students of the born-again sequence; 0 for none.
@@ -68,6 +68,7 @@ class Settings(NamedTuple):
     layers: int = 2
     units: int = 128
     epochs: int = 6
+    longer: int = 2
     teachers: int = 10
     temperatures: tuple = (1.0, 2.0, 5.0, 10.0)
     generations: int = 2
@@ -79,11 +80,12 @@ class Settings(NamedTuple):
 
 QUICK = Settings(
     units=64,
-    epochs=8,
+    epochs=4,
+    longer=3,
     temperatures=(2.0, 5.0),
     generations=1,
     batch=64,
-    every=4,
+    every=2,
     share=0.1,
 )
 
@@ -156,7 +158,7 @@ class Study:
         settings, view = self.settings, masked()
 
         def epochs(generation):
-            return settings.epochs * (2 if generation else 1)
+            return settings.epochs * (settings.longer if generation else 1)
 
         def taught(name, temperature, **options):
             return keras_ban.Method(
@@ -170,7 +172,9 @@ class Study:
 
         found = [
             keras_ban.Method("labels", name=BASELINE),
-            keras_ban.Method("labels", view, epochs="2x", name=TWIN),
+            keras_ban.Method(
+                "labels", view, epochs=f"{settings.longer}x", name=TWIN
+            ),
         ]
         for temperature in settings.temperatures:
             name = distilled(temperature)

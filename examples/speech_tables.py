@@ -9,7 +9,7 @@ from keras_ban.comparison.statistics import estimate
 from keras_ban.comparison.statistics import share
 
 BASELINE = "one of the ensemble"
-TWIN = "twin: labels, masked, twice as long"
+TWIN = "twin: labels, masked, longer"
 HARD, SOFT = "few recordings, hard targets", "few recordings, soft targets"
 # Frame accuracy and word error rate, in percent: Hinton et al., 2015, Tables 1
 # and 5. Their one model is of the best of the temperatures.
@@ -66,7 +66,7 @@ def table(lines, title):
 
 
 def kept(scores):
-    """What one distilled network keeps, in words: two lines.
+    """What one distilled network keeps, in words.
 
     Its temperature is chosen on the validation recordings.
     """
@@ -75,7 +75,7 @@ def kept(scores):
         return []
     mean = scores.of(scores.mean, "frames")
     return [
-        f"Of the temperatures the validation recordings choose {best!r}.",
+        f"To take, by the validation recordings: {best!r}.",
         *(
             f"It keeps of what the {scores.mean} gains over {what}, in frames: "
             f"{share(scores.of(best, 'frames') - below, mean - below) or '?'}."

@@ -18,7 +18,7 @@ FRAMES = 26
 # As images have them: height, width and channels.
 WINDOW = FRAMES, COEFFICIENTS, 1
 # In nats; the one that errs least on the validation strings is taken.
-PENALTIES = 0.0, 5.0, 10.0, 20.0, 40.0
+PENALTIES = 0.0, 5.0, 10.0, 20.0, 40.0, 80.0
 
 
 class Utterance(NamedTuple):

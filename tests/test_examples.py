@@ -68,14 +68,14 @@ def test_ten_acoustic_models_are_distilled_into_one(tmp_path):
     assert [row.strip() for row in rows] == [
         "one of the ensemble",
         "mean of 2",
-        "twin: labels, masked, twice as long",
+        "twin: labels, masked, longer",
         "distilled, T = 2",
         "distilled, T = 5",
         "born again, BAN-1",
         "few recordings, hard targets",
         "few recordings, soft targets",
     ]
-    assert "the validation recordings choose 'distilled, T = " in printed
+    assert "To take, by the validation recordings: 'distilled, T = " in printed
 
 
 QUICK = ("--quick", "--epochs", "1")

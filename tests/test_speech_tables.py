@@ -212,7 +212,7 @@ def test_the_table_has_each_network_beside_its_twin(tables):
     # Validation chooses, not the test.
     assert rows["distilled, T = 5"][-3:] == ["60.8", "/", "10.7"]
     assert "60.8" not in rows["distilled, T = 2"]
-    assert "choose 'distilled, T = 5'" in printed
+    assert "recordings: 'distilled, T = 5'" in printed
     assert "(Hinton: 0.86), in frames: 0.80 (" in printed
     assert "over its twin, in frames: 0.75 (" in printed
 
