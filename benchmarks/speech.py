@@ -2,10 +2,10 @@
 
 `python benchmarks/speech.py --folder fsdd.zip` trains what
 `examples/speech_ensemble.py` trains, on the customary split and with each
-speaker left out in turn, for three seeds (half an hour on two cores), and adds a line for each network and
-seed to `results/speech.jsonl`. What is there is not trained again: run it anew
-after an interruption; with `--directory` trainings resume too. `--table`
-prints the tables of what is there.
+speaker left out in turn, for three seeds, and adds a line for each network and
+seed to `results/speech.jsonl`; about half an hour on two cores. What is there
+is not trained again: run it anew after an interruption; with `--directory`
+trainings resume too. `--table` prints the tables of what is there.
 
 On the customary split the validation recordings choose the temperature with
 which one network learns from ten; it is that of the speakers left out.
