@@ -61,6 +61,23 @@ def test_a_tree_is_born_again_from_each_teacher(tmp_path):
     assert picture.startswith(b"\x89PNG")
 
 
+def test_ten_acoustic_models_are_distilled_into_one(tmp_path):
+    options = ("--seeds", "2", "--teachers", "2", "--epochs", "1")
+    printed = run("speech_ensemble.py", "--quick", *options, cwd=tmp_path)
+    rows = re.findall(r"^(.{36}) *\d+\.\d\d", printed, re.MULTILINE)
+    assert [row.strip() for row in rows] == [
+        "one of the ensemble",
+        "mean of 2",
+        "twin: labels, masked, longer",
+        "distilled, T = 2",
+        "distilled, T = 5",
+        "born again, BAN-1",
+        "few recordings, hard targets",
+        "few recordings, soft targets",
+    ]
+    assert "To take, by the validation recordings: 'distilled, T = " in printed
+
+
 QUICK = ("--quick", "--epochs", "1")
 
 

@@ -1,5 +1,6 @@
-"""The networks of the born-again experiments, as functional Keras models."""
+"""The networks of the published experiments, as functional Keras models."""
 
+from keras_ban.models.acoustic_models import acoustic
 from keras_ban.models.by_name import get
 from keras_ban.models.by_name import takes_teacher
 from keras_ban.models.densenets import densenet
@@ -20,6 +21,7 @@ from keras_ban.models.students import ban_pre_resnet
 from keras_ban.models.students import ban_wide_resnet
 
 __all__ = [
+    "acoustic",
     "ban_densenet",
     "ban_pre_resnet",
     "ban_wide_resnet",
