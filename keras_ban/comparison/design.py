@@ -9,6 +9,10 @@ from keras_ban.comparison.methods import named
 from keras_ban.comparison.methods import told
 
 
+# Of a name that gets a number too.
+_ROOM = 34
+
+
 @dataclasses.dataclass(frozen=True)
 class Recipe:
     """Networks on the labels alone, all trained alike.
@@ -190,7 +194,9 @@ def _completed(methods, epochs):
                     augment,
                     epochs=None if length == epochs else length,
                 )
-                name = _unused(added.name, names)
+                name = added.name
+                if name in names:
+                    name = _unused(name[:_ROOM], names)
                 names.add(name)
                 found.append(dataclasses.replace(added, name=name))
         found.append(method)

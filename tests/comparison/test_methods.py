@@ -251,6 +251,19 @@ def test_names_of_twins_are_not_taken():
     assert names(found) == ["labels (2)", "labels"]
 
 
+def test_long_names_of_twins_have_room_for_a_number():
+    def turned(by):
+        turn = keras.layers.RandomRotation(by, name="a" * 30)
+        return views.layer(keras.Sequential([turn]))
+
+    found = design(
+        *(Method("ban", turned(by), name=f"by {by}") for by in (0.1, 0.2, 0.3))
+    )
+    made = names(found)
+    assert len(set(made)) == len(made) == 6
+    assert max(map(len, made)) <= 40
+
+
 def test_ladder_trains_each_network_once():
     found = Design(chosen(None), 30)
     assert [(r.augment, r.epochs, r.count) for r in found.recipes] == [
