@@ -8,7 +8,6 @@ from keras_ban.comparison.methods import length_named
 from keras_ban.comparison.methods import named
 from keras_ban.comparison.methods import told
 
-
 # Of a name that gets a number too.
 _ROOM = 34
 
