@@ -207,3 +207,19 @@ def test_a_network_without_a_state_may_be_shuffled():
     keras_ban.BornAgain(lambda: languages.gpt(eager=True), "ban+l").fit(
         ds, generations=1, shuffle=8, verbose=0
     )
+
+
+def test_all_but_one_of_the_probabilities_are_all():
+    """What is left goes to the one that is not kept."""
+    found = []
+    for cache in ("online", keras_ban.TeacherCache(top_k=WORDS - 1)):
+        student = other(eager=True)
+        languages.compiled(student, True)
+        fit = {"teacher_outputs": cache, "epochs": 2, "verbose": 0}
+        distiller = keras_ban.Distiller(student, sharp(), "ban+l")
+        history = distiller.fit(batches(ROWS, STEPS), **fit).history
+        found.append((history["teacher_loss"], student.get_weights()))
+    (losses, weights), (kept_losses, kept_weights) = found
+    np.testing.assert_allclose(kept_losses, losses, rtol=1e-5)
+    for one, kept in zip(weights, kept_weights, strict=True):
+        np.testing.assert_allclose(kept, one, rtol=1e-4, atol=1e-5)
