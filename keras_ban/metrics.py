@@ -8,6 +8,7 @@ import numpy as np
 from keras import ops
 
 from keras_ban.tasks.labels import is_sparse
+from keras_ban.tasks.losses import keras_mask
 
 BINS = 15
 
@@ -196,10 +197,10 @@ def _score(name, y_true, probabilities, sample_weight):
 class Perplexity(keras.metrics.Metric):
     """The perplexity of a language model: the exponential of its mean NLL.
 
-    The mean is over all positions of all batches, by their weights, added up
-    in float64: batches and segments may have any size. Where positions have
-    weights, as those of `data.text.evaluation`, it belongs into
-    `weighted_metrics`.
+    The mean is over all positions of all batches that are not masked, by
+    their weights, added up in float64: batches and segments may have any
+    size. Where positions have weights, as those of `data.text.evaluation`, it
+    belongs into `weighted_metrics`.
 
     Args:
         from_logits: Whether the model gives logits, else probabilities.
@@ -238,6 +239,9 @@ class Perplexity(keras.metrics.Metric):
         if sample_weight is not None:
             w = ops.cast(sample_weight, "float64")
             weight *= ops.reshape(w, leading(ops.shape(w), nll.shape))
+        mask = keras_mask(y_pred)
+        if mask is not None:
+            weight *= ops.cast(mask, "float64")
         self._sum.assign_add(ops.sum(weight * nll))
         self._weight.assign_add(ops.sum(weight))
 

@@ -209,7 +209,8 @@ def _characters(vocabulary, characters, words):
         characters = vocabulary.characters()
     table = np.asarray(characters)
     is_table = table.ndim == 2 and table.dtype.kind in "iu"
-    if not is_table or len(table) != words or table.size == 0 or table.min():
+    fits = is_table and len(table) == words and table.size > 0
+    if not fits or table.min() < 0:
         raise ValueError(
             "Invalid value for argument `characters`. Expected integers from "
             f"0, the padding, up, of shape ({words}, length). Received: "

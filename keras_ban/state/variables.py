@@ -26,7 +26,8 @@ def objective_variables(objective):
 def copy(source, target, optimizer=True):
     """Gives a model the values of another of the same architecture.
 
-    Weights, the states of random seeds, and the optimizer's variables.
+    Weights, the states of random seeds, what layers carry from batch to batch,
+    and the optimizer's variables.
 
     Args:
         source: A built `keras.Model`.
@@ -34,7 +35,8 @@ def copy(source, target, optimizer=True):
         optimizer: Whether they are compiled, and their optimizers take part.
             Defaults to `True`.
     """
-    pairs = [(source.variables, target.variables)]
+    held = [list(map(Carried, carried(model))) for model in (source, target)]
+    pairs = [(source.variables, target.variables), held]
     if optimizer:
         for model in (source, target):
             _build_optimizer(model)

@@ -197,6 +197,13 @@ def test_several_replicas_are_refused():
         keras_ban.Distiller(student, sharp(), "ban").fit(batches(), verbose=0)
 
 
+def test_a_teacher_of_other_words_is_refused():
+    teacher = languages.models.lstm_lm(WORDS + 3, 6, rows=8)
+    distiller = keras_ban.Distiller(lstm(eager=True), teacher, "ban")
+    with pytest.raises(ValueError, match=r"the same classes.*12.*15"):
+        distiller.fit(batches(), verbose=0)
+
+
 def test_rows_in_their_order_are_taken():
     arrays(lambda: lstm(eager=True), shuffle=False, batch_size=4, generations=1)
 

@@ -21,9 +21,9 @@ TABLE = text.Vocabulary.counted(
 ).characters()
 
 
-def cnn(**options):
+def cnn(characters=TABLE, **options):
     options = {"units": 6, "layers": 1, "filters": 2, "rows": 4, **options}
-    return models.cnn_lstm_lm(WORDS, TABLE, **options)
+    return models.cnn_lstm_lm(WORDS, characters, **options)
 
 
 def lstm():
@@ -191,6 +191,11 @@ def test_gpt_tells_positions_apart():
     assert np.abs(z[1:] - z[:-1]).max(-1).min() > 1e-3
 
 
+def test_words_may_all_be_of_one_length():
+    model = cnn(widths=(1, 7), characters=1 + np.arange(36).reshape(12, 3) % 5)
+    assert given(model, SEGMENT).shape == (3, 8, WORDS)
+
+
 # --- Files
 
 
@@ -204,6 +209,16 @@ def test_saved_loaded_and_cloned(make, tmp_path):
     clone = keras.models.clone_model(model)
     clone.set_weights(model.get_weights())
     np.testing.assert_array_equal(given(clone, SEGMENT), expected)
+
+
+def test_exported_it_still_carries_its_state(tmp_path):
+    model = randomized(lstm())
+    expected = [given(model, SEGMENT, first) for first in (True, False)]
+    model.export(tmp_path / "model", verbose=False)
+    loaded = tf.saved_model.load(tmp_path / "model")
+    for first, whole in zip((True, False), expected, strict=True):
+        x = tf.nest.map_structure(tf.constant, inputs(3, first, SEGMENT))
+        np.testing.assert_allclose(loaded.serve(x), whole, rtol=1e-5, atol=1e-5)
 
 
 @every_model
