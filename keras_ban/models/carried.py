@@ -42,7 +42,8 @@ class CarriedLSTM(keras.layers.Layer):
         self.lstm = keras.layers.LSTM(
             units,
             kernel_initializer=self.initializer,
-            recurrent_initializer=keras.initializers.get(initializer),
+            # Used twice, one would draw the same weights twice.
+            recurrent_initializer=self.initializer.clone(),
             return_sequences=True,
             return_state=True,
             dtype=self.dtype_policy,

@@ -1,10 +1,10 @@
 """Recurrent language models: words to the logits of the words after them."""
 
+import functools
 import math
 
 import keras
 import numpy as np
-from keras import layers
 from keras import ops
 
 from keras_ban import checks
@@ -57,11 +57,11 @@ def lstm_lm(vocabulary, units=1500, layers=2, dropout=0.65, rows=256):
     words = number_of_words(vocabulary)
     _check(units, layers, dropout, rows)
     inputs = _inputs()
-    scale = keras.initializers.RandomUniform(*_even(units))
-    vectors = TiedEmbedding(words, units, scale, name="words_and_logits")
+    drawn = _drawn(1 / math.sqrt(units))
+    vectors = TiedEmbedding(words, units, drawn(), name="words_and_logits")
     x = _dropped(vectors(inputs["words"]), dropout)
     shape = units, layers, rows
-    x = _recurrent(x, inputs["starts"], *shape, dropout)
+    x = _recurrent(x, inputs["starts"], *shape, dropout, drawn)
     outputs = LogitBias(name="logits")(vectors(x, reverse=True))
     return keras.Model(inputs, outputs, name=f"lstm_lm_{units}_{layers}")
 
@@ -128,19 +128,21 @@ def cnn_lstm_lm(
     widths = [checks.integer("widths", width, 1) for width in widths]
     table = _characters(vocabulary, characters, words)
     inputs = _inputs()
-    scale = keras.initializers.RandomUniform(-0.05, 0.05)
+    drawn = _drawn(0.05)
     spelling = Spelling(words, max(table.shape[1], *widths, 1))
     x = spelling(inputs["words"])
     spelling.fill(table)
     kinds = int(table.max()) + 1
-    x = keras.layers.Embedding(kinds, embedding, scale, name="characters")(x)
-    x = _read(x, [(w, min(most, filters * w)) for w in widths], scale)
+    x = keras.layers.Embedding(kinds, embedding, drawn(), name="characters")(x)
+    x = _read(x, [(w, min(most, filters * w)) for w in widths], drawn)
     for _ in range(highways):
-        x = _highway(x, scale)
+        x = _highway(x, drawn)
     shape = units, layers, rows
-    x = _recurrent(x, inputs["starts"], *shape, dropout, scale)
-    logits = keras.layers.Dense(words, kernel_initializer=scale, name="logits")
-    return keras.Model(inputs, logits(x), name=f"cnn_lstm_lm_{units}_{layers}")
+    x = _recurrent(x, inputs["starts"], *shape, dropout, drawn)
+    outputs = keras.layers.Dense(
+        words, kernel_initializer=drawn(), name="logits"
+    )(x)
+    return keras.Model(inputs, outputs, name=f"cnn_lstm_lm_{units}_{layers}")
 
 
 def number_of_words(vocabulary):
@@ -179,19 +181,20 @@ def _inputs():
     }
 
 
-def _even(units):
-    return -1 / math.sqrt(units), 1 / math.sqrt(units)
+def _drawn(most):
+    """A function that makes initializers, even ones from `-most` to `most`."""
+    # One that is used twice would draw the same weights twice.
+    return functools.partial(keras.initializers.RandomUniform, -most, most)
 
 
 def _dropped(x, dropout):
-    return layers.Dropout(dropout)(x) if dropout else x
+    return keras.layers.Dropout(dropout)(x) if dropout else x
 
 
-def _recurrent(x, starts, units, count, rows, dropout, initializer=None):
+def _recurrent(x, starts, units, count, rows, dropout, drawn):
     """LSTM layers that carry their state, with dropout behind each."""
     for _ in range(count):
-        own = initializer or keras.initializers.RandomUniform(*_even(units))
-        x = CarriedLSTM(units, rows, own)(x, starts)
+        x = CarriedLSTM(units, rows, drawn())(x, starts)
         x = _dropped(x, dropout)
     return x
 
@@ -220,32 +223,32 @@ def _characters(vocabulary, characters, words):
     return table
 
 
-def _read(x, convolutions, initializer):
+def _read(x, convolutions, drawn):
     """A vector for each word, from its characters' vectors."""
     found = []
     for width, count in convolutions:
-        h = layers.Conv2D(
+        h = keras.layers.Conv2D(
             count,
             (1, width),
             activation="tanh",
-            kernel_initializer=initializer,
+            kernel_initializer=drawn(),
             name=f"width_{width}",
         )(x)
         found.append(ops.max(h, axis=2))
-    return layers.Concatenate()(found) if len(found) > 1 else found[0]
+    return keras.layers.Concatenate()(found) if len(found) > 1 else found[0]
 
 
-def _highway(x, initializer):
+def _highway(x, drawn):
     """Some of a vector transformed, and the rest carried on.
 
     Source: Srivastava et al., "Training Very Deep Networks", 2015.
     """
 
     def dense(activation, bias):
-        return layers.Dense(
+        return keras.layers.Dense(
             x.shape[-1],
             activation,
-            kernel_initializer=initializer,
+            kernel_initializer=drawn(),
             bias_initializer=keras.initializers.Constant(bias),
         )(x)
 

@@ -1,5 +1,6 @@
 """Language models: their sizes, what they compute, what they carry."""
 
+import itertools
 import math
 
 import keras
@@ -171,6 +172,14 @@ def test_dropout_is_on_no_recurrent_connection():
             if hasattr(layer, "carried"):
                 held = layer.lstm
                 assert held.dropout == held.recurrent_dropout == 0
+
+
+@every_model
+def test_all_weights_are_drawn_apart(make):
+    kernels = [w for w in make().get_weights() if w.ndim > 1 and np.ptp(w) > 0]
+    firsts = [w.ravel()[:4] / np.abs(w.ravel()[:4]).max() for w in kernels]
+    for one, other in itertools.combinations(firsts, 2):
+        assert not np.allclose(one, other)
 
 
 @every_model
