@@ -70,6 +70,7 @@ QUICK = {
     },
     "cnn_lstm": {
         "rate": 10.0,
+        "clip": 0.3,
         "options": {
             "units": 48,
             "layers": 1,
