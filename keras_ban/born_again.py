@@ -21,6 +21,7 @@ from keras_ban.reporting.evaluation import quiet_retracing
 from keras_ban.runs import directory as directories
 from keras_ban.runs.folders import TEACHERS
 from keras_ban.state import seeds
+from keras_ban.teaching.checking import check_carried
 from keras_ban.teaching.plans import SAME
 from keras_ban.teaching.plans import Plans
 from keras_ban.teaching.teacher import Teacher
@@ -347,7 +348,9 @@ class BornAgain:
             name = data.validation.how.role.data
             shape = trial.check_inputs(scan.first, name)
             scan.check(shape, needs_labels=True)
-        ancestry.check_models(trial.models())
+        models = trial.models()
+        check_carried([*models, teacher], data.train, self._blueprints.strategy)
+        ancestry.check_models(models)
         if plans.mixes:
             trial.check_training()
         trial.finish()

@@ -225,8 +225,8 @@ class Lineage(collections.abc.Sequence):
         Returns:
             A `Table`: a list of dicts that prints as a table, with
             `accuracy`, `error`, `ece` (15 equal-width bins) and `agreement`
-            with the teacher as fractions, `nll` in nats, `parameters`,
-            `seconds` of training.
+            with the teacher as fractions, `nll` in nats, `perplexity` where
+            there are several positions, `parameters`, `seconds` of training.
 
         Raises:
             ValueError: If there is no data, or if its labels are missing or

@@ -1,8 +1,14 @@
-"""What is reported of a classifier, computed in float64 with NumPy."""
+"""What is reported of a classifier, computed in float64 with NumPy.
 
+And the perplexity of a language model, while it trains.
+"""
+
+import keras
 import numpy as np
+from keras import ops
 
 from keras_ban.tasks.labels import is_sparse
+from keras_ban.tasks.losses import keras_mask
 
 BINS = 15
 
@@ -15,6 +21,7 @@ class Scores:
 
     def __init__(self):
         self._rows = []
+        self._has_positions = False
 
     def update(self, y_true, probabilities, sample_weight=None, reference=None):
         """Adds a batch.
@@ -32,6 +39,7 @@ class Scores:
         p = two_columns(probabilities)
         nll, true = _likelihood(np.asarray(y_true), p)
         top = p.argmax(-1)
+        self._has_positions = top.ndim > 1
         agrees = np.full(top.shape, np.nan)
         if reference is not None:
             agrees = top == two_columns(reference).argmax(-1)
@@ -49,7 +57,9 @@ class Scores:
         """Returns a dict of floats: means over the samples, by weight.
 
         `accuracy`, `error` and `agreement` (with the reference, NaN without
-        one) are fractions, `nll` is in nats, `ece` a fraction.
+        one) are fractions, `nll` is in nats, `ece` a fraction. Where each
+        sample has several positions, `perplexity` is the exponential of
+        `nll`.
 
         Raises:
             ValueError: If nothing was added, or nothing of any weight.
@@ -62,10 +72,13 @@ class Scores:
         nll, _, correct, agrees, weight = self._columns()
         accuracy = float(np.average(correct, weights=weight))
         _, _, share, gap = self.reliability()
+        nll = float(np.average(nll, weights=weight))
+        perplexity = {"perplexity": float(np.exp(nll))}
         return {
             "accuracy": accuracy,
             "error": 1.0 - accuracy,
-            "nll": float(np.average(nll, weights=weight)),
+            "nll": nll,
+            **(perplexity if self._has_positions else {}),
             "ece": float(np.sum(share * np.abs(gap))),
             "agreement": float(np.average(agrees, weights=weight)),
         }
@@ -178,3 +191,65 @@ def _score(name, y_true, probabilities, sample_weight):
     scores = Scores()
     scores.update(y_true, probabilities, sample_weight)
     return scores.result()[name]
+
+
+@keras.saving.register_keras_serializable("keras_ban")
+class Perplexity(keras.metrics.Metric):
+    """The perplexity of a language model: the exponential of its mean NLL.
+
+    The mean is over all positions of all batches that are not masked, by
+    their weights, added up in float64: batches and segments may have any
+    size. Where positions have weights, as those of `data.text.evaluation`, it
+    belongs into `weighted_metrics`.
+
+    Args:
+        from_logits: Whether the model gives logits, else probabilities.
+            Defaults to `True`, as the language models of `keras_ban.models`.
+        name: As in Keras. Defaults to `"perplexity"`.
+        **kwargs: As in `keras.metrics.Metric`.
+
+    Example:
+    >>> model.compile("sgd", loss,
+    ...     weighted_metrics=[keras_ban.metrics.Perplexity()])
+    """
+
+    def __init__(self, from_logits=True, name="perplexity", **kwargs):
+        super().__init__(name=name, **kwargs)
+        self._direction = "down"
+        self.from_logits = from_logits
+        self._sum, self._weight = (
+            self.add_variable((), "zeros", dtype="float64", name=part)
+            for part in ("nll", "weight")
+        )
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        """Adds a batch.
+
+        Args:
+            y_true: Numbers of words, shape `(...)`.
+            y_pred: Logits or probabilities, shape `(..., words)`.
+            sample_weight: Weights of shape `(...)` or of its first axes.
+                Defaults to `None`.
+        """
+        nll = keras.losses.sparse_categorical_crossentropy(
+            y_true, ops.cast(y_pred, "float32"), self.from_logits
+        )
+        nll = ops.cast(nll, "float64")
+        weight = ops.ones_like(nll)
+        if sample_weight is not None:
+            w = ops.cast(sample_weight, "float64")
+            weight *= ops.reshape(w, leading(ops.shape(w), nll.shape))
+        mask = keras_mask(y_pred)
+        if mask is not None:
+            weight *= ops.cast(mask, "float64")
+        self._sum.assign_add(ops.sum(weight * nll))
+        self._weight.assign_add(ops.sum(weight))
+
+    def result(self):
+        """The perplexity so far, a scalar; that of nothing is 1."""
+        weight = ops.where(self._weight > 0, self._weight, 1.0)
+        return ops.cast(ops.exp(self._sum / weight), "float32")
+
+    def get_config(self):
+        """What the metric is made by."""
+        return {**super().get_config(), "from_logits": self.from_logits}

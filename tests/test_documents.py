@@ -5,6 +5,7 @@ import gzip
 import importlib.util
 import pathlib
 import re
+import shutil
 import struct
 
 import keras
@@ -169,6 +170,9 @@ def test_code_runs(path, tmp_path, monkeypatch):
     assert len(code) == len(re.findall(r"(?i)(```|~~~) *py", path.read_text()))
     if any("vision.load" in text for _, text in code):
         prepare(tmp_path, monkeypatch)
+    if any("text.from_folder" in text for _, text in code):
+        play = ROOT / "examples" / "coriolanus"
+        shutil.copytree(play, tmp_path / "wikitext-2")
     monkeypatch.chdir(tmp_path)
     for trains in (keras_ban.BornAgain, keras_ban.Distiller):
         monkeypatch.setattr(trains, "fit", shortened(trains.fit))

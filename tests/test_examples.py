@@ -115,6 +115,33 @@ def test_examples_of_vision_run(script, arguments, expected, tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("model", "objectives", "more"),
+    [
+        ("lstm", ("ban+l",), ()),
+        pytest.param("cnn_lstm", ("ban", "ban+l"), (), marks=pytest.mark.slow),
+        pytest.param(
+            "gpt", ("ban+l",), ("--top-k", "64"), marks=pytest.mark.slow
+        ),
+    ],
+)
+def test_perplexities_stand_beside_their_twins(
+    model, objectives, more, tmp_path
+):
+    options = ("--model", model, "--directory", "run", "--verbose", "0", *more)
+    printed = run(
+        "language_model.py",
+        *(*QUICK, *options, "--objective", *objectives),
+        cwd=tmp_path,
+    )
+    rows = re.findall(r"^(\S.*?) +[\d.]+ +[\d.]+$", printed, re.MULTILINE)
+    expected = ["Labels-0", "Labels-1", "Ens*all"]
+    for objective in objectives:
+        expected += [f"{objective} BAN-1", f"{objective} Ens*all"]
+    assert rows == expected
+    assert (tmp_path / "run" / "labels" / "run.json").exists()
+
+
+@pytest.mark.parametrize(
     "path", NOTEBOOKS.glob("*.ipynb"), ids=lambda p: p.stem
 )
 def test_notebook_is_built_from_its_script_and_has_outputs(path):

@@ -7,7 +7,7 @@ from keras_ban import checks
 from keras_ban.data.vocabulary import checked_tokens
 
 
-def batches(tokens, batch_size, steps=35):
+def batches(tokens, batch_size, steps=35, starts=False):
     """A text to train on: batches whose rows go on from batch to batch.
 
     The text is cut into `batch_size` streams of equal length, one after the
@@ -25,22 +25,25 @@ def batches(tokens, batch_size, steps=35):
         tokens: Numbers of words, shape `(words,)`.
         batch_size: Rows of a batch, which are the streams.
         steps: Words of a segment. Defaults to `35`.
+        starts: Whether the inputs also say where streams start, as
+            `models.lstm_lm` needs to know it. Defaults to `False`.
 
     Returns:
         A `tf.data.Dataset` of `(len(tokens) - 1) // (batch_size * steps)`
         batches: inputs and labels, both of shape `(batch_size, steps)`,
-        int32.
+        int32. With `starts`, inputs are a dict of these "words", and of
+        "starts", bool, shape `(batch_size,)`: true in the first batch.
 
     Raises:
         ValueError: If an argument is not of its kind, or if the text is
             shorter than one batch.
     """
-    return tf.data.Dataset.from_tensor_slices(
-        segments(tokens, batch_size, steps)
-    )
+    return _dataset(*segments(tokens, batch_size, steps), starts=starts)
 
 
-def evaluation(tokens, batch_size=1, steps=35, streams=1, context=0):
+def evaluation(
+    tokens, batch_size=1, steps=35, streams=1, context=0, starts=False
+):
     """A text to evaluate: each of its words counts, once.
 
     With one stream, the default, a network that carries its state over reads
@@ -64,21 +67,32 @@ def evaluation(tokens, batch_size=1, steps=35, streams=1, context=0):
             Defaults to `1`.
         context: Words before a part that are read and not counted. Defaults
             to `0`.
+        starts: As in `batches`. Defaults to `False`.
 
     Returns:
         A `tf.data.Dataset` of batches: inputs, labels, both int32, and
         weights, float32, all of shape `(batch_size, steps)`. The weights sum
         up to `len(tokens) - 1`. Keras divides a `loss` by the number of
         positions, padded ones too: measure by `weighted_metrics`, or by
-        `Lineage.evaluate`.
+        `Lineage.evaluate`. With `starts`, inputs are as in `batches`.
 
     Raises:
         ValueError: If an argument is not of its kind, or if the text has not
             two words.
     """
-    return tf.data.Dataset.from_tensor_slices(
-        counted_segments(tokens, batch_size, steps, streams, context)
+    return _dataset(
+        *counted_segments(tokens, batch_size, steps, streams, context),
+        starts=starts,
     )
+
+
+def _dataset(words, *rest, starts):
+    if not starts:
+        return tf.data.Dataset.from_tensor_slices((words, *rest))
+    first = np.zeros(words.shape[:2], bool)
+    first[0] = True
+    x = {"words": words, "starts": first}
+    return tf.data.Dataset.from_tensor_slices((x, *rest))
 
 
 def segments(tokens, batch_size, steps):

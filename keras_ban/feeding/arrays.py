@@ -52,6 +52,14 @@ class Arrays(Examples):
         super().__init__(x, how)
         self._data = x, y, sample_weight
 
+    @property
+    def reorders(self):
+        return bool(self._shuffle)
+
+    @property
+    def _shuffle(self):
+        return True if self.how.shuffle is UNSAID else self.how.shuffle
+
     def size(self):
         return math.ceil(count_rows(self._x) / self._batch_size)
 
@@ -101,9 +109,8 @@ class Arrays(Examples):
 
     def epochs(self, generation, seed, first, views=None, size=1):
         course = self.course(size)
-        shuffle = True if self.how.shuffle is UNSAID else self.how.shuffle
         rows = count_rows(self._x)
-        order = _ordered(rows, self._batch_size, shuffle, seed)
+        order = _ordered(rows, self._batch_size, self._shuffle, seed)
         class_weight = self.how.class_weight
         tensors = self._tensors
         if class_weight is not None and views and views.mixes:

@@ -43,6 +43,10 @@ class Dataset(Examples):
         self.keeps_batches = not self._buffer
 
     @property
+    def reorders(self):
+        return bool(self._buffer) or any(map(_shuffles, _pipeline(self._x)))
+
+    @property
     def steps(self):
         return self.epoch_steps() if self._counts_steps else self.how.steps
 

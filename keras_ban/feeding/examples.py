@@ -86,6 +86,8 @@ class Examples:
         keeps_batches: Whether a batch holds the same examples in each epoch.
         orders_itself: Whether the order of an epoch is its own.
         reads_freely: Whether one reading leaves the next one as it is.
+        reorders: Whether rows come in another order than they are given in,
+            as far as that is known.
         reads_once: Whether there is one reading only.
         shuffles: What `shuffle` may be.
         joins_passes: Whether an epoch goes on in the next pass where Keras
@@ -97,6 +99,7 @@ class Examples:
     is_fixed = False
     keeps_batches = False
     orders_itself = False
+    reorders = False
     reads_freely = True
     reads_once = False
     joins_passes = False

@@ -7,6 +7,7 @@ import random
 import keras
 import numpy as np
 
+from keras_ban.feeding.examples import UNSAID
 from keras_ban.feeding.examples import Examples
 from keras_ban.feeding.passes import Needed
 from keras_ban.feeding.passes import from_pass
@@ -20,6 +21,10 @@ class PyBatches(Examples):
 
     has_places = True
     orders_itself = True
+
+    @property
+    def reorders(self):
+        return self.how.shuffle is UNSAID or bool(self.how.shuffle)
 
     def size(self):
         count = self._x.num_batches

@@ -38,6 +38,19 @@ def _members(value):
     return [value]
 
 
+def carried(model):
+    """What a model carries from batch to batch beside its weights.
+
+    Args:
+        model: A `keras.Model`, or `None`.
+
+    Returns:
+        A list of `tf.Variable`s: those that layers have as `carried`.
+    """
+    found = sublayers(model) if model is not None else []
+    return [state for layer in found for state in getattr(layer, "carried", ())]
+
+
 def multiplications(model):
     """How many multiplications by weights a forward pass of one row takes.
 

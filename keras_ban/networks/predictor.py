@@ -3,6 +3,7 @@
 import tensorflow as tf
 
 from keras_ban.networks import likeness
+from keras_ban.networks.layers import carried
 from keras_ban.tasks.losses import keras_mask
 
 
@@ -23,7 +24,8 @@ class Predictor:
             model: A built `keras.Model`, whose weights are read now.
         """
         key, own, _ = likeness.describe(model, compiled=False)
-        if key is None or own:
+        # What one carries on is no other's.
+        if key is None or own or carried(model):
             return tf.function(
                 lambda x: _with_mask(model(x, training=False)),
                 reduce_retracing=True,

@@ -191,8 +191,12 @@ class Walk:
                     layer.supports_masking,
                 ]
             )
+        # It begins anew with each stream.
+        carried = set(map(id, getattr(layer, "carried", ())))
         for name, value in sorted(vars(layer).items()):
             if name in kept_of_layers() or _BOOKKEEPING.fullmatch(name):
+                continue
+            if id(value) in carried:
                 continue
             if not name.endswith("_initializer"):
                 self.note(name)

@@ -14,6 +14,7 @@ _COLUMNS = {
     "r2": ("R2", lambda v: f"{v:.4f}"),
     "accuracy": ("accuracy %", lambda v: f"{100 * v:.2f}"),
     "error": ("error %", lambda v: f"{100 * v:.2f}"),
+    "perplexity": ("perplexity", lambda v: f"{v:.2f}"),
     "nll": ("NLL", lambda v: f"{v:.4f}"),
     "ece": ("ECE %", lambda v: f"{100 * v:.2f}"),
     "agreement": ("agreement %", lambda v: f"{100 * v:.2f}"),

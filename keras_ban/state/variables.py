@@ -7,6 +7,7 @@ import tensorflow as tf
 from keras_ban.distribution import exact
 from keras_ban.distribution.cluster import Cluster
 from keras_ban.distribution.replicas import replicas_of
+from keras_ban.networks.layers import carried
 from keras_ban.rows import count_rows
 from keras_ban.state import seeds
 
@@ -25,7 +26,8 @@ def objective_variables(objective):
 def copy(source, target, optimizer=True):
     """Gives a model the values of another of the same architecture.
 
-    Weights, the states of random seeds, and the optimizer's variables.
+    Weights, the states of random seeds, what layers carry from batch to batch,
+    and the optimizer's variables.
 
     Args:
         source: A built `keras.Model`.
@@ -33,7 +35,8 @@ def copy(source, target, optimizer=True):
         optimizer: Whether they are compiled, and their optimizers take part.
             Defaults to `True`.
     """
-    pairs = [(source.variables, target.variables)]
+    held = [list(map(Carried, carried(model))) for model in (source, target)]
+    pairs = [(source.variables, target.variables), held]
     if optimizer:
         for model in (source, target):
             _build_optimizer(model)
@@ -74,6 +77,20 @@ def _fits(variable, value):
     return shape in shapes and value.dtype.name == variable.dtype
 
 
+class Carried:
+    """What a layer carries, read and written as Keras' own variables are.
+
+    Args:
+        value: A `tf.Variable`.
+    """
+
+    def __init__(self, value):
+        self.value = value
+        self.shape = value.shape
+        self.dtype = value.dtype.name
+        self.assign = value.assign
+
+
 def _build_optimizer(model):
     # One that scales the loss would add its own variables once more.
     if not model.optimizer.built:
@@ -85,7 +102,8 @@ class Variables:
     """All variables that change while a model or `Distiller` trains.
 
     Weights, the states of random seeds, the optimizer with its loss scale and
-    accumulated gradients, metrics, and what the objective draws from.
+    accumulated gradients, metrics, what the objective draws from, and what
+    layers of student and teacher carry from batch to batch.
 
     Args:
         trained: What `fit` is called on.
@@ -95,6 +113,9 @@ class Variables:
         self._trained = trained
         self._student = getattr(trained, "student", trained)
         self._cluster = Cluster(self._student.distribute_strategy)
+        teacher = getattr(trained, "teacher", None)
+        held = [*carried(self._student), *carried(teacher and teacher.model)]
+        self._carried = [Carried(state) for state in held]
 
     def build(self, x, y):
         """Creates those that only the first step would create.
@@ -192,6 +213,7 @@ class Variables:
             found += self._trained.metrics_variables
         if objective:
             found += objective_variables(objective)
+        found += self._carried
         if seeds.draws_globally():
             found.append(seeds.global_generator().state)
         return list({id(v): v for v in found}.values())

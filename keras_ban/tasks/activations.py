@@ -2,6 +2,8 @@
 
 import keras
 
+from keras_ban.models.words import LogitBias
+
 # Their output means what their input meant.
 _TRANSPARENT = (
     keras.layers.Average,
@@ -50,6 +52,8 @@ def _of_operation(operation):
     layer = operation
     if isinstance(operation, keras.layers.TimeDistributed):
         layer = operation.layer
+    if isinstance(layer, LogitBias):
+        return "linear"
     last_axis = len(operation.output.shape) - 1
     if getattr(layer, "axis", -1) not in (-1, last_axis):
         return None

@@ -69,7 +69,9 @@ def _check_batch(model, error):
             "only. Expected one that takes any number of rows: it is run on "
             "a few to check it, and on what is left at the end of the data. "
             "Build it with `keras.Input(shape)` in place of `batch_shape=`, "
-            f"and recurrent layers without `stateful=True`. ({error})"
+            "and recurrent layers without `stateful=True`: to carry a state "
+            "from batch to batch, take `keras_ban.models.CarriedLSTM`, as "
+            f"`lstm_lm` does. ({error})"
         ) from error
 
 

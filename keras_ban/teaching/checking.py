@@ -2,6 +2,7 @@
 
 from keras import ops
 
+from keras_ban.networks.layers import carried
 from keras_ban.rows import first_rows
 from keras_ban.tasks import kinds
 from keras_ban.tasks import outputs
@@ -22,6 +23,9 @@ def check_training(distiller, data, from_logits):
     Raises:
         ValueError: If they do not fit each other.
     """
+    teacher = distiller.teacher and distiller.teacher.model
+    models = distiller.student, teacher
+    check_carried(models, data.train, distiller.student.distribute_strategy)
     # Data that is not read leaves its task to the loss and the outputs.
     kinds.check(distiller.student)
     if data.train.reads_once:
@@ -80,6 +84,39 @@ def check_pair(distiller, x, y, name, from_logits):
         apart(student, teacher)
     distiller.objective.check_classes(shape[-1])
     return shape
+
+
+def check_carried(models, examples, strategy=None):
+    """Checks that a state that is carried over is carried to the right rows.
+
+    Args:
+        models: The `keras.Model`s that run in training, or `None` for some.
+        examples: The `Examples` to train on.
+        strategy: The strategy that splits batches, or `None`. Defaults to
+            `None`.
+
+    Raises:
+        ValueError: If a model carries its state from batch to batch and the
+            rows of a batch do not go on where those of the last one ended.
+    """
+    name = next((m.name for m in models if carried(m)), None)
+    if name is None:
+        return
+    if examples.reorders:
+        raise ValueError(
+            f"The model {name!r} carries its state from batch to batch, and "
+            "the data is shuffled. Expected batches in their order, whose rows "
+            "go on where those of the last one ended. Received: rows in "
+            "another order. Give `data.text.batches(..., starts=True)`, or "
+            "pass `shuffle=False`."
+        )
+    if strategy is not None and strategy.num_replicas_in_sync > 1:
+        raise ValueError(
+            f"The model {name!r} carries its state from batch to batch, which "
+            "one device can do. Received: a strategy of "
+            f"{strategy.num_replicas_in_sync} replicas. Train on one device, "
+            "`BornAgain(..., strategy=None)`."
+        )
 
 
 def check_loss(student, x, y, from_logits):

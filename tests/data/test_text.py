@@ -523,3 +523,24 @@ def test_a_vocabulary_that_does_not_fit_a_model():
 def test_texts_that_make_no_batches(call, words):
     with pytest.raises(ValueError, match=words):
         call(np.arange(30))
+
+
+def test_inputs_say_where_streams_start():
+    tokens = np.arange(50)
+    for plain, said in (
+        (text.batches(tokens, 3, 4), text.batches(tokens, 3, 4, starts=True)),
+        (
+            text.evaluation(tokens, 3, 4, streams=2),
+            text.evaluation(tokens, 3, 4, streams=2, starts=True),
+        ),
+    ):
+        pairs = zip(
+            plain.as_numpy_iterator(), said.as_numpy_iterator(), strict=True
+        )
+        for number, ((words, *rest), (x, *others)) in enumerate(pairs):
+            assert sorted(x) == ["starts", "words"]
+            np.testing.assert_array_equal(x["words"], words)
+            assert x["starts"].tolist() == [number == 0] * 3
+            for one, other in zip(rest, others, strict=True):
+                np.testing.assert_array_equal(one, other)
+        assert number > 2

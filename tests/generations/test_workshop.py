@@ -3,6 +3,7 @@
 import itertools
 
 import keras
+import languages
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -16,6 +17,7 @@ from lineages import Y
 from weights import same
 
 import keras_ban
+from keras_ban.data import text
 from keras_ban.generations.workshop import Workshop
 
 
@@ -82,6 +84,25 @@ def test_one_trace_where_callbacks_change_the_learning_rate(traces):
 
     run(functional, callbacks=callbacks)
     assert traces == ["Functional", "Distiller"]
+
+
+@pytest.mark.parametrize("model_fn", [languages.lstm, languages.gpt])
+def test_one_trace_for_language_models(monkeypatch, traces, model_fn):
+    starts = model_fn is languages.lstm
+    ds = text.batches(languages.tokens(60), 4, 5, starts=starts)
+    held_out = text.evaluation(languages.tokens(20), 1, 5, starts=starts)
+
+    def trained():
+        return keras_ban.BornAgain(model_fn, "ban+l", seed=4).fit(
+            ds, generations=2, epochs=1, verbose=0, validation_data=held_out
+        )
+
+    once = trained()
+    assert traces == ["Functional", "Distiller"]
+    monkeypatch.setattr(Workshop, "_twin", lambda self, model, trained: model)
+    for one, other in zip(once, trained(), strict=True):
+        assert same(one.model, other.model)
+        assert one.history == other.history
 
 
 def test_one_trace_for_a_control(traces):

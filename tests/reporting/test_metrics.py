@@ -322,3 +322,46 @@ def test_labels_of_another_shape():
         scores(class_numbers(10), predictions(9, 4))
     with pytest.raises(ValueError, match="do not fit"):
         scores(predictions(10, 3), predictions(10, 4))
+
+
+@pytest.mark.parametrize("from_logits", [True, False])
+@pytest.mark.parametrize("weights", [None, (), (1,), (7,)])
+def test_perplexity_is_that_of_all_positions(from_logits, weights):
+    p = predictions(40, 7, 5)
+    y = class_numbers(40, 7, classes=5)
+    w = weights
+    if weights is not None:
+        shape = (40, *weights)
+        w = np.random.default_rng(2).integers(0, 3, shape).astype("float32")
+    metric = metrics.Perplexity(from_logits)
+    for start, stop in ((0, 1), (1, 30), (30, 40)):
+        part = slice(start, stop)
+        given = np.log(p) + 3.0 if from_logits else p
+        metric.update_state(y[part], given[part], w if w is None else w[part])
+    ones = np.ones((40, 7))
+    full = ones if w is None else ones * w.reshape(40, -1)
+    expected = math.exp(loop_nll(y.ravel(), p.reshape(-1, 5), full.ravel()))
+    assert float(metric.result()) == pytest.approx(expected, rel=1e-6)
+    again = metrics.Perplexity.from_config(metric.get_config())
+    assert again.from_logits == from_logits and float(again.result()) == 1.0
+    scores = metrics.Scores()
+    scores.update(y, p, full)
+    assert scores.result()["perplexity"] == pytest.approx(expected, rel=1e-12)
+
+
+def test_long_sums_of_perplexity_keep_their_digits():
+    metric = metrics.Perplexity()
+    z = np.random.default_rng(0).normal(size=(1, 1, 50)).astype("float32")
+    y = np.zeros((1, 1), "int32")
+    for _ in range(2000):
+        metric.update_state(y, z)
+    expected = np.exp(
+        np.log(np.exp(z[0, 0].astype("float64")).sum()) - z[0, 0, 0]
+    )
+    assert float(metric.result()) == pytest.approx(expected, rel=1e-6)
+
+
+def test_labels_without_positions_have_no_perplexity():
+    scores = metrics.Scores()
+    scores.update(class_numbers(9), predictions(9, 4))
+    assert "perplexity" not in scores.result()

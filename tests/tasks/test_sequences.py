@@ -33,6 +33,18 @@ def sentences(rows, length):
     return x, np.where(x > 0, x % CLASSES, 1)
 
 
+def test_perplexity_leaves_masked_positions_out():
+    model = recurrent_tagger()
+    perplexity = keras_ban.metrics.Perplexity()
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile("sgd", loss, metrics=[perplexity])
+    x, y = sentences(9, 6)
+    found = model.evaluate(x, y, batch_size=4, verbose=0, return_dict=True)
+    one = keras_ban.Generation(0, "Teacher", model, "labels")
+    row = keras_ban.Lineage([one]).evaluate(x, y, batch_size=4)[0]
+    assert found["perplexity"] == pytest.approx(row["perplexity"], rel=1e-6)
+
+
 @pytest.mark.parametrize(("rows", "length"), [(5, 7), (3, 3)])
 def test_ensemble_of_masked_models_is_the_mean(rows, length):
     x, _ = sentences(rows, length)
