@@ -27,7 +27,7 @@ def gpt(
 
     Blocks with the normalisation first, learned positions, GELU, and the
     vectors of words also as the weights of the logits. Kernels are drawn with
-    the standard deviation 0.02, those that end a block's branch with that
+    the standard deviation 0.02, the last one of each block with that
     over `√(2 blocks)`.
 
     It carries nothing from batch to batch: each row of a batch is read by
