@@ -61,6 +61,7 @@ def test_a_tree_is_born_again_from_each_teacher(tmp_path):
     assert picture.startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 def test_ten_acoustic_models_are_distilled_into_one(tmp_path):
     options = ("--seeds", "2", "--teachers", "2", "--epochs", "1")
     printed = run("speech_ensemble.py", "--quick", *options, cwd=tmp_path)

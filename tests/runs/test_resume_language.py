@@ -43,6 +43,7 @@ def plateau():
     ]
 
 
+@pytest.mark.slow
 def test_epochs_that_end_within_a_pass_and_the_rate_of_the_paper(tmp_path):
     held_out = text.evaluation(tokens(12, 1), 2, 5, starts=True)
     lineage, _ = check(
