@@ -168,7 +168,7 @@ def test_workers_end_when_nobody_reads_what_they_say(
     def broken(*args, **kwargs):
         raise BrokenPipeError
 
-    monkeypatch.setattr(launch, "print", broken, raising=False)
+    monkeypatch.setattr(launch.printed, "say", broken)
     content = "import time; print(1, flush=True); time.sleep(100)"
     begin = time.monotonic()
     assert run(tmp_path, capsys, content)[0] == 128 + signal.SIGPIPE

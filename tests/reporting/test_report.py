@@ -230,7 +230,8 @@ def test_models_are_left_as_they_were(lineage):
     assert not model.compiled
 
 
-def test_prints(lineage, table):
+def test_prints(lineage, table, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "120")
     text = str(lineage.evaluate(X, Y, title="test data"))
     assert text == str(lineage)
     assert "test data" in text
@@ -248,7 +249,8 @@ def test_prints(lineage, table):
     assert "nan" not in text
 
 
-def test_prints_large_numbers_in_120_columns(table):
+def test_prints_large_numbers_in_120_columns(table, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "120")
     table = type(table)([{**row} for row in table], "x" * 300)
     for row in table:
         row["parameters"] = 12 * 10**9
