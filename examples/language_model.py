@@ -196,7 +196,7 @@ def table(lineages, data, arguments):
                 line += f"    {said[0]} {said[1]} (Table 6)"
             lines.append(line)
     lines.append(
-        "Labels-0 is the teacher, Labels-k the twin of each BAN-k, and its "
+        "Labels-0 is the teacher, Labels-k the twin of each BAN-k, and its\n"
         "Ens* that of each Ens*."
     )
     return "\n".join(lines)

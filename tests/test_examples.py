@@ -65,7 +65,7 @@ def test_a_tree_is_born_again_from_each_teacher(tmp_path):
 def test_ten_acoustic_models_are_distilled_into_one(tmp_path):
     options = ("--seeds", "2", "--teachers", "2", "--epochs", "1")
     printed = run("speech_ensemble.py", "--quick", *options, cwd=tmp_path)
-    rows = re.findall(r"^(.{36}) *\d+\.\d\d", printed, re.MULTILINE)
+    rows = re.findall(r"^(.{29}) *\d+\.\d", printed, re.MULTILINE)
     assert [row.strip() for row in rows] == [
         "one of the ensemble",
         "mean of 2",
