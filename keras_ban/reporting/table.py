@@ -71,15 +71,15 @@ class Table(list):
         As wide as the terminal at most, in ASCII. Columns for which there is
         no room are named below.
         """
-        columns, room, spared = self._columns(), printed.width(), []
+        columns = {
+            name: list(map(printed.ascii, texts))
+            for name, texts in self._columns().items()
+        }
+        room, spared = printed.width(), []
         for column in _SPARED:
             if column in columns and printed.wide(columns.values()) > room:
                 spared.append(column)
                 del columns[column]
-        columns = {
-            name: list(map(printed.ascii, texts))
-            for name, texts in columns.items()
-        }
         lines = textwrap.wrap(printed.ascii(self.title), room)
         left = sum(name in columns for name in _TEXTS)
         lines += printed.aligned(list(columns.values()), room, left)

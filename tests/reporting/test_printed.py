@@ -6,6 +6,7 @@ import sys
 
 import keras
 import numpy as np
+import pandas
 import pytest
 from lineages import X
 from lineages import Y
@@ -108,7 +109,6 @@ def test_a_lineage_is_pickled_with_its_networks(lineage):
 
 
 def test_a_frame_has_the_rows(lineage):
-    pandas = pytest.importorskip("pandas")
     table = lineage.evaluate(X, Y)
     frame = lineage.to_frame()
     assert isinstance(frame, pandas.DataFrame)
