@@ -10,6 +10,7 @@ from keras_ban.feeding.feed import feed
 from keras_ban.generations.ancestry import Ancestry
 from keras_ban.generations.ancestry import lengths
 from keras_ban.generations.blueprints import Blueprints
+from keras_ban.generations.outlook import Outlook
 from keras_ban.generations.places import check_places
 from keras_ban.generations.succession import train
 from keras_ban.generations.training import Trainer
@@ -169,8 +170,10 @@ class BornAgain:
             validation_data: As in Keras. Every trained generation is measured
                 on it, and `lineage.best` chosen by it. Defaults to `None`.
             validation_split: As in Keras, for arrays. Defaults to `0.0`.
-            verbose: As in Keras; 0 prints nothing but where a run resumes.
-                Defaults to `"auto"`.
+            verbose: 0 prints nothing but where a run resumes; 1 how much
+                there is to train, Keras' bar, and, from the first epoch on,
+                when the run will be finished; 2 a line for each generation.
+                Defaults to `"auto"`, as 1.
             teacher_outputs: "online": the teacher runs in each step. "cached":
                 what it gives is computed once for each generation, and joined
                 to the examples. The path of a folder: so, and it is kept
@@ -226,6 +229,7 @@ class BornAgain:
                 gone or fails at the directory.
             FloatingPointError: If a loss turns NaN or infinite. The
                 generations before are in `self.lineage`.
+            KeyboardInterrupt: If it is stopped. It says what is finished.
         """
         prepared = self._prepared(
             {
@@ -242,7 +246,11 @@ class BornAgain:
             Plans.told(teacher_outputs, augment, views, teacher_augment),
             Ancestry(teachers, learn_from, self._from_logits),
         )
-        has_trained, data = self._train(*prepared), prepared[1]
+        try:
+            has_trained, data = self._train(*prepared), prepared[1]
+        except KeyboardInterrupt as interrupt:
+            # Where it was stopped, in the midst of TensorFlow, helps nobody.
+            raise type(interrupt)(*self._stopped(interrupt)) from None
         if (
             has_trained
             and data.validation
@@ -315,6 +323,15 @@ class BornAgain:
         finally:
             self._founders = None
 
+    def _stopped(self, interrupt):
+        """What a `KeyboardInterrupt` says, a tuple."""
+        if interrupt.args:
+            return interrupt.args
+        names = ", ".join(generation.name for generation in self.lineage)
+        done = f"`lineage` of the BornAgain has {names}, finished"
+        start = done if names else "Nothing was finished"
+        return (f"{start}. {self._run.way_on}",)
+
     def _given_teacher(self, teacher):
         if teacher is None:
             return None
@@ -358,10 +375,18 @@ class BornAgain:
 
     def _train(self, trial, data, plans, callbacks, ancestry):
         """Trains what is not finished; returns whether there was anything."""
-        count = ancestry.teachers
+        count, outlook = ancestry.teachers, Outlook(data.verbose)
         trainer = Trainer(
-            trial, data, plans, callbacks[count - 1 :], self._cluster, ancestry
+            trial,
+            data,
+            plans,
+            callbacks[count - 1 :],
+            self._cluster,
+            ancestry,
+            outlook,
         )
+        has_founder = trial.teacher is not None or self._founders is not None
+        trainer.foresee(int(has_founder or count > 1))
         self.lineage = Lineage(from_logits=self._from_logits)
         with (
             self._cluster.watched(),
@@ -376,16 +401,22 @@ class BornAgain:
                 trainer.check_room(1)
                 data = data.for_generation(0)
                 teachers = self._teachers(
-                    trial, data, plans.of_teachers(), callbacks[:count]
+                    trial, data, plans.of_teachers(), callbacks[:count], outlook
                 )
             self.lineage = Lineage((), self._from_logits, teachers)
             return train(trainer, run, self.lineage)
 
-    def _teachers(self, trial, data, plans, callbacks):
+    def _teachers(self, trial, data, plans, callbacks, outlook):
         """The networks whose mean is generation 0, a `Lineage`."""
         trainer = Trainer(
-            trial.of_labels(), data, plans, callbacks, self._cluster
+            trial.of_labels(),
+            data,
+            plans,
+            callbacks,
+            self._cluster,
+            outlook=outlook,
         )
+        trainer.foresee(0)
         # What was finished is there even if it is stopped.
         self.lineage = Lineage(from_logits=self._from_logits)
         with self._run.within(TEACHERS).open(trainer.identity, data) as run:

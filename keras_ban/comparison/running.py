@@ -65,9 +65,9 @@ def compare(
         directory: A folder in which all runs are kept. Defaults to `None`:
             nothing is written.
         from_logits: As `BornAgain` takes it. Defaults to `None`.
-        verbose: 0 prints nothing but where a run resumes; 2 also what Keras
-            prints of each epoch. Defaults to `"auto"`: a line for each
-            training, with the time that the rest will take.
+        verbose: 0 prints nothing but where a run resumes; 2 also a line
+            for each network, with its metrics. Defaults to `"auto"`: a line for
+            each training, with the time that the rest will take.
         augment: The views of the ladder, as `BornAgain.fit` takes them.
             Defaults to `"mixup"`.
         select: What `best` looks at on the validation data, "error" or "nll".

@@ -8,10 +8,12 @@ from keras_ban.distribution.replicas import replicas_of
 from keras_ban.generations.ancestry import Ancestry
 from keras_ban.generations.blueprints import returned_model
 from keras_ban.generations.guards import Steady
+from keras_ban.generations.outlook import Outlook
 from keras_ban.generations.prepared import Training
 from keras_ban.generations.prepared import Watch
 from keras_ban.lineage import Generation
 from keras_ban.reporting import printed
+from keras_ban.reporting.bar import bars
 from keras_ban.runs import fingerprint
 from keras_ban.runs.backup import check_executions
 from keras_ban.state import seeds
@@ -31,16 +33,28 @@ class Trainer:
         cluster: The `Cluster` of workers.
         ancestry: The `Ancestry`. Defaults to `None`: one network teaches the
             next.
+        outlook: The `Outlook` of the run. Defaults to `None`: nobody asks.
 
     Attributes:
         trial: As given.
         feed: As given.
         watches: The `Watch` of each generation.
+        outlook: As given.
     """
 
-    def __init__(self, trial, feed, plans, callbacks, cluster, ancestry=None):
+    def __init__(
+        self,
+        trial,
+        feed,
+        plans,
+        callbacks,
+        cluster,
+        ancestry=None,
+        outlook=None,
+    ):
         self.trial = trial
         self.feed = feed
+        self.outlook = outlook or Outlook(0)
         self._ancestry = ancestry or Ancestry()
         # What changes is told from how all callbacks are now.
         seen = {}
@@ -79,6 +93,21 @@ class Trainer:
             return found
         epochs = self.feed.for_generation(number).epochs
         return found | {"schedule": schedule | {"epochs": epochs}}
+
+    def foresee(self, first):
+        """Tells the outlook what there is to train.
+
+        Args:
+            first: The number of the first generation that is trained.
+        """
+        for watch in self.watches[first:]:
+            feed = self.feed.for_generation(watch.number)
+            self.outlook.expect(
+                watch.place,
+                range(feed.initial_epoch, feed.epochs),
+                feed.train.epoch_steps(),
+                self.trial.objective.needs_teacher and watch.number > 0,
+            )
 
     @property
     def is_independent(self):
@@ -214,6 +243,8 @@ class Trainer:
         """
         watch, teacher = training.watch, training.teacher
         seconds = training.seconds()
+        if self.feed.verbose == 2:
+            self.outlook.tell(watch, history.history, seconds)
         return Generation(
             number=watch.number,
             name=watch.name,
@@ -274,14 +305,18 @@ class Trainer:
                 feed = feed.until(epoch)
         arguments = feed.generation(watch.place, watch.seed, epoch, views, size)
         needed = arguments.pop("callbacks") or []
-        if not is_shown:
+        if not is_shown or self.feed.verbose == 2:
             arguments["verbose"] = 0
         training.begin(saved.meta["seconds"] if saved else 0, beside)
         steady = Steady(watch.name, training.student, training.workshop)
         told = telling(trained, feed.epochs)
+        shown = bars(arguments.get("verbose", "auto"), watch.given)
+        if is_shown:
+            beside = range(watch.place, watch.place + beside)
+            shown.append(self.outlook.clock(beside))
         training.needed, training.arguments = needed, arguments
         training.callbacks = run.callbacks(
-            [*needed, *told, *watch.callbacks, steady],
+            [*needed, *told, *watch.callbacks, steady, *shown],
             trained,
             watch.states,
             watch.number,
@@ -300,7 +335,7 @@ class Trainer:
                 f"resuming {watch.name} at epoch {min(epoch + 1, epochs)} of "
                 f"{epochs}{resumption}"
             )
-        elif self.feed.verbose != 0:
+        elif self.feed.verbose not in (0, 2):
             source = "the labels"
             if teacher:
                 source = f"{teacher.name} by {self.trial.objective.name!r}"
