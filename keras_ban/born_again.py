@@ -16,13 +16,13 @@ from keras_ban.generations.succession import train
 from keras_ban.generations.training import Trainer
 from keras_ban.generations.training import given_callbacks
 from keras_ban.generations.trial import Trial
+from keras_ban.generations.trial import tried
 from keras_ban.lineage import Lineage
 from keras_ban.reporting import printed
 from keras_ban.reporting.evaluation import quiet_retracing
 from keras_ban.runs import directory as directories
 from keras_ban.runs.folders import TEACHERS
 from keras_ban.state import seeds
-from keras_ban.teaching.checking import check_carried
 from keras_ban.teaching.plans import SAME
 from keras_ban.teaching.plans import Plans
 from keras_ban.teaching.teacher import Teacher
@@ -284,7 +284,8 @@ class BornAgain:
         # Networks are counted as they are trained.
         count = ancestry.teachers + generations
         own = [given_callbacks(callbacks, k) for k in range(count)]
-        teacher = self._given_teacher(teacher)
+        if teacher is not None:
+            teacher = Teacher(teacher, self._from_logits).model
         first = int(teacher is not None)
         check_places(dict(enumerate(own[first:], first)))
         trained = generations + (teacher is None)
@@ -299,7 +300,9 @@ class BornAgain:
         data.check_initial_epoch()
         self._run.check(data, own, ancestry.takes_all)
         with self._cluster.watched():
-            trial = self._tried(data, plans, teacher, ancestry)
+            needs_labels = teacher is None or self.objective.needs_labels
+            make = functools.partial(self._trial, teacher)
+            trial = tried(make, needs_labels, data, plans, ancestry)
         data.train.check_steps()
         outputs = trial.teaching(trained)
         plans.check(data.train, self.objective, trial.shape, outputs)
@@ -332,46 +335,15 @@ class BornAgain:
         start = done if names else "Nothing was finished"
         return (f"{start}. {self._run.way_on}",)
 
-    def _given_teacher(self, teacher):
-        if teacher is None:
-            return None
-        if not self.objective.needs_teacher:
-            raise ValueError(
-                f"The objective {self.objective.name!r} learns from no "
-                "teacher. Received: `teacher=`. Leave it out, or choose "
-                "another objective."
-            )
-        return Teacher(teacher, self._from_logits).model
-
-    def _tried(self, data, plans, teacher, ancestry):
-        """Checks data and models; returns their `Trial`."""
-        needs_labels = teacher is None or self.objective.needs_labels
-        scan = data.train.scan()
-        if needs_labels:
-            scan.check_labelled()
-        trial = Trial(
+    def _trial(self, teacher, batch):
+        return Trial(
             self._blueprints,
             self.objective,
             self.seed,
             teacher,
-            scan.first,
+            batch,
             self._run,
         )
-        scan.check(trial.shape, needs_labels)
-        data.check_class_weight(trial.shape)
-        if data.validation:
-            scan = data.validation.scan()
-            scan.check_labelled()
-            name = data.validation.how.role.data
-            shape = trial.check_inputs(scan.first, name)
-            scan.check(shape, needs_labels=True)
-        models = trial.models()
-        check_carried([*models, teacher], data.train, self._blueprints.strategy)
-        ancestry.check_models(models)
-        if plans.mixes:
-            trial.check_training()
-        trial.finish()
-        return trial
 
     def _train(self, trial, data, plans, callbacks, ancestry):
         """Trains what is not finished; returns whether there was anything."""

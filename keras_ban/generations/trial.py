@@ -23,6 +23,7 @@ from keras_ban.tasks.checks import has_gradient
 from keras_ban.tasks.checks import prediction
 from keras_ban.tasks.checks import same_classes
 from keras_ban.tasks.losses import with_mask_of
+from keras_ban.teaching.checking import check_carried
 
 
 class Trial:
@@ -236,3 +237,38 @@ def _check_seeds(one, other):
 def _same_weights(one, other):
     pairs = zip(one.get_weights(), other.get_weights(), strict=False)
     return all(np.array_equal(a, b) for a, b in pairs)
+
+
+def tried(make, needs_labels, data, plans, ancestry):
+    """Checks data and models against each other; returns the `Trial`.
+
+    Args:
+        make: Function from the first batch to the `Trial` of the models.
+        needs_labels: Whether something is trained on labels.
+        data: The `Feed`.
+        plans: The `Plans`.
+        ancestry: The `Ancestry`.
+
+    Raises:
+        ValueError: If they do not fit.
+    """
+    scan = data.train.scan()
+    if needs_labels:
+        scan.check_labelled()
+    trial = make(scan.first)
+    scan.check(trial.shape, needs_labels)
+    data.check_class_weight(trial.shape)
+    if data.validation:
+        scan = data.validation.scan()
+        scan.check_labelled()
+        name = data.validation.how.role.data
+        shape = trial.check_inputs(scan.first, name)
+        scan.check(shape, needs_labels=True)
+    models = trial.models()
+    strategy = trial.blueprints.strategy
+    check_carried([*models, trial.teacher], data.train, strategy)
+    ancestry.check_models(models)
+    if plans.mixes:
+        trial.check_training()
+    trial.finish()
+    return trial
