@@ -64,5 +64,26 @@ def get(identifier):
         f"{', '.join(map(repr, _BY_NAME))}, an instance of "
         "`keras_ban.objectives.Objective`, or a function `(y_true, "
         "student_logits, teacher_logits)` that returns the loss of each "
-        f"sample. Received: {identifier!r}"
+        f"sample. Received: {identifier!r}{_known_as(identifier)}"
+    )
+
+
+def _known_as(identifier):
+    """What an objective of others is called here, in words."""
+    if isinstance(identifier, str):
+        name, temperature = identifier, None
+    else:
+        kind = identifier if isinstance(identifier, type) else type(identifier)
+        name = getattr(identifier, "name", None) or kind.__name__
+        temperature = getattr(identifier, "temperature", None)
+    name = str(name).lower().replace("_", "")
+    if "feature" in name:
+        return ". Features of inner layers are not distilled."
+    if not any(word in name for word in ("distil", "kl", "soft")):
+        return ""
+    given = f"temperature={temperature}" if temperature else "temperature=3.0"
+    return (
+        f". The weighted mean of labels and soft targets is `objectives.KD("
+        f"alpha=0.5, {given})`, `alpha` the weight of the labels; the "
+        "divergence alone, at temperature 1, is 'ban'."
     )
