@@ -31,7 +31,7 @@ def main():
     if importlib.util.find_spec("keras_cv") is None:
         parser.error(
             "KerasCV is not installed. Expected it for the second network. "
-            'Run `pip install "keras_ban[vision]"`.'
+            'Run `pip install ".[vision]"` in the clone.'
         )
     quick = arguments.quick
     data = vision.load(

@@ -4,6 +4,7 @@ import contextlib
 import io
 import os
 
+from keras_ban import checks
 from keras_ban import files
 from keras_ban.metrics import BINS
 from keras_ban.reporting.table import Table
@@ -52,13 +53,8 @@ def figure(path, **options):
     if isinstance(path, (str, os.PathLike)):
         with contextlib.suppress(FileNotFoundError):
             files.check_file(path)
-    try:
+    with checks.needing("matplotlib", "plots", "The plot"):
         from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ImportError(
-            "The plot needs matplotlib, which is not installed. Install it "
-            "by `pip install keras_ban[plots]`."
-        ) from error
 
     class Picture(Figure):
         """A figure that a notebook shows, whether or not it uses pyplot."""
