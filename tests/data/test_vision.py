@@ -317,7 +317,7 @@ def test_every_class_has_a_name():
 @pytest.mark.parametrize(
     ("missing", "call", "words"),
     [
-        ("sklearn", lambda: vision.load("digits"), r"\.\[examples\]"),
+        ("sklearn", lambda: vision.load("digits"), r"\.\[trees\]"),
         (
             "keras_cv",
             lambda: vision.augmentation(
