@@ -6,8 +6,10 @@ Run it with `python benchmarks/evidence_picture.py`.
 import argparse
 import pathlib
 
-import evidence_tables
 import matplotlib.pyplot as plt
+from evidence_cells import LINES
+from evidence_cells import cells
+from evidence_tables import BEST
 
 PICTURE = pathlib.Path(__file__).parent.parent / "docs" / "evidence.png"
 TITLES = {
@@ -28,7 +30,7 @@ def draw(found, path):
     picture, axes = plt.subplots(
         1, 2, sharey=True, figsize=size, layout="constrained"
     )
-    seeds = {len(cell.seeds(evidence_tables.BEST)) for cell in found}
+    seeds = {len(cell.seeds(BEST)) for cell in found}
     picture.suptitle(
         "One network taught by five, minus the strongest training on labels\n"
         f"{' to '.join(map(str, sorted({min(seeds), max(seeds)})))} seeds, "
@@ -37,9 +39,7 @@ def draw(found, path):
     )
     for panel, (measure, title) in zip(axes, TITLES.items(), strict=True):
         for place, cell in enumerate(found):
-            against = cell.difference(
-                evidence_tables.BEST, cell.strongest(measure), measure
-            )
+            against = cell.difference(BEST, cell.strongest(measure), measure)
             panel.errorbar(
                 against.mean,
                 place,
@@ -52,7 +52,7 @@ def draw(found, path):
         panel.axvline(0, color="black", lw=1)
         panel.set_xlabel(f"{title} (left is better)")
         panel.grid(axis="x", alpha=0.3)
-    names = [", ".join(filter(None, cell.where)) for cell in found]
+    names = [", ".join(cell.where) for cell in found]
     axes[0].set_yticks(range(len(found)), names)
     axes[0].set_ylim(len(found) - 0.5, -0.5)
     picture.savefig(path, dpi=110)
@@ -66,10 +66,10 @@ def _color(against):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    parser.add_argument("--lines", default=evidence_tables.LINES)
+    parser.add_argument("--lines", default=LINES)
     parser.add_argument("--picture", default=PICTURE)
     arguments = parser.parse_args()
-    draw(evidence_tables.cells(path=arguments.lines), arguments.picture)
+    draw(cells(path=arguments.lines), arguments.picture)
 
 
 if __name__ == "__main__":
