@@ -120,7 +120,8 @@ def evaluate(
             }
         )
     curves = {name: score.reliability() for name, score in scores.items()}
-    return Table(rows, title, curves)
+    intervals = {name: score.intervals() for name, score in scores.items()}
+    return Table(rows, title, curves, intervals)
 
 
 def _counted(weight, masks):

@@ -42,12 +42,15 @@ class Table(list):
         title: What the figures were measured on.
         reliability: For each network's name, what
             `metrics.Scores.reliability` returns.
+        intervals: For each network's name, what `metrics.Scores.intervals`
+            returns.
     """
 
-    def __init__(self, rows, title, reliability=None):
+    def __init__(self, rows, title, reliability=None, intervals=None):
         super().__init__(rows)
         self.title = title
         self.reliability = reliability or {}
+        self.intervals = intervals or {}
 
     def to_frame(self):
         """The rows as a `pandas.DataFrame`.

@@ -1,3 +1,4 @@
+import itertools
 import sys
 
 import keras
@@ -16,6 +17,7 @@ from weights import assert_same
 from keras_ban import Generation
 from keras_ban import Lineage
 from keras_ban.reporting import plot
+from keras_ban.reporting.table import Table
 
 X = np.random.default_rng(0).normal(size=(70, 6)).astype("float32")
 Y = np.random.default_rng(1).integers(0, 4, 70)
@@ -332,6 +334,75 @@ def test_plot(lineage, table, tmp_path):
         assert 0.005 < third.mean() < 0.5
 
 
+def points(axes):
+    """Where the points of a panel stand, and how far their bars reach."""
+    found = []
+    for container in axes.containers:
+        line, _, [bars] = container.lines
+        [[x, y]] = line.get_xydata()
+        [[_, low], [_, high]] = bars.get_segments()[0]
+        found.append((x, y, low, high))
+    return found
+
+
+def test_a_point_and_its_interval_for_each_network(lineage, table):
+    left, middle, _ = lineage.plot().axes
+    for axes, column, scale in ((left, "error", 100), (middle, "nll", 1)):
+        found = points(axes)
+        assert [x for x, *_ in found] == list(range(len(ALL)))
+        for (_, y, low, high), row in zip(found, table, strict=True):
+            assert y == pytest.approx(scale * row[column])
+            ends = [scale * end for end in table.intervals[row["name"]][column]]
+            assert [low, high] == pytest.approx(ends)
+            bottom, top = axes.get_ylim()
+            assert bottom <= low < high < top
+
+
+def test_the_control_stands_beside_the_run(lineage, table):
+    control = family(mlp(5), mlp(5))
+    control.evaluate(X, Y)
+    left, *_ = lineage.plot(control=control).axes
+    assert len(points(left)) == len(ALL) + 3
+    colors = [c.lines[0].get_color() for c in left.containers]
+    assert len(set(colors)) == 2
+    texts = [text.get_text() for text in left.get_legend().get_texts()]
+    assert sorted(texts) == ["on the labels alone", "this run"]
+
+
+def test_a_control_of_other_data_is_refused(lineage, table):
+    control = family(mlp(5), mlp(5))
+    with pytest.raises(ValueError, match="Nothing to plot"):
+        lineage.plot(control=control)
+    control.evaluate(X, Y, title="other data")
+    with pytest.raises(ValueError, match="evaluated on other data"):
+        lineage.plot(control=control)
+
+
+@pytest.mark.parametrize("count", [2, 20])
+def test_names_do_not_overlap(count):
+    model = scaled_mlp()
+    generations = [
+        Generation(k, f"BAN-{k}" if k else "Teacher", model, "ban")
+        for k in range(count)
+    ]
+    many = Lineage(generations)
+    many.evaluate(X, Y)
+    picture = many.plot()
+    picture.canvas.draw()
+    for axes in picture.axes[:2]:
+        boxes = [t.get_window_extent() for t in axes.get_xticklabels()]
+        assert len(boxes) >= count
+        for before, after in itertools.pairwise(boxes):
+            assert before.x1 <= after.x0 + 1
+
+
+def scaled_mlp():
+    keras.utils.set_random_seed(0)
+    model = mlp()
+    scaled(model, 2)
+    return model
+
+
 def test_plot_of_one_generation(lineage, tmp_path):
     alone = Lineage(lineage[:1])
     alone.evaluate(X, Y)
@@ -376,4 +447,4 @@ def test_plot_where_no_file_can_be(kind, tmp_path):
     path = tmp_path / "lineage.png"
     replace(path, kind, tmp_path)
     with within(), pytest.raises(OSError, match=r"lineage\.png is in the way"):
-        plot.draw(None, path)
+        plot.draw(Table([], "nothing"), path)
