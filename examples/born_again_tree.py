@@ -9,6 +9,11 @@ with few leaves; then it shows the smallest as text and as a picture.
     python examples/born_again_tree.py --data wine --leaves 8
 """
 
+import os
+
+# Keeps down what TensorFlow says when it starts.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
 import argparse
 
 import keras
