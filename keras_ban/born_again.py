@@ -11,10 +11,11 @@ from keras_ban.generations.ancestry import Ancestry
 from keras_ban.generations.ancestry import lengths
 from keras_ban.generations.blueprints import Blueprints
 from keras_ban.generations.outlook import Outlook
+from keras_ban.generations.phases import Phases
 from keras_ban.generations.places import check_places
+from keras_ban.generations.prepared import given_callbacks
 from keras_ban.generations.succession import train
 from keras_ban.generations.training import Trainer
-from keras_ban.generations.training import given_callbacks
 from keras_ban.generations.trial import Trial
 from keras_ban.generations.trial import tried
 from keras_ban.lineage import Lineage
@@ -132,6 +133,7 @@ class BornAgain:
         teachers=1,
         learn_from="parent",
         teacher_augment=SAME,
+        phases=None,
         **fit_arguments,
     ):
         """Trains all generations.
@@ -207,6 +209,10 @@ class BornAgain:
                 this departs from it, as strong views may make the better
                 teachers, and mild ones be closer to what the student is for.
                 Defaults to `"same"`: those of `augment`.
+            phases: A dict from a number of epochs to a function of the model
+                that changes it after these, and compiles it anew, as {5:
+                unfreeze} for a pretrained one. All networks go through them,
+                in `epochs` in all. Defaults to `None`.
             **fit_arguments: Any other argument of `keras.Model.fit`, as
                 `epochs`, `batch_size` or `sample_weight`. `epochs` may be a
                 function of the generation's number, so that students are
@@ -245,24 +251,29 @@ class BornAgain:
             callbacks,
             Plans.told(teacher_outputs, augment, views, teacher_augment),
             Ancestry(teachers, learn_from, self._from_logits),
+            Phases(phases),
         )
         try:
             has_trained, data = self._train(*prepared), prepared[1]
         except KeyboardInterrupt as interrupt:
             # Where it was stopped, in the midst of TensorFlow, helps nobody.
             raise type(interrupt)(*self._stopped(interrupt)) from None
-        if (
-            has_trained
-            and data.validation
-            and all(g.model for g in self.lineage)
-        ):
+        has_all = all(g.model for g in self.lineage)
+        if has_trained and has_all and data.validation:
             self.lineage.evaluate(data.validation, title="validation data")
         if verbose != 0:
             printed.say(str(self.lineage))
         return self.lineage
 
     def _prepared(
-        self, fit_arguments, generations, teacher, callbacks, plans, ancestry
+        self,
+        fit_arguments,
+        generations,
+        teacher,
+        callbacks,
+        plans,
+        ancestry,
+        phases,
     ):
         """Checks all that can be checked before the first training step.
 
@@ -273,6 +284,7 @@ class BornAgain:
             callbacks: As `fit` takes it.
             plans: The `Plans`.
             ancestry: The `Ancestry`.
+            phases: The `Phases`.
 
         Returns:
             What `_train` takes.
@@ -298,10 +310,12 @@ class BornAgain:
             lengths=lengths(fit_arguments.get("epochs"), generations + 1),
         )
         data.check_initial_epoch()
+        phases.check(data.lengths or [data.epochs])
         self._run.check(data, own, ancestry.takes_all)
         with self._cluster.watched():
             needs_labels = teacher is None or self.objective.needs_labels
-            make = functools.partial(self._trial, teacher)
+            known = self._blueprints, self.objective, self.seed, teacher
+            make = functools.partial(Trial, *known, self._run, phases)
             trial = tried(make, needs_labels, data, plans, ancestry)
         data.train.check_steps()
         outputs = trial.teaching(trained)
@@ -330,20 +344,10 @@ class BornAgain:
         """What a `KeyboardInterrupt` says, a tuple."""
         if interrupt.args:
             return interrupt.args
-        names = ", ".join(generation.name for generation in self.lineage)
+        names = ", ".join(g.name for g in self.lineage)
         done = f"`lineage` of the BornAgain has {names}, finished"
         start = done if names else "Nothing was finished"
         return (f"{start}. {self._run.way_on}",)
-
-    def _trial(self, teacher, batch):
-        return Trial(
-            self._blueprints,
-            self.objective,
-            self.seed,
-            teacher,
-            batch,
-            self._run,
-        )
 
     def _train(self, trial, data, plans, callbacks, ancestry):
         """Trains what is not finished; returns whether there was anything."""

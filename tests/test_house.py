@@ -57,7 +57,7 @@ OTHERS = {
     "feeding/datasets.py/_pipeline": "what a data set reads from",
     "generations/ancestry.py/lengths": "`epochs`",
     "generations/blueprints.py/_functions": "`model_fn`",
-    "generations/training.py/given_callbacks": "`callbacks`",
+    "generations/prepared.py/given_callbacks": "`callbacks`",
     "objectives/names.py/get": "`objective`",
     "runs/archive.py/_check_weights": "what an HDF5 file holds",
     "runs/fingerprint.py/_name": "a configuration",

@@ -69,13 +69,45 @@ class Outlook:
             text += f": {_counted(total, 'step')}"
         self._say(text)
 
-    def clock(self, places):
+    def announce(self, training, place, epoch, resumption):
+        """Says that a training begins, or goes on.
+
+        Args:
+            training: The `Training`.
+            place: Its place among those of the run, in words.
+            epoch: The epoch that it begins with, counted from 0.
+            resumption: How it goes on, in words, or `None` if it does not.
+        """
+        watch, teacher = training.watch, training.teacher
+        if resumption is not None:
+            epochs = self._tasks[watch.place][0].stop
+            printed.say(
+                f"resuming {watch.name} at epoch {min(epoch + 1, epochs)} of "
+                f"{epochs}{resumption}"
+            )
+        elif self._verbose == 2:
+            return
+        elif training.phase.is_first:
+            source = (
+                f"{teacher.name} by {training.trained.objective.name!r}"
+                if teacher
+                else "the labels"
+            )
+            self._say(
+                f"{watch.name}, {place}, learns from {source} (seed "
+                f"{watch.seed})"
+            )
+        else:
+            self._say(f"{watch.name} is changed, from epoch {epoch + 1} on")
+
+    def clock(self, places, is_last):
         """A callback that counts the time of networks trained side by side.
 
         Args:
             places: Their numbers.
+            is_last: Whether they are trained when the callback ends.
         """
-        return _Clock(self, [place for place in places if place in self._left])
+        return _Clock(self, [p for p in places if p in self._left], is_last)
 
     def passed(self, places, epoch, seconds):
         """Notes that networks were trained up to an epoch.
@@ -136,8 +168,9 @@ def _counted(count, name):
 class _Clock(keras.callbacks.Callback):
     """Counts the time of epochs for an `Outlook`."""
 
-    def __init__(self, outlook, places):
+    def __init__(self, outlook, places, is_last):
         super().__init__()
+        self._is_last = is_last
         self._outlook = outlook
         self._places = places
         self._seconds = []
@@ -153,4 +186,5 @@ class _Clock(keras.callbacks.Callback):
         self._outlook.passed(self._places, epoch + 1, mean)
 
     def on_train_end(self, logs=None):
-        self._outlook.passed(self._places, None, None)
+        if self._is_last:
+            self._outlook.passed(self._places, None, None)

@@ -1,6 +1,5 @@
 """The training of one generation: fresh, seeded, guarded, resumable."""
 
-import keras
 import tensorflow as tf
 
 from keras_ban import checks
@@ -12,7 +11,6 @@ from keras_ban.generations.outlook import Outlook
 from keras_ban.generations.prepared import Training
 from keras_ban.generations.prepared import Watch
 from keras_ban.lineage import Generation
-from keras_ban.reporting import printed
 from keras_ban.reporting.bar import bars
 from keras_ban.runs import fingerprint
 from keras_ban.runs.backup import check_executions
@@ -112,9 +110,8 @@ class Trainer:
     @property
     def is_independent(self):
         """Whether no generation needs another one."""
-        trial = self.trial
-        learns = trial.objective.needs_teacher
-        return not learns and not trial.blueprints.takes_parents
+        learns = self.trial.objective.needs_teacher
+        return not learns and not self.trial.blueprints.takes_parents
 
     def check_room(self, first):
         """Checks that there is room for what teachers give, where it is kept.
@@ -147,11 +144,14 @@ class Trainer:
         given = self.given(number, lineage)
         if given is not None:
             return given
-        training = self.prepared(number, lineage, run)
-        with training.reading():
-            history = training.fit(
-                callbacks=training.callbacks, **training.arguments
-            )
+        after = self.prepared(number, lineage, run)
+        while after is not None:
+            training = after
+            with training.reading():
+                history = training.fit(
+                    callbacks=training.callbacks, **training.arguments
+                )
+            after = self._next(training, run)
         return self.finished(training, history)
 
     def given(self, number, lineage):
@@ -206,33 +206,77 @@ class Trainer:
         Returns:
             A `Training`.
         """
-        trial, watch = self.trial, self.watches[number]
-        workshop = workshop or trial.workshop
-        before = self._parent(number, lineage)
+        watch, before = self.watches[number], self._parent(number, lineage)
         teacher = None
-        if before and trial.objective.needs_teacher:
+        if before and self.trial.objective.needs_teacher:
             teacher = self._ancestry.teacher(lineage)
         model = self.fresh(number, lineage)
         for earlier in lineage:
             if earlier.model:
                 apart(model, earlier.model, ("student", earlier.name))
+        saved = run.saved(number)
+        reached = (saved.meta["epoch"], saved.meta["step"]) if saved else (0, 0)
+        for phase in self._phases(number):
+            phase.begin(model)
+            if phase.holds(*reached):
+                break
+        workshop = workshop or self.trial.workshop
+        training = self._training(
+            watch, before, teacher, model, phase, workshop
+        )
+        training.begin(saved.meta["seconds"] if saved else 0, beside)
+        self._schedule(training, run, saved, beside, is_shown)
+        return training
+
+    def _phases(self, number):
+        feed = self.feed.for_generation(number)
+        return self.trial.phases.of(feed.epochs)
+
+    def _next(self, training, run):
+        """The `Training` of the next phase, or `None` if there is none."""
+        phases = self._phases(training.watch.number)
+        if training.phase == phases[-1]:
+            return None
+        phase, model = phases[training.phase.number + 1], training.model
+        training.workshop.finish(training.student, model)
+        phase.begin(model)
+        after = self._training(
+            training.watch,
+            training.before,
+            training.teacher,
+            model,
+            phase,
+            training.workshop,
+        )
+        after.begin(training.seconds())
+        self._schedule(after, run)
+        return after
+
+    def _training(self, watch, before, teacher, model, phase, workshop):
+        """The `Training` of a model, without its schedule."""
         student = workshop.student(model)
         trained, fit = student, student.fit
         # Keras knows no loss of mixed labels.
-        mixes = self._plans.for_generation(number).mixes
+        mixes = self._plans.for_generation(watch.number).mixes
         if teacher is not None or mixes or replicas_of(student) > 1:
             trained = workshop.distiller(student, teacher and teacher.model)
             fit = trained.fit_unchecked
         if trained.train_function is None:
             # It drops every compiled function. What draws from it later may
             # not tell which students were compiled anew, as in a resumed run.
-            first = seeds.derive(trial.seed, 1)
+            first = seeds.derive(self.trial.seed, 1)
             tf.random.set_seed(first if teacher else watch.seed)
-        training = Training(
-            watch, before, teacher, model, student, trained, fit, workshop
+        return Training(
+            watch,
+            before,
+            teacher,
+            model,
+            phase,
+            student,
+            trained,
+            fit,
+            workshop,
         )
-        self._schedule(training, run, beside, is_shown)
-        return training
 
     def finished(self, training, history):
         """The `Generation` that a training gave.
@@ -278,17 +322,24 @@ class Trainer:
         shape = None if y is None else y.shape
         return self.trial.blueprints.compiled(model, rows, shape)
 
-    def _schedule(self, training, run, beside, is_shown):
+    def _schedule(self, training, run, saved=None, beside=1, is_shown=True):
         """Says how it is trained, from the beginning or from what was saved."""
-        trial, watch = self.trial, training.watch
+        trial, watch, phase = self.trial, training.watch, training.phase
         feed = self.feed.for_generation(watch.number)
         trained, teacher = training.trained, training.teacher
-        saved = run.saved(watch.number)
-        epoch = saved.meta["epoch"] if saved else feed.initial_epoch
-        self._announce(
-            watch, teacher, epoch, run.resumption(saved, watch.states)
+        told = telling(trained, feed.epochs)
+        epoch = max(feed.initial_epoch, phase.start)
+        epoch = saved.meta["epoch"] if saved else epoch
+        is_last = feed.epochs == phase.end
+        feed = feed.until(phase.end)
+        self.outlook.announce(
+            training,
+            f"{trial.counted} {watch.number} of {len(self.watches) - 1}",
+            epoch,
+            run.resumption(saved, watch.states),
         )
-        watch.states.begin()
+        if phase.is_first:
+            watch.states.begin()
         views = self._plans.for_generation(watch.number).views(
             feed.train,
             watch.seed,
@@ -307,13 +358,11 @@ class Trainer:
         needed = arguments.pop("callbacks") or []
         if not is_shown or self.feed.verbose == 2:
             arguments["verbose"] = 0
-        training.begin(saved.meta["seconds"] if saved else 0, beside)
         steady = Steady(watch.name, training.student, training.workshop)
-        told = telling(trained, feed.epochs)
         shown = bars(arguments.get("verbose", "auto"), watch.given)
         if is_shown:
             beside = range(watch.place, watch.place + beside)
-            shown.append(self.outlook.clock(beside))
+            shown.append(self.outlook.clock(beside, is_last))
         training.needed, training.arguments = needed, arguments
         training.callbacks = run.callbacks(
             [*needed, *told, *watch.callbacks, steady, *shown],
@@ -328,23 +377,6 @@ class Trainer:
             steps=feed.train.epoch_steps(),
         )
 
-    def _announce(self, watch, teacher, epoch, resumption):
-        if resumption is not None:
-            epochs = self.feed.for_generation(watch.number).epochs
-            printed.say(
-                f"resuming {watch.name} at epoch {min(epoch + 1, epochs)} of "
-                f"{epochs}{resumption}"
-            )
-        elif self.feed.verbose not in (0, 2):
-            source = "the labels"
-            if teacher:
-                source = f"{teacher.name} by {self.trial.objective.name!r}"
-            printed.say(
-                f"{watch.name}, {self.trial.counted} {watch.number} of "
-                f"{len(self.watches) - 1}, learns from {source} "
-                f"(seed {watch.seed})"
-            )
-
     def _finished(self, training):
         """The trained model, one that anybody can use without a strategy."""
         number, model = training.watch.number, training.model
@@ -353,6 +385,8 @@ class Trainer:
                 function, before = self.function(number), training.before
                 model = returned_model(function, before and before.model)
                 model = self._compiled(model)
+                for phase in self._phases(number):
+                    phase.begin(model)
         training.workshop.finish(training.student, model)
         self._names.number(model, number)
         return model
@@ -361,32 +395,3 @@ class Trainer:
 def _outputs_of(number):
     """The folder for the outputs of a generation, in that of the cache."""
     return f"generation-{number}"
-
-
-def given_callbacks(given, number):
-    """The callbacks of a generation, as a list.
-
-    Args:
-        given: A callback, a list of them, a function from the generation's
-            number to one of these, or `None`.
-        number: Number of the generation.
-
-    Raises:
-        ValueError: If one is no Keras callback.
-    """
-    if callable(given):
-        given = given(number)
-    found = [c for c in keras.tree.flatten(given) if c is not None]
-    held = keras.callbacks.CallbackList
-    if any(type(c) is held for c in found):
-        # Each begins anew and is looked at by itself, as in a plain list.
-        found = [c.callbacks if type(c) is held else c for c in found]
-        return given_callbacks(found, number)
-    for one in found:
-        if not isinstance(one, keras.callbacks.Callback):
-            raise ValueError(
-                "Invalid value for argument `callbacks`. Expected a list of "
-                "`keras.callbacks.Callback`s, or a function from the "
-                f"generation's number to one. Received: {one!r}"
-            )
-    return found

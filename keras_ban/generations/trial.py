@@ -34,14 +34,16 @@ class Trial:
         objective: The `Objective` of the students.
         seed: The seed of the run.
         teacher: The model that was given as generation 0, or `None`.
-        batch: The first batch `(x, y, sample_weight)`.
         run: Where it is kept: a `RunDirectory` or `Unkept`.
+        phases: The `Phases` of each training.
+        batch: The first batch `(x, y, sample_weight)`.
 
     Attributes:
         blueprints: As given.
         objective: As given.
         seed: As given.
         teacher: As given.
+        phases: As given.
         counted: What the networks that are trained are counted as.
         shape: Shape `(rows, ..., n)` of their outputs.
         outputs: What the networks of each function give for the first rows,
@@ -60,7 +62,9 @@ class Trial:
             fresh, or do not fit the teacher.
     """
 
-    def __init__(self, blueprints, objective, seed, teacher, batch, run):
+    def __init__(
+        self, blueprints, objective, seed, teacher, run, phases, batch
+    ):
         self.networks = {}
         self.draws_elsewhere = set()
         self.workshop = None
@@ -69,6 +73,7 @@ class Trial:
         self.objective = objective
         self.seed = seed
         self.teacher = teacher
+        self.phases = phases
         self.counted = "generation"
         self._run = run
         self._batches = [batch]
@@ -138,6 +143,7 @@ class Trial:
                     self._try_loss(model, x, y, weight)
         for distiller in self._tried:
             distiller.check_objective(self._x, self._y)
+        self._try_phases()
         rows = first_rows(self._x)
         shape = None if self._y is None else self._y.shape
         compiled = []
@@ -183,6 +189,19 @@ class Trial:
         self._spare += pair
         self._last.append(again)
         return pair
+
+    def _try_phases(self):
+        """Changes a model of each function as its training would."""
+        if not self.phases:
+            return
+        shape = None if self._y is None else self._y.shape
+        for function, model in zip(self.networks, self._last, strict=True):
+            model = self.blueprints.compiled(model, self._x, shape)
+            found = self.phases.described(model, self._run.describe)
+            known = self.networks[function]
+            self.networks[function] = known and known | {"phases": found}
+            if self._y is not None:
+                self._try_loss(model, *map(first_rows, self._batches[0]))
 
     def _try_loss(self, model, x, y, weight):
         """Computes what a model was compiled with, loss and metrics."""

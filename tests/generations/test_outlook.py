@@ -90,7 +90,7 @@ def test_networks_side_by_side_share_the_time(monkeypatch):
     outlook = Outlook(0)
     for place, is_taught in enumerate([False, False, True]):
         outlook.expect(place, range(2), 10, is_taught)
-    counting = outlook.clock([0, 1])
+    counting = outlook.clock([0, 1], is_last=True)
     counting.on_epoch_begin(0)
     clock.now += 200
     counting.on_epoch_end(0)
