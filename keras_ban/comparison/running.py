@@ -16,6 +16,7 @@ from keras_ban.comparison.progress import Progress
 from keras_ban.distribution import strategies
 from keras_ban.distribution.cluster import Cluster
 from keras_ban.generations.ancestry import Ancestry
+from keras_ban.generations.phases import Phases
 from keras_ban.teaching.plans import Plans
 
 
@@ -220,8 +221,15 @@ class Runs:
         )
         generations = rest.pop("generations")
         callbacks = rest.pop("callbacks", None)
+        phases = Phases(rest.pop("phases", None))
         prepared = run._prepared(
-            rest, generations, None, callbacks, plans, ancestry
+            rest,
+            generations,
+            None,
+            callbacks,
+            plans,
+            ancestry,
+            phases,
         )
         return prepared[1]
 
