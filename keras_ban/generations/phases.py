@@ -90,7 +90,7 @@ class Phases:
                 "Raise `epochs`, the number of all phases together."
             )
 
-    def of(self, epochs):
+    def parts(self, epochs):
         """The `Phase`s of a training of so many epochs, a list."""
         starts = [0, *(epoch for epoch, _ in self._changes)]
         ends = [*starts[1:], epochs]

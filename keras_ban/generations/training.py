@@ -230,7 +230,7 @@ class Trainer:
 
     def _phases(self, number):
         feed = self.feed.for_generation(number)
-        return self.trial.phases.of(feed.epochs)
+        return self.trial.phases.parts(feed.epochs)
 
     def _next(self, training, run):
         """The `Training` of the next phase, or `None` if there is none."""
