@@ -302,11 +302,11 @@ class Lineage(collections.abc.Sequence):
         """
         beside = None if control is None else control._evaluated()
         table = self._evaluated()
-        if beside is not None and beside.title != table.title:
+        if beside is not None and beside.data != table.data:
             raise ValueError(
-                "The control was evaluated on other data. Expected "
-                f"{table.title!r}. Received: {beside.title!r}. Call "
-                "`evaluate` of both on the same data."
+                "The control was evaluated on other data. Expected that of "
+                f"{table.title!r}. Received: {beside.title!r}, of other "
+                "labels. Call `evaluate` of both on the same data."
             )
         return plot.draw(table, path, beside)
 

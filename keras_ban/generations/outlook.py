@@ -13,13 +13,14 @@ from keras_ban.reporting import printed
 _TAUGHT = 4 / 3
 _AGAIN = 60.0
 _SHORT = 10.0
+_LONG = 60.0
 
 
 class Outlook:
     """What is left to train, and how long that takes.
 
     The time that is left follows from the epochs of the network that is being
-    trained, without its first one if there are others.
+    trained, without its first one, unless that is long or the only one.
 
     Args:
         verbose: As `BornAgain.fit` takes it.
@@ -54,18 +55,20 @@ class Outlook:
         for place in places:
             self._left.pop(place, None)
 
-    def begin(self):
+    def _begin(self):
         """Says once what is left to train."""
         if self._said is not None or not self._left:
             return
         self._said = -math.inf
         tasks = [self._tasks[place] for place in self._left]
+        counts = [round(self._left[p] / self._tasks[p][2]) for p in self._left]
         text = f"{_counted(len(tasks), 'network')} to train"
-        if len({(epochs, steps) for epochs, steps, _ in tasks}) == 1:
-            text += f", {_counted(len(tasks[0][0]), 'epoch')}"
+        if len(set(counts)) == 1:
+            text += f", {_counted(counts[0], 'epoch')}"
             text += " each" * (len(tasks) > 1)
         if all(steps for _, steps, _ in tasks):
-            total = sum(len(epochs) * steps for epochs, steps, _ in tasks)
+            pairs = zip(counts, tasks, strict=True)
+            total = sum(count * steps for count, (_, steps, _) in pairs)
             text += f": {_counted(total, 'step')}"
         self._say(text)
 
@@ -79,6 +82,8 @@ class Outlook:
             resumption: How it goes on, in words, or `None` if it does not.
         """
         watch, teacher = training.watch, training.teacher
+        self.passed([watch.place], epoch, None)
+        self._begin()
         if resumption is not None:
             epochs = self._tasks[watch.place][0].stop
             printed.say(
@@ -125,6 +130,11 @@ class Outlook:
             cost += own
         if seconds is not None:
             self._pace = seconds / cost
+
+    @property
+    def is_open(self):
+        """Whether no time is known yet."""
+        return self._pace is None
 
     def to_go(self):
         """The time that is left, in words; empty if it is short or unknown."""
@@ -181,8 +191,12 @@ class _Clock(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         self._seconds.append(time.perf_counter() - self._start)
-        known = self._seconds[1:] or self._seconds
-        mean = sum(known) / len(known)
+        first, *others = self._seconds
+        mean = sum(others) / len(others) if others else None
+        # In the first epoch TensorFlow compiles, which short ones are lost in.
+        is_alone = epoch + 1 == self.params["epochs"]
+        if not others and (first > _LONG or is_alone):
+            mean = first if self._outlook.is_open else None
         self._outlook.passed(self._places, epoch + 1, mean)
 
     def on_train_end(self, logs=None):

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from keras_ban import checks
+from keras_ban.state import seeds
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,17 +29,34 @@ class Phase:
         """Whether a training begins with it."""
         return self.number == 0
 
-    def begin(self, model):
+    def begin(self, model, seed, names):
         """Changes the model for it.
+
+        Args:
+            model: The model.
+            seed: The seed of its training, from which what the change draws
+                follows.
+            names: The `Names` that every model is made with.
 
         Raises:
             ValueError: If it was not compiled anew.
         """
         if self.change is not None:
-            changed(model, self.change)
+            seeds.set_seed(seeds.derive(seed, self.number))
+            with names.again():
+                changed(model, self.change)
 
-    def holds(self, epoch, step):
-        """Whether a training that has come so far is in it, or at its end."""
+    def holds(self, epoch, step, is_saved):
+        """Whether a training that has come so far goes on in it.
+
+        Args:
+            epoch: How many epochs were trained.
+            step: How many steps of the next one.
+            is_saved: Whether its state was saved there. At the end of a phase
+                that is the state of the model before it changes.
+        """
+        if not is_saved:
+            return self.start <= epoch < self.end
         begun = epoch > self.start or (epoch == self.start and step > 0)
         is_within = epoch < self.end or (epoch == self.end and not step)
         return is_within and (begun or self.is_first)
@@ -135,8 +153,11 @@ def changed(model, change):
     before = model.optimizer
     with model.distribute_strategy.scope():
         returned = change(model)
-    if returned not in (None, model) or model.optimizer is before:
-        what = "the same optimizer" if returned is None else repr(returned)
+    is_other = returned is not None and returned is not model
+    if is_other or model.optimizer is before:
+        what = (
+            f"a {type(returned).__name__}" if is_other else "no new compilation"
+        )
         raise ValueError(
             f"A function of `phases` must change the model {model.name!r} that "
             "it is given, and compile it anew: Keras does not notice before "
@@ -144,7 +165,7 @@ def changed(model, change):
             f"weights that it began with. Received: {what}. End it in "
             "`model.compile(keras.optimizers.Adam(1e-5), loss, metrics)`."
         )
-    if not model.trainable_variables:
+    if model.built and not model.trainable_variables:
         raise ValueError(
             f"A function of `phases` leaves the model {model.name!r} with "
             "nothing to train. Expected at least one weight. Set `trainable "

@@ -81,6 +81,7 @@ class Training:
         arguments: Those of `fit`, but for the callbacks, a dict.
         callbacks: All callbacks.
         needed: Those that the data needs.
+        views: What its examples bring along, in all phases.
     """
 
     watch: Watch
@@ -95,6 +96,7 @@ class Training:
     arguments: dict = dataclasses.field(default_factory=dict)
     callbacks: list = dataclasses.field(default_factory=list)
     needed: list = dataclasses.field(default_factory=list)
+    views: collections.abc.Callable | None = None
 
     def begin(self, before=0.0, beside=1):
         """Begins to count the time.

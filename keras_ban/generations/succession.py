@@ -29,7 +29,6 @@ def train(trainer, run, lineage):
         # Callbacks that generations share go on from there.
         run.remind([w.remembered for w in trainer.watches[: len(finished)]])
     trainer.outlook.finished(w.place for w in trainer.watches[: len(finished)])
-    trainer.outlook.begin()
     trainer.check_room(len(finished))
     abreast = Abreast()
     width = _WIDEST if trainer.is_independent else 1

@@ -215,9 +215,11 @@ class Trainer:
             if earlier.model:
                 apart(model, earlier.model, ("student", earlier.name))
         saved = run.saved(number)
-        reached = (saved.meta["epoch"], saved.meta["step"]) if saved else (0, 0)
+        reached = self.feed.initial_epoch, 0, False
+        if saved:
+            reached = saved.meta["epoch"], saved.meta["step"], True
         for phase in self._phases(number):
-            phase.begin(model)
+            phase.begin(model, watch.seed, self._names)
             if phase.holds(*reached):
                 break
         workshop = workshop or self.trial.workshop
@@ -239,7 +241,7 @@ class Trainer:
             return None
         phase, model = phases[training.phase.number + 1], training.model
         training.workshop.finish(training.student, model)
-        phase.begin(model)
+        phase.begin(model, training.watch.seed, self._names)
         after = self._training(
             training.watch,
             training.before,
@@ -248,6 +250,7 @@ class Trainer:
             phase,
             training.workshop,
         )
+        after.views = training.views
         after.begin(training.seconds())
         self._schedule(after, run)
         return after
@@ -328,10 +331,9 @@ class Trainer:
         feed = self.feed.for_generation(watch.number)
         trained, teacher = training.trained, training.teacher
         told = telling(trained, feed.epochs)
-        epoch = max(feed.initial_epoch, phase.start)
-        epoch = saved.meta["epoch"] if saved else epoch
         is_last = feed.epochs == phase.end
-        feed = feed.until(phase.end)
+        feed = feed.since(phase.start).until(phase.end)
+        epoch = saved.meta["epoch"] if saved else feed.initial_epoch
         self.outlook.announce(
             training,
             f"{trial.counted} {watch.number} of {len(self.watches) - 1}",
@@ -340,7 +342,8 @@ class Trainer:
         )
         if phase.is_first:
             watch.states.begin()
-        views = self._plans.for_generation(watch.number).views(
+        plan = self._plans.for_generation(watch.number)
+        views = training.views = training.views or plan.views(
             feed.train,
             watch.seed,
             teacher and trained.teacher,
@@ -386,7 +389,7 @@ class Trainer:
                 model = returned_model(function, before and before.model)
                 model = self._compiled(model)
                 for phase in self._phases(number):
-                    phase.begin(model)
+                    phase.begin(model, training.watch.seed, self._names)
         training.workshop.finish(training.student, model)
         self._names.number(model, number)
         return model

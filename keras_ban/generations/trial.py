@@ -197,7 +197,8 @@ class Trial:
         shape = None if self._y is None else self._y.shape
         for function, model in zip(self.networks, self._last, strict=True):
             model = self.blueprints.compiled(model, self._x, shape)
-            found = self.phases.described(model, self._run.describe)
+            with self.names.again():
+                found = self.phases.described(model, self._run.describe)
             known = self.networks[function]
             self.networks[function] = known and known | {"phases": found}
             if self._y is not None:

@@ -1,14 +1,15 @@
 """Keras' progress bar, as wide as the terminal at most."""
 
 import math
+import time
 
 import keras
 import numpy as np
 
 from keras_ban.reporting import printed
 
-# Of the bar itself and its times, without the numbers of steps.
-_BAR = 37
+# Of the bar itself, without the numbers of steps.
+_BAR = 24
 _INDENT = "     "
 
 
@@ -19,8 +20,15 @@ class Bar(keras.callbacks.ProgbarLogger):
     teacher's term is left out where it is all that the loss is.
     """
 
+    def on_epoch_begin(self, epoch, logs=None):
+        """Begins a bar."""
+        self._start = time.perf_counter()
+        self._step = 0
+        super().on_epoch_begin(epoch, logs)
+
     def on_train_batch_end(self, batch, logs=None):
         """Shows what there is room for."""
+        self._step = batch + 1
         super().on_train_batch_end(batch, self._fitting(_once(logs or {})))
 
     def on_epoch_end(self, epoch, logs=None):
@@ -34,6 +42,7 @@ class Bar(keras.callbacks.ProgbarLogger):
     def _fitting(self, logs):
         """The metrics that fit beside the bar, the loss first, a dict."""
         room = printed.width() - _BAR - 2 * len(str(self.target or 10**4))
+        room -= self._times()
         found = {}
         for name in sorted(logs, key=lambda name: name != "loss"):
             room -= len(_text(name, logs[name]))
@@ -41,6 +50,17 @@ class Bar(keras.callbacks.ProgbarLogger):
                 break
             found[name] = logs[name]
         return found
+
+    def _times(self):
+        """How wide the times are that Keras writes beside it."""
+        passed = time.perf_counter() - self._start
+        step = passed / max(1, self._step)
+        left = max(passed, step * ((self.target or 0) - self._step))
+        clock = (
+            f"{left / 3600:.0f}:00:00" if left > 3600 else f"{left / 60:.0f}:00"
+        )
+        own = f"{step:.0f}s/step" if step >= 1 else "999ms/step"
+        return max(len(clock), len(f"{passed:.0f}s")) + len(own)
 
 
 def bars(verbose, given):
@@ -66,7 +86,8 @@ def _once(logs):
 def _text(name, value):
     """A metric as Keras' bar writes it."""
     mean = float(np.mean(value))
-    return f" - {name}: {mean:.4f}" if mean > 1e-3 else f" - {name}: {mean:.4e}"
+    digits = ".4f" if abs(mean) > 1e-3 else ".4e"
+    return f" - {name}: {mean:{digits}}"
 
 
 def _lines(metrics):

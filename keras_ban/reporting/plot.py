@@ -8,8 +8,8 @@ from keras_ban import checks
 from keras_ban import files
 from keras_ban.metrics import BINS
 
-_RUN = {"color": "black", "label": "this run"}
-_CONTROL = {"color": "tab:orange", "label": "on the labels alone"}
+_RUN = {"color": "black", "label": "this run", "shift": 0.0}
+_CONTROL = {"color": "tab:orange", "label": "on the labels alone", "shift": 0.2}
 _SCALES = {
     "error": (100, "error (%)"),
     "nll": (1, "negative log-likelihood (nats)"),
@@ -37,15 +37,17 @@ def draw(table, path=None, control=None):
         OSError: If there is something else than a file, or if it cannot be
             written.
     """
-    names = [row["name"] for row in _measured(table)]
+    rows = _measured(table)
+    names = [row["name"] for row in rows]
+    places = {_key(row): place for place, row in enumerate(rows)}
     width = 9 + 0.3 * max(12, len(names))
     picture = figure(path, figsize=(width, 4.4), layout="constrained")
     picture.suptitle(f"Born-again networks, {table.title}")
     left, middle, right = picture.subplots(1, 3)
     for axes, column in ((left, "error"), (middle, "nll")):
         if control is not None:
-            _draw_points(axes, control, column, _CONTROL, 0.2)
-        _draw_points(axes, table, column, _RUN, 0.0)
+            _draw_points(axes, control, column, places, _CONTROL)
+        _draw_points(axes, table, column, places, _RUN)
         _label(axes, names, column)
     if control is not None:
         left.legend(frameon=False)
@@ -87,14 +89,24 @@ def _measured(table):
     return [row for row in table if "error" in row]
 
 
-def _draw_points(axes, table, column, style, shift):
+def _key(row):
+    """What stands for the same in a run and in its control."""
+    if row["objective"] == "ensemble" or "-" not in row["name"]:
+        return row["name"].replace("Teacher", "0")
+    return row["name"].rpartition("-")[2]
+
+
+def _draw_points(axes, table, column, places, style):
     """A point with its interval for each network and ensemble of a table."""
-    scale, label = _SCALES[column][0], style["label"]
-    for place, row in enumerate(_measured(table)):
+    scale, style = _SCALES[column][0], dict(style)
+    shift = style.pop("shift")
+    for row in _measured(table):
+        if _key(row) not in places:
+            continue
         low, high = table.intervals[row["name"]][column]
         value = row[column]
         axes.errorbar(
-            place + shift,
+            places[_key(row)] + shift,
             scale * value,
             yerr=[
                 [scale * max(0, value - low)],
@@ -103,8 +115,10 @@ def _draw_points(axes, table, column, style, shift):
             fmt="s" if row["objective"] == "ensemble" else "o",
             ms=5,
             capsize=3,
-            **{**style, "label": label if place == 0 else None},
+            **style,
         )
+        # Once in the legend.
+        style["label"] = None
 
 
 def _label(axes, names, column):

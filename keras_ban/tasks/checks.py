@@ -119,9 +119,9 @@ def _array(a):
 
 
 def _is_text(a):
-    return getattr(a, "dtype", None) == "string" or (
-        getattr(getattr(a, "dtype", None), "kind", "") in "USO"
-    )
+    dtype = getattr(a, "dtype", None)
+    is_named = getattr(dtype, "name", None) == "string"
+    return is_named or getattr(dtype, "kind", None) in {"U", "S"}
 
 
 def _way_from_texts(x):

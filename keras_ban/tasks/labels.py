@@ -48,10 +48,12 @@ def check(y, output_shape, name="y"):
     if y.dtype.kind in "USO":
         _bad_labels(
             name,
-            f"texts or objects, as {str(y.flat[0])!r}",
+            f"texts or objects ({y.dtype})"
+            + (f", as {str(y.flat[0])!r}" if y.size else ""),
             "numbers",
-            f"Number them: `names, {name} = numpy.unique({name}, "
-            "return_inverse=True)`.",
+            "Number them, as `names, numbers = numpy.unique(labels, "
+            "return_inverse=True)` does; numbers that are kept as objects "
+            "need `.astype(int)`.",
         )
     if y.dtype.kind not in "iufb":
         _bad_labels(name, f"numbers of type {y.dtype}", "numbers")
@@ -124,7 +126,7 @@ def _class_numbers(y, columns, name):
             f"labels from {low} to {high}",
             f"class numbers from 0 to {classes - 1}, as the model has "
             f"{_outputs(columns)}{hint}",
-            _way_to_numbers(y, low, high, classes),
+            _way_to_numbers(y, low, high, columns),
         )
     # A single sigmoid may learn a probability; class numbers are whole.
     if columns > 1 and not is_whole:
@@ -137,10 +139,12 @@ def _outputs(columns):
     return f"{columns} output{'' if columns == 1 else 's'}"
 
 
-def _way_to_numbers(y, low, high, classes):
+def _way_to_numbers(y, low, high, columns):
     """How labels become class numbers from 0 on, in words."""
+    classes = max(columns, 2)
     if low == 1 and high == classes:
-        return "Subtract 1 from the labels, or give the model one output more."
+        more = ", or give the model one output more" * (columns > 1)
+        return f"Subtract 1 from the labels{more}."
     others = np.setdiff1d(y, np.arange(classes))
     if len(others) > 1 or others[0] != np.floor(others[0]):
         return _CORRECT

@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from builders import LOGITS
+from builders import Batches
+from builders import data_set
 from lineages import X
 from lineages import Y
 
@@ -225,3 +227,167 @@ def test_bad_phases_are_told_before_training(phases, words):
     with pytest.raises(ValueError, match=words):
         run(phases=phases, callbacks=[look])
     assert look.seen == []
+
+
+class Epochs(keras.callbacks.Callback):
+    """The epochs that are trained, and the first input of each batch."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.seen.append(epoch)
+
+
+def passes(kind):
+    """Data of which an epoch is not a pass."""
+    if kind == "PyDataset":
+        return {"x": Batches(X[:48], Y[:48], size=8)}
+    if kind == "arrays":
+        return {"x": X[:60], "y": Y[:60], "batch_size": 4}
+    return {"x": data_set(X[:60], Y[:60], size=4), "batch_size": None}
+
+
+@pytest.mark.parametrize("kind", ["PyDataset", "arrays", "tf.data"])
+def test_every_epoch_is_trained_once_wherever_a_pass_ends(kind, tmp_path):
+    fit = dict(passes(kind), epochs=5, shuffle=False, steps_per_epoch=3)
+    fit = {k: v for k, v in fit.items() if v is not None}
+
+    def trained(directory=None, stop=-1):
+        seen = Epochs()
+        ban = keras_ban.BornAgain(
+            lambda: model_fn(dropout=0.0), "labels", directory
+        )
+        found = ban.fit(
+            generations=0,
+            verbose=0,
+            phases={3: unfreeze},
+            callbacks=[seen, Stop(stop)],
+            **fit,
+        )
+        return found[0], seen.seen
+
+    whole, seen = trained()
+    assert seen == [0, 1, 2, 3, 4]
+    # Keras itself, by two calls.
+    keras.utils.set_random_seed(whole.seed)
+    model, rest = (
+        model_fn(dropout=0.0),
+        {k: fit[k] for k in fit if k != "epochs"},
+    )
+    model.fit(epochs=3, verbose=0, **rest)
+    unfreeze(model)
+    model.fit(epochs=5, initial_epoch=3, verbose=0, **rest)
+    assert same(model, whole.model)
+    with pytest.raises(RuntimeError, match="stopped"):
+        trained(tmp_path, stop=4)
+    resumed, _ = trained(tmp_path)
+    assert same(resumed.model, whole.model)
+
+
+def test_a_clone_of_a_frozen_model_is_unfrozen(tmp_path):
+    look = Look()
+    keras_ban.BornAgain(model_fn(), "labels").fit(
+        X, Y, **{**FIT, "generations": 0, "phases": PHASES, "callbacks": [look]}
+    )
+    moved = [not np.array_equal(w, BACKBONE[0]) for w in look.seen]
+    assert moved == [False, False, True, True, True]
+
+
+def unbuilt():
+    model = keras.Sequential(
+        [keras.layers.Dense(8, "tanh", name="backbone"), keras.layers.Dense(4)]
+    )
+    model.get_layer("backbone").trainable = False
+    model.compile("adam", LOGITS)
+    return model
+
+
+def test_a_model_that_data_builds_resumes(tmp_path):
+    def go(directory=None, stop=-1):
+        ban = keras_ban.BornAgain(unbuilt, "labels", directory)
+        fit = {**FIT, "generations": 0, "phases": PHASES}
+        return ban.fit(X, Y, callbacks=[Stop(stop)], **fit)[0].model
+
+    with pytest.raises(RuntimeError, match="stopped"):
+        go(tmp_path, 3)
+    assert same(go(tmp_path), go())
+
+
+@pytest.mark.parametrize("first", [2, 3])
+def test_a_run_that_begins_in_the_second_phase(first):
+    def averaged(model):
+        model.get_layer("backbone").trainable = True
+        model.compile(keras.optimizers.SGD(0.05, use_ema=True), LOGITS)
+
+    ban = keras_ban.BornAgain(lambda: model_fn(dropout=0.0), "labels")
+    fit = {**FIT, "shuffle": False, "initial_epoch": first}
+    found = ban.fit(X, Y, **{**fit, "generations": 0, "phases": {2: averaged}})[
+        0
+    ]
+    keras.utils.set_random_seed(found.seed)
+    model = model_fn(dropout=0.0)
+    averaged(model)
+    del fit["phases"]
+    model.fit(X, Y, **fit)
+    assert same(model, found.model)
+
+
+def test_metrics_keep_their_names_and_draws_their_seeds(tmp_path):
+    def drawn(model):
+        model.get_layer("backbone").trainable = True
+        head = model.layers[-1]
+        head.kernel.assign(np.random.normal(size=head.kernel.shape))
+        model.compile("sgd", LOGITS, metrics=[own()])
+
+    def own():
+        return keras.metrics.SparseTopKCategoricalAccuracy(2)
+
+    def fn():
+        model = model_fn()
+        model.compile("adam", LOGITS, metrics=[own()])
+        return model
+
+    def go(directory=None, stop=None):
+        ban = keras_ban.BornAgain(fn, "ban+l", directory)
+        fit = {**FIT, "generations": 1, "phases": {2: drawn}}
+        stops = [Stop(-1), Stop(-1)]
+        if stop:
+            stops[stop[0]] = Stop(stop[1])
+        return ban.fit(X, Y, callbacks=lambda k: [stops[k]], **fit)
+
+    whole = go()
+    names = set(whole[0].history)
+    assert len(names) == 2
+    assert names < set(whole[1].history)
+    with pytest.raises(RuntimeError, match="stopped"):
+        go(tmp_path, (1, 2))
+    for one, other in zip(go(tmp_path), whole, strict=True):
+        assert same(one.model, other.model) and one.history == other.history
+
+
+def test_what_a_teacher_gives_is_computed_once():
+    calls = []
+
+    class Counted(keras.layers.Layer):
+        def call(self, x):
+            tf.py_function(lambda: calls.append(1), [], [])
+            return x
+
+    teacher = keras.Sequential(
+        [keras.Input((6,)), Counted(), keras.layers.Dense(4)]
+    )
+    counts = []
+    for phases in (None, PHASES):
+        calls.clear()
+        ban = keras_ban.BornAgain(model_fn, "ban")
+        ban.fit(
+            X,
+            Y,
+            teacher=teacher,
+            **{**FIT, "generations": 1, "phases": phases},
+            teacher_outputs="cached",
+        )
+        counts.append(len(calls))
+    assert counts[0] == counts[1]

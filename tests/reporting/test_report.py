@@ -373,9 +373,28 @@ def test_a_control_of_other_data_is_refused(lineage, table):
     control = family(mlp(5), mlp(5))
     with pytest.raises(ValueError, match="Nothing to plot"):
         lineage.plot(control=control)
-    control.evaluate(X, Y, title="other data")
+    control.evaluate(X[:60], Y[:60])
     with pytest.raises(ValueError, match="evaluated on other data"):
         lineage.plot(control=control)
+    control.evaluate(X, Y, title="the same data")
+    lineage.plot(control=control)
+
+
+@pytest.mark.parametrize("count", [1, 6])
+def test_a_control_of_another_length_is_matched_by_generation(
+    lineage, table, count
+):
+    model = scaled_mlp()
+    control = Lineage(
+        [Generation(k, f"Labels-{k}", model, "labels") for k in range(count)]
+    )
+    control.evaluate(X, Y)
+    left, *_ = lineage.plot(control=control).axes
+    places = [x for x, *_ in points(left)]
+    beside = [x - 0.2 for x in places if x % 1]
+    # Up to BAN-3, and the ensembles that both have.
+    expected = [0] if count == 1 else [0, 1, 2, 3, 4, 5, 6]
+    assert beside == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("count", [2, 20])

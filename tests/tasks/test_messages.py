@@ -3,12 +3,14 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from builders import LOGITS
 from builders import compiled
 from builders import learnable
 from builders import mlp
 
 import keras_ban
+from keras_ban.tasks import labels
 
 X, Y = learnable(60)
 
@@ -49,7 +51,7 @@ def test_labels_that_are_wrong_in_many_ways_are_not_explained_away():
 
 def test_labels_that_are_texts():
     message = told(np.array(["cat", "dog"])[Y % 2])
-    assert "numpy.unique(y, return_inverse=True)" in message
+    assert "numpy.unique(labels, return_inverse=True)" in message
     assert "'cat'" in message or "'dog'" in message
 
 
@@ -113,3 +115,34 @@ def test_what_is_far_from_any_is_not_explained():
 def test_models_that_are_right_are_not_refused():
     ban = keras_ban.BornAgain(lambda: compiled(mlp()))
     ban.fit(X, Y, generations=1, verbose=0)
+
+
+def test_numbers_are_not_called_texts():
+    x = tf.constant(X[:, :5])
+    assert "float32[" in told(x=x, y=tf.constant(Y))
+
+
+@pytest.mark.parametrize("temperature", [np.ones(2), "warm", None])
+def test_a_loss_of_ones_own_with_a_temperature(temperature):
+    class Distil(keras.losses.Loss):
+        def call(self, y_true, y_pred):
+            return y_pred
+
+    loss = Distil()
+    loss.temperature = temperature
+    assert "temperature=3.0" in told(objective=loss)
+
+
+def test_a_word_that_holds_another_is_none():
+    assert told(objective="sparkle").endswith("Received: 'sparkle'")
+
+
+def test_a_sigmoid_has_two_classes():
+    loss = keras.losses.BinaryCrossentropy(from_logits=True)
+    message = told(1 + Y % 2, outputs=1, loss=loss)
+    assert message.endswith("Subtract 1 from the labels.")
+
+
+def test_no_labels_at_all():
+    with pytest.raises(ValueError, match="Expected numbers"):
+        labels.check(np.array([], "U3"), (0, 4))
