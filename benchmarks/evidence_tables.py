@@ -30,6 +30,8 @@ VARIED = {
     "dropout": "dropout",
     "average": "average",
 }
+# Generations, and the first of them whose mean is measured.
+SHOWN = (1, 2, 3, 5, 7, 10)
 BLOCK = re.compile(r"(?s)(<!-- table (\S+) -->\n)(.*?)(<!-- end -->)")
 
 
@@ -128,6 +130,10 @@ def every(study, path):
     yield from _head(columns)
     for cell in cells(study, path):
         for name in cell.lines:
+            # Of a sequence some say enough.
+            number = re.search(r"(?:generation|mean of) (\d+)$", name)
+            if number and int(number[1]) not in SHOWN:
+                continue
             row = [", ".join(cell.where), name, str(len(cell.seeds(name)))]
             for measure in MEASURES:
                 rival = cell.strongest(measure)
