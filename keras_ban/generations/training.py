@@ -336,7 +336,7 @@ class Trainer:
         epoch = saved.meta["epoch"] if saved else feed.initial_epoch
         self.outlook.announce(
             training,
-            f"{trial.counted} {watch.number} of {len(self.watches) - 1}",
+            trial.place(watch.number, len(self.watches)),
             epoch,
             run.resumption(saved, watch.states),
         )

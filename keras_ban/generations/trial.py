@@ -44,7 +44,6 @@ class Trial:
         seed: As given.
         teacher: As given.
         phases: As given.
-        counted: What the networks that are trained are counted as.
         shape: Shape `(rows, ..., n)` of their outputs.
         outputs: What the networks of each function give for the first rows,
             a dict of lists of arrays.
@@ -74,7 +73,7 @@ class Trial:
         self.seed = seed
         self.teacher = teacher
         self.phases = phases
-        self.counted = "generation"
+        self._are_teachers = False
         self._run = run
         self._batches = [batch]
         self._x, self._y, _ = batch
@@ -118,9 +117,20 @@ class Trial:
         """The trial of as many first networks, that learn from the labels."""
         found = copy.copy(self)
         found.objective = objectives.get("labels")
-        found.counted = "teacher"
+        found._are_teachers = True
         found.blueprints = self.blueprints.of_first()
         return found
+
+    def place(self, number, count):
+        """The place of a network among those that are trained, in words.
+
+        Args:
+            number: Its number, from 0.
+            count: How many there are.
+        """
+        if self._are_teachers:
+            return f"teacher {number + 1} of {count}"
+        return f"generation {number} of {count - 1}"
 
     def check_training(self):
         """Refuses models whose own training would not know mixed labels.
