@@ -117,6 +117,14 @@ def _blind(task):
         )
 
 
+def _bare(task):
+    """The method without views, for sets that labels learn best without."""
+    return [
+        *labels(task),
+        Method(KD(0.5, 2.0), None, 5, name="one from five, no views"),
+    ]
+
+
 def _of_temperatures(task):
     return [
         *labels(task),
@@ -141,4 +149,5 @@ STUDIES = {
     "temperature": (_of_temperatures, [Setting()]),
     "views": (_of_views, [Setting()]),
     "blind": (_blind, [Setting()]),
+    "bare": (_bare, [Setting()]),
 }

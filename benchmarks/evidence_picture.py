@@ -6,15 +6,29 @@ Run it with `python benchmarks/evidence_picture.py`.
 import argparse
 import pathlib
 
-import evidence_tables
 import matplotlib.pyplot as plt
+from evidence_cells import LINES
+from evidence_cells import cells
+from evidence_tables import BEST
 
 PICTURE = pathlib.Path(__file__).parent.parent / "docs" / "evidence.png"
-TITLES = {
-    "error": "error, points",
-    "nll": "negative log-likelihood, nats",
+TITLES = {"error": "error", "nll": "negative log-likelihood"}
+LEAST_SEEDS = 4
+BETTER, WORSE, EITHER = "tab:blue", "tab:red", "grey"
+NETWORKS = {
+    "mlp": "MLP",
+    "cnn": "CNN",
+    "cnn1d": "CNN",
+    "residual_mlp": "residual MLP",
+    "resnet": "ResNet",
 }
-BETTER, WORSE, EITHER = "tab:blue", "tab:red", "dimgrey"
+
+
+def shown(path):
+    """The `Cell`s of the picture: all sets, and those with wrong labels."""
+    found = [*cells("noise", path), *cells(path=path)]
+    found = [cell for cell in found if len(cell.seeds(BEST)) >= LEAST_SEEDS]
+    return sorted(found, key=lambda cell: (-cell.setting.noise, cell.where))
 
 
 def draw(found, path):
@@ -24,38 +38,59 @@ def draw(found, path):
         found: The `Cell`s.
         path: The image file to write.
     """
-    size = (9, 1.7 + 0.27 * len(found))
+    size = (9, 1.9 + 0.27 * len(found))
     picture, axes = plt.subplots(
         1, 2, sharey=True, figsize=size, layout="constrained"
     )
-    seeds = {len(cell.seeds(evidence_tables.BEST)) for cell in found}
+    seeds = sorted({len(cell.seeds(BEST)) for cell in found})
     picture.suptitle(
-        "One network taught by five, minus the strongest training on labels\n"
-        f"{' to '.join(map(str, sorted({min(seeds), max(seeds)})))} seeds, "
-        "mean and 95 % interval, test data; blue: told from 0 and better",
+        "One network taught by five, against the strongest training on the "
+        f"labels alone\ntest data, mean and 95 % interval over {seeds[0]} to "
+        f"{seeds[-1]} seeds",
         fontsize=11,
     )
     for panel, (measure, title) in zip(axes, TITLES.items(), strict=True):
         for place, cell in enumerate(found):
-            against = cell.difference(
-                evidence_tables.BEST, cell.strongest(measure), measure
-            )
+            rival = cell.strongest(measure)
+            against = cell.difference(BEST, rival, measure)
+            whole = cell.scores(rival, measure, cell.seeds(BEST, rival)).mean()
             panel.errorbar(
-                against.mean,
+                100 * against.mean / whole,
                 place,
-                xerr=against.half,
+                xerr=100 * against.half / whole,
                 fmt="o",
                 ms=5,
                 capsize=3,
                 color=_color(against),
             )
         panel.axvline(0, color="black", lw=1)
-        panel.set_xlabel(f"{title} (left is better)")
+        panel.set_xlabel(f"{title}, change in % of theirs")
         panel.grid(axis="x", alpha=0.3)
-    names = [", ".join(filter(None, cell.where)) for cell in found]
-    axes[0].set_yticks(range(len(found)), names)
+        panel.text(
+            0.02,
+            1.01,
+            "← better",
+            color=BETTER,
+            transform=panel.transAxes,
+        )
+        panel.text(
+            0.98,
+            1.01,
+            "worse →",
+            color=WORSE,
+            ha="right",
+            transform=panel.transAxes,
+        )
+    axes[0].set_yticks(range(len(found)), list(map(_name, found)))
     axes[0].set_ylim(len(found) - 0.5, -0.5)
     picture.savefig(path, dpi=110)
+
+
+def _name(cell):
+    name, network = cell.where
+    noise = cell.setting.noise
+    wrong = f", {100 * noise:.0f} % of labels drawn anew" if noise else ""
+    return f"{name}{wrong}, {NETWORKS[network]}"
 
 
 def _color(against):
@@ -66,10 +101,10 @@ def _color(against):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    parser.add_argument("--lines", default=evidence_tables.LINES)
+    parser.add_argument("--lines", default=LINES)
     parser.add_argument("--picture", default=PICTURE)
     arguments = parser.parse_args()
-    draw(evidence_tables.cells(path=arguments.lines), arguments.picture)
+    draw(shown(arguments.lines), arguments.picture)
 
 
 if __name__ == "__main__":

@@ -329,7 +329,7 @@ def _table_known(load, rows, epochs):
     return Known(load, rows, epochs, networks, smear, smear, found)
 
 
-_IMAGES, _SIGNALS = ("cnn", "resnet"), ("mlp", "cnn1d")
+_IMAGES, _SIGNALS = ("cnn", "mlp", "resnet"), ("mlp", "cnn1d")
 _CROPS, _SHIFTS = views.crop_and_flip, views.shift
 _MOVES = (0.04, 0.08, 0.16)
 SETS = {

@@ -1,8 +1,7 @@
 """Tables of what `evidence.py` measured, from its lines.
 
-`python benchmarks/evidence_tables.py` prints, as Markdown, how much one network
-from five gains on each set, and how each method does over all of them; with
-`--study noise`, say, all methods in each setting of a study.
+`python benchmarks/evidence_tables.py` prints all of them as Markdown, or those
+that are named; `--into docs/when.md` writes them where that document has them.
 
 The strongest training on the labels of the same length is chosen on the
 validation data: by its mean error for differences of the error, by its mean
@@ -10,132 +9,58 @@ NLL for those of the NLL. Intervals are of 95 %, Student's t, paired by seed.
 """
 
 import argparse
-import collections
-import json
 import pathlib
+import re
 
 import numpy as np
-from evidence_sets import Setting
+from evidence_cells import LINES
+from evidence_cells import MEASURES
+from evidence_cells import cells
 
 from keras_ban.comparison.statistics import estimate
-from keras_ban.comparison.statistics import share
 
-LINES = pathlib.Path(__file__).parent / "results" / "evidence.jsonl"
-BEST = "one from five"
-MEASURES = {"error": 100, "nll": 1}
+BEST, ONE = "one from five", "one from one"
+IMAGES = ("digits", "fashion")
 DIGITS = {"error": 2, "nll": 3}
 NAMES = {"error": "error %", "nll": "NLL"}
+VARIED = {
+    "examples": "rows",
+    "noise": "noise",
+    "length": "epochs",
+    "dropout": "dropout",
+    "average": "average",
+}
+# Generations, and the first of them whose mean is measured.
+SHOWN = (1, 2, 3, 5, 7, 10)
+BLOCK = re.compile(r"(?s)(<!-- table (\S+) -->\n)(.*?)(<!-- end -->)")
 
 
-class Cell:
-    """A set, a network and a setting: scores of all methods by seed.
-
-    Args:
-        where: The set, the network and what is varied, in words.
-        lines: Lines of `evidence.py`.
-    """
-
-    def __init__(self, where, lines):
-        self.where = where
-        self.lines = collections.defaultdict(dict)
-        for line in lines:
-            self.lines[line["name"]][line["seed"]] = line
-
-    def seeds(self, *names):
-        """The seeds of which all these are measured."""
-        return sorted(set.intersection(*(set(self.lines[n]) for n in names)))
-
-    def one(self, name):
-        """Any line of a method, for what does not change by seed."""
-        return next(iter(self.lines[name].values()))
-
-    def scores(self, name, measure, seeds=None):
-        """Scores in the unit of the tables, an array."""
-        seeds = self.seeds(name) if seeds is None else seeds
-        found = [self.lines[name][seed][measure] for seed in seeds]
-        return MEASURES[measure.removeprefix("validation_")] * np.array(found)
-
-    def strongest(self, measure):
-        """The training on the labels that does best on validation data.
-
-        Of those as long as the methods with teachers train each network.
-        """
-        names = [
-            name
-            for name in self.lines
-            if self.one(name)["kind"] == "labels"
-            and self.one(name)["length"] == 1
-        ]
-        seeds = self.seeds(*names)
-        return min(
-            names,
-            key=lambda n: self.scores(n, f"validation_{measure}", seeds).mean(),
-        )
-
-    def difference(self, name, other, measure):
-        """The `Estimate` of a difference, in points or nats."""
-        seeds = self.seeds(name, other)
-        own = self.scores(name, measure, seeds)
-        return estimate(own - self.scores(other, measure, seeds))
-
-    def kept(self, name):
-        """The `Estimate` of the share of the ensemble's gain in error.
-
-        `None` where the ensemble does not gain a point over the twin.
-        """
-        twin, five = self.one(name)["twin"], self.ensemble()
-        seeds = self.seeds(name, twin, five)
-        twins = self.scores(twin, "error", seeds)
-        whole = twins - self.scores(five, "error", seeds)
-        if whole.mean() < 1:
-            return None
-        return share(twins - self.scores(name, "error", seeds), whole)
-
-    def ensemble(self):
-        """The name of the mean of the five that teach."""
-        names = [n for n in self.lines if self.one(n)["kind"] == "ensemble"]
-        return names[-1]
-
-
-def cells(study="methods", path=LINES):
-    """The `Cell`s of a study, by set, network and what is varied."""
-    found = collections.defaultdict(list)
-    for line in map(json.loads, pathlib.Path(path).read_text().splitlines()):
-        if line["study"] == study:
-            given = {k: line[k] for k in Setting._fields if k in line}
-            varied = ", ".join(f"{k} {v:g}" for k, v in given.items())
-            found[line["set"], line["network"], varied].append(line)
-    return [Cell(where, lines) for where, lines in sorted(found.items())]
-
-
-def gains(found, name=BEST):
-    """Markdown: a method beside its twin and the strongest on the labels."""
+def gains(path, name=BEST):
+    """A method beside its twin and the strongest on the labels."""
     columns = ["set, network", "seeds"]
     for title in NAMES.values():
         columns += [f"{title} on labels", "to it", "to the twin"]
     yield from _head([*columns, "kept"])
-    for cell in found:
-        row = [", ".join(cell.where[:2]), str(len(cell.seeds(name)))]
+    for cell in cells(path=path):
+        row = [", ".join(cell.where), str(len(cell.seeds(name)))]
         twin = cell.one(name)["twin"]
         for measure in MEASURES:
             rival = cell.strongest(measure)
-            mean = cell.scores(rival, measure).mean()
-            row.append(f"{mean:.{DIGITS[measure]}f}")
+            row.append(_mean(cell, rival, measure))
             for other in (rival, twin):
                 row.append(told(cell.difference(name, other, measure), measure))
         kept = cell.kept(name)
         yield _row([*row, "-" if kept is None else f"{kept.mean:.2f}"])
 
 
-def methods(found):
-    """Markdown: how each method does over all sets and networks."""
+def methods(path):
+    """How each method does over all sets and networks."""
+    found = cells(path=path)
     yield from _head(
         ["method", "networks", "error: better, worse", "mean", "NLL", "mean"]
     )
-    for name in dict.fromkeys(name for cell in found for name in cell.lines):
+    for name in _names(found):
         rows = [cell for cell in found if name in cell.lines]
-        if rows[0].one(name)["kind"] != "teachers":
-            continue
         row = [name, f"{rows[0].one(name)['cost']:g}"]
         for measure in MEASURES:
             all_of = [
@@ -150,22 +75,70 @@ def methods(found):
         yield _row(row)
 
 
-def settings(found):
-    """Markdown: all methods in each setting, beside the strongest."""
-    yield from _head(
-        ["set, network, setting", "method", "seeds"]
-        + [text for n in NAMES.values() for text in (n, "to labels")]
-    )
+def choice(path):
+    """What the method was chosen by: ratios to the strongest on the labels."""
+    found = cells("choice", path)
+    measures = [f"{part}{m}" for part in ("validation_", "") for m in MEASURES]
+    kinds = {"images": IMAGES, "signals, tables": None}
+    columns = ["method", "networks"]
+    for kind in kinds:
+        for part in ("validation", "test"):
+            columns += [f"{kind}: {part} error", "NLL"]
+    yield from _head(columns)
+    for name in _names(found):
+        there = [cell for cell in found if name in cell.lines]
+        row = [name, f"{there[0].one(name)['cost']:g}"]
+        for kind in kinds:
+            of_kind = [
+                cell
+                for cell in there
+                if (cell.where[0] in IMAGES) == (kind == "images")
+            ]
+            for measure in measures:
+                logs = [np.log(c.ratio(name, measure)) for c in of_kind]
+                row.append(f"{np.exp(np.mean(logs)):.3f}" if logs else "-")
+        yield _row(row)
+
+
+def settings(study, path, names=(BEST, ONE)):
+    """A row for each setting of a study, the plain one among them."""
+    field = VARIED[study]
+    found = cells(study, path)
+    varied = {cell.where for cell in found}
+    found += [cell for cell in cells(path=path) if cell.where in varied]
+    columns = ["set, network", field, "seeds"]
+    for title in NAMES.values():
+        columns += [f"{title} on labels", *names]
+    yield from _head(columns)
+    found.sort(key=lambda cell: (cell.where, getattr(cell.setting, field)))
     for cell in found:
+        known = [name for name in names if name in cell.lines]
+        row = [", ".join(cell.where), f"{getattr(cell.setting, field):g}"]
+        row.append(str(len(cell.seeds(*known))))
+        for measure in MEASURES:
+            rival = cell.strongest(measure)
+            row.append(_mean(cell, rival, measure))
+            row += [_against(cell, name, rival, measure) for name in names]
+        yield _row(row)
+
+
+def every(study, path):
+    """A row for each method of a study, beside the strongest on the labels."""
+    columns = ["set, network", "method", "seeds"]
+    for title in NAMES.values():
+        columns += [title, "to labels"]
+    yield from _head(columns)
+    for cell in cells(study, path):
         for name in cell.lines:
-            row = [", ".join(filter(None, cell.where)), name]
-            row.append(str(len(cell.seeds(name))))
+            # Of a sequence some say enough.
+            number = re.search(r"(?:generation|mean of) (\d+)$", name)
+            if number and int(number[1]) not in SHOWN:
+                continue
+            row = [", ".join(cell.where), name, str(len(cell.seeds(name)))]
             for measure in MEASURES:
-                own = estimate(cell.scores(name, measure))
-                row.append(f"{own.mean:.{DIGITS[measure]}f}")
                 rival = cell.strongest(measure)
-                against = cell.difference(name, rival, measure)
-                row.append("" if name == rival else told(against, measure))
+                row.append(_mean(cell, name, measure))
+                row.append(_against(cell, name, rival, measure))
             yield _row(row)
 
 
@@ -174,6 +147,24 @@ def told(found, measure):
     digits = DIGITS[measure]
     text = f"{found.mean:+.{digits}f} ± {found.half:.{digits}f}"
     return f"**{text}**" if found.is_negative else text
+
+
+def _names(found):
+    names = dict.fromkeys(name for cell in found for name in cell.lines)
+    kinds = {n: c.one(n)["kind"] for c in found for n in c.lines}
+    return [name for name in names if kinds[name] == "teachers"]
+
+
+def _mean(cell, name, measure):
+    mean = estimate(cell.scores(name, measure)).mean
+    return f"{mean:.{DIGITS[measure]}f}"
+
+
+def _against(cell, name, rival, measure):
+    """A method beside the strongest on the labels; empty for that itself."""
+    if name not in cell.lines or name == rival:
+        return ""
+    return told(cell.difference(name, rival, measure), measure)
 
 
 def _head(columns):
@@ -185,17 +176,44 @@ def _row(texts):
     return "| " + " | ".join(texts) + " |"
 
 
+def table(name, path=LINES):
+    """A table as Markdown.
+
+    Args:
+        name: "gains", "methods", "choice" or the name of a study.
+        path: The file of the lines.
+    """
+    if name in VARIED:
+        lines = settings(name, path)
+    else:
+        whole = {"gains": gains, "methods": methods, "choice": choice}
+        lines = whole[name](path) if name in whole else every(name, path)
+    return "\n".join(lines)
+
+
+def written(text, path=LINES):
+    """A document, with its tables made anew.
+
+    Args:
+        text: The document, in which a table is between the comments
+            `<!-- table NAME -->` and `<!-- end -->`.
+        path: The file of the lines.
+    """
+    return BLOCK.sub(lambda m: f"{m[1]}{table(m[2], path)}\n{m[4]}", text)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    parser.add_argument("--study", help="all methods in each of its settings")
+    parser.add_argument("names", nargs="*", default=["gains", "methods"])
     parser.add_argument("--lines", default=LINES)
+    parser.add_argument("--into", type=pathlib.Path, help="a document")
     arguments = parser.parse_args()
-    if arguments.study:
-        lines = settings(cells(arguments.study, arguments.lines))
-    else:
-        found = cells(path=arguments.lines)
-        lines = [*gains(found), "", *methods(found)]
-    print("\n".join(lines))
+    if arguments.into:
+        text = arguments.into.read_text()
+        arguments.into.write_text(written(text, arguments.lines))
+        return
+    for name in arguments.names:
+        print(f"{table(name, arguments.lines)}\n")
 
 
 if __name__ == "__main__":

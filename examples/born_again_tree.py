@@ -9,6 +9,11 @@ with few leaves; then it shows the smallest as text and as a picture.
     python examples/born_again_tree.py --data wine --leaves 8
 """
 
+import os
+
+# Keeps down what TensorFlow says when it starts.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
 import argparse
 
 import keras
@@ -64,7 +69,7 @@ def main():
     values = arguments.data == "diabetes"
     score = r2_score if values else accuracy_score
 
-    print(f"{arguments.data}: {'R²' if values else 'accuracy'} on test rows\n")
+    print(f"{arguments.data}: {'R2' if values else 'accuracy'} on test rows\n")
     print(f"{'':<42}{'score':>8}{'leaves':>9}{'depth':>7}{'fidelity':>10}")
 
     def show(name, predicted, tree=None):
@@ -94,8 +99,17 @@ def main():
     print(f"\nThe last one, from {name}:")
     print(tree.report(x_test, y_test))
     names = [str(n) for n in data.feature_names]
-    print(export_text(small, feature_names=names, max_depth=12))
-    draw(small, names, getattr(data, "target_names", None), arguments.picture)
+    classes = None if values else [str(c) for c in data.target_names]
+    print(
+        export_text(
+            small, feature_names=names, class_names=classes, max_depth=12
+        )
+    )
+    title = (
+        f"{arguments.data}, born again from {name}: {small.get_n_leaves()} "
+        f"leaves, fidelity {100 * small.fidelity_.fresh:.1f} %"
+    )
+    draw(small, names, classes, title, arguments.picture)
     print(f"The tree is drawn in {arguments.picture}.")
     print("One split of one data set is one draw: repeat with --seed.")
 
@@ -162,10 +176,10 @@ def predicted(teacher, x):
     return teacher.predict(x)
 
 
-def draw(tree, names, classes, path):
-    figure, axes = plt.subplots(figsize=(18, 9))
-    if classes is not None:
-        classes = [str(c) for c in classes]
+def draw(tree, names, classes, title, path):
+    """Draws a tree, with room for each leaf and each level."""
+    size = 2 + 1.6 * tree.get_n_leaves(), 2 + 1.3 * tree.get_depth()
+    figure, axes = plt.subplots(figsize=size)
     plot_tree(
         tree,
         ax=axes,
@@ -174,8 +188,10 @@ def draw(tree, names, classes, path):
         filled=True,
         proportion=True,
         precision=2,
-        fontsize=7,
+        impurity=False,
+        fontsize=8,
     )
+    axes.set_title(title, fontsize=14)
     figure.savefig(path, dpi=110, bbox_inches="tight")
 
 

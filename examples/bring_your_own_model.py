@@ -10,6 +10,11 @@ takes a minute or two on scikit-learn's digits. Without it: CIFAR-10, for a
 GPU.
 """
 
+import os
+
+# Keeps down what TensorFlow says when it starts.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
 import argparse
 import importlib.util
 
@@ -21,7 +26,10 @@ from keras_ban.data import vision
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--generations", type=int, default=1)
     parser.add_argument("--epochs", type=int)
@@ -31,7 +39,7 @@ def main():
     if importlib.util.find_spec("keras_cv") is None:
         parser.error(
             "KerasCV is not installed. Expected it for the second network. "
-            'Run `pip install "keras_ban[vision]"`.'
+            'Run `pip install ".[vision]"` in the clone.'
         )
     quick = arguments.quick
     data = vision.load(

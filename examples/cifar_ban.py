@@ -14,6 +14,11 @@ teacher, `--model ban_wide_resnet_4_1 --objective labels`. With `--quick` it
 shows the same code at work in a minute, on data that needs no download.
 """
 
+import os
+
+# Keeps down what TensorFlow says when it starts.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
 import argparse
 import dataclasses
 

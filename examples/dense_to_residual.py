@@ -10,6 +10,11 @@ takes a minute on scikit-learn's digits. Without it: DenseNet-90-60 and
 CIFAR-100, for a GPU.
 """
 
+import os
+
+# Keeps down what TensorFlow says when it starts.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
 import argparse
 import dataclasses
 

@@ -15,6 +15,11 @@ stochastic gradient descent of which the rate falls when validation perplexity
 does. Gradients are clipped as Zaremba et al. (2014) and Kim et al. (2016) do.
 """
 
+import os
+
+# Keeps down what TensorFlow says when it starts.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
 import argparse
 import pathlib
 

@@ -11,6 +11,11 @@ same table, up to rounding. With `--directory`, the chief keeps the run there:
 start the workers again, and it goes on where it stood.
 """
 
+import os
+
+# Keeps down what TensorFlow says when it starts.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
 import argparse
 
 import keras
@@ -53,7 +58,10 @@ def model_fn():
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--generations", type=int, default=2)
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--batch-size", type=int, default=100)

@@ -10,6 +10,11 @@ Run it with `python examples/quickstart.py`. It needs no download, prints a
 table and draws `quickstart.png`.
 """
 
+import os
+
+# Keeps down what TensorFlow says when it starts.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
 import argparse
 
 import keras
@@ -92,24 +97,37 @@ def moved():
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--seeds", type=int, default=4)
     parser.add_argument("--first", type=int, default=0, help="the first seed")
     parser.add_argument("--epochs", type=int, default=100)
+    parser.add_argument(
+        "--long",
+        action="store_true",
+        help="train on the labels for as long as all six networks, too",
+    )
     parser.add_argument("--picture", default="quickstart.png")
     parser.add_argument("--directory", help="keep the runs here, and resume")
     arguments = parser.parse_args()
     (x, y), validation, test = load_data()
-    first = arguments.first
+    first, augment = arguments.first, [moved(), views.mixup(0.3)]
+    methods = list(METHODS)
+    if arguments.long:
+        methods.append(
+            keras_ban.Method("labels", augment, epochs="6x", name="labels 6x")
+        )
     study = keras_ban.compare(
         model_fn,
         x,
         with_wrong_labels(y),
-        METHODS,
+        methods,
         seeds=list(range(first, first + arguments.seeds)),
         epochs=arguments.epochs,
         batch_size=BATCH,
-        augment=[moved(), views.mixup(0.3)],
+        augment=augment,
         validation_data=validation,
         validation_freq=arguments.epochs,
         directory=arguments.directory,

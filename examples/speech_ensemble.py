@@ -21,6 +21,11 @@ Source: Hinton, Vinyals and Dean, "Distilling the Knowledge in a Neural
 Network", 2015, Tables 1 and 5.
 """
 
+import os
+
+# Keeps down what TensorFlow says when it starts.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
 import argparse
 from typing import NamedTuple
 

@@ -10,18 +10,20 @@ from keras_ban.feeding.feed import feed
 from keras_ban.generations.ancestry import Ancestry
 from keras_ban.generations.ancestry import lengths
 from keras_ban.generations.blueprints import Blueprints
+from keras_ban.generations.outlook import Outlook
+from keras_ban.generations.phases import Phases
 from keras_ban.generations.places import check_places
+from keras_ban.generations.prepared import given_callbacks
 from keras_ban.generations.succession import train
 from keras_ban.generations.training import Trainer
-from keras_ban.generations.training import given_callbacks
 from keras_ban.generations.trial import Trial
+from keras_ban.generations.trial import tried
 from keras_ban.lineage import Lineage
 from keras_ban.reporting import printed
 from keras_ban.reporting.evaluation import quiet_retracing
 from keras_ban.runs import directory as directories
 from keras_ban.runs.folders import TEACHERS
 from keras_ban.state import seeds
-from keras_ban.teaching.checking import check_carried
 from keras_ban.teaching.plans import SAME
 from keras_ban.teaching.plans import Plans
 from keras_ban.teaching.teacher import Teacher
@@ -131,6 +133,7 @@ class BornAgain:
         teachers=1,
         learn_from="parent",
         teacher_augment=SAME,
+        phases=None,
         **fit_arguments,
     ):
         """Trains all generations.
@@ -169,8 +172,10 @@ class BornAgain:
             validation_data: As in Keras. Every trained generation is measured
                 on it, and `lineage.best` chosen by it. Defaults to `None`.
             validation_split: As in Keras, for arrays. Defaults to `0.0`.
-            verbose: As in Keras; 0 prints nothing but where a run resumes.
-                Defaults to `"auto"`.
+            verbose: 0 prints nothing but where a run resumes; 1 how much
+                there is to train, Keras' bar, and, from the first epoch on,
+                when the run will be finished; 2 a line for each generation.
+                Defaults to `"auto"`, as 1.
             teacher_outputs: "online": the teacher runs in each step. "cached":
                 what it gives is computed once for each generation, and joined
                 to the examples. The path of a folder: so, and it is kept
@@ -204,6 +209,10 @@ class BornAgain:
                 this departs from it, as strong views may make the better
                 teachers, and mild ones be closer to what the student is for.
                 Defaults to `"same"`: those of `augment`.
+            phases: A dict from a number of epochs to a function of the model
+                that changes it after these, and compiles it anew, as {5:
+                unfreeze} for a pretrained one. All networks go through them,
+                in `epochs` in all. Defaults to `None`.
             **fit_arguments: Any other argument of `keras.Model.fit`, as
                 `epochs`, `batch_size` or `sample_weight`. `epochs` may be a
                 function of the generation's number, so that students are
@@ -226,6 +235,7 @@ class BornAgain:
                 gone or fails at the directory.
             FloatingPointError: If a loss turns NaN or infinite. The
                 generations before are in `self.lineage`.
+            KeyboardInterrupt: If it is stopped. It says what is finished.
         """
         prepared = self._prepared(
             {
@@ -241,20 +251,29 @@ class BornAgain:
             callbacks,
             Plans.told(teacher_outputs, augment, views, teacher_augment),
             Ancestry(teachers, learn_from, self._from_logits),
+            Phases(phases),
         )
-        has_trained, data = self._train(*prepared), prepared[1]
-        if (
-            has_trained
-            and data.validation
-            and all(g.model for g in self.lineage)
-        ):
+        try:
+            has_trained, data = self._train(*prepared), prepared[1]
+        except KeyboardInterrupt as interrupt:
+            # Where it was stopped, in the midst of TensorFlow, helps nobody.
+            raise type(interrupt)(*self._stopped(interrupt)) from None
+        has_all = all(g.model for g in self.lineage)
+        if has_trained and has_all and data.validation:
             self.lineage.evaluate(data.validation, title="validation data")
         if verbose != 0:
             printed.say(str(self.lineage))
         return self.lineage
 
     def _prepared(
-        self, fit_arguments, generations, teacher, callbacks, plans, ancestry
+        self,
+        fit_arguments,
+        generations,
+        teacher,
+        callbacks,
+        plans,
+        ancestry,
+        phases,
     ):
         """Checks all that can be checked before the first training step.
 
@@ -265,6 +284,7 @@ class BornAgain:
             callbacks: As `fit` takes it.
             plans: The `Plans`.
             ancestry: The `Ancestry`.
+            phases: The `Phases`.
 
         Returns:
             What `_train` takes.
@@ -276,7 +296,8 @@ class BornAgain:
         # Networks are counted as they are trained.
         count = ancestry.teachers + generations
         own = [given_callbacks(callbacks, k) for k in range(count)]
-        teacher = self._given_teacher(teacher)
+        if teacher is not None:
+            teacher = Teacher(teacher, self._from_logits).model
         first = int(teacher is not None)
         check_places(dict(enumerate(own[first:], first)))
         trained = generations + (teacher is None)
@@ -289,9 +310,13 @@ class BornAgain:
             lengths=lengths(fit_arguments.get("epochs"), generations + 1),
         )
         data.check_initial_epoch()
+        phases.check(data.lengths or [data.epochs])
         self._run.check(data, own, ancestry.takes_all)
         with self._cluster.watched():
-            trial = self._tried(data, plans, teacher, ancestry)
+            needs_labels = teacher is None or self.objective.needs_labels
+            known = self._blueprints, self.objective, self.seed, teacher
+            make = functools.partial(Trial, *known, self._run, phases)
+            trial = tried(make, needs_labels, data, plans, ancestry)
         data.train.check_steps()
         outputs = trial.teaching(trained)
         plans.check(data.train, self.objective, trial.shape, outputs)
@@ -315,53 +340,29 @@ class BornAgain:
         finally:
             self._founders = None
 
-    def _given_teacher(self, teacher):
-        if teacher is None:
-            return None
-        if not self.objective.needs_teacher:
-            raise ValueError(
-                f"The objective {self.objective.name!r} learns from no "
-                "teacher. Received: `teacher=`. Leave it out, or choose "
-                "another objective."
-            )
-        return Teacher(teacher, self._from_logits).model
-
-    def _tried(self, data, plans, teacher, ancestry):
-        """Checks data and models; returns their `Trial`."""
-        needs_labels = teacher is None or self.objective.needs_labels
-        scan = data.train.scan()
-        if needs_labels:
-            scan.check_labelled()
-        trial = Trial(
-            self._blueprints,
-            self.objective,
-            self.seed,
-            teacher,
-            scan.first,
-            self._run,
-        )
-        scan.check(trial.shape, needs_labels)
-        data.check_class_weight(trial.shape)
-        if data.validation:
-            scan = data.validation.scan()
-            scan.check_labelled()
-            name = data.validation.how.role.data
-            shape = trial.check_inputs(scan.first, name)
-            scan.check(shape, needs_labels=True)
-        models = trial.models()
-        check_carried([*models, teacher], data.train, self._blueprints.strategy)
-        ancestry.check_models(models)
-        if plans.mixes:
-            trial.check_training()
-        trial.finish()
-        return trial
+    def _stopped(self, interrupt):
+        """What a `KeyboardInterrupt` says, a tuple."""
+        if interrupt.args:
+            return interrupt.args
+        names = ", ".join(g.name for g in self.lineage)
+        done = f"`lineage` of the BornAgain has {names}, finished"
+        start = done if names else "Nothing was finished"
+        return (f"{start}. {self._run.way_on}",)
 
     def _train(self, trial, data, plans, callbacks, ancestry):
         """Trains what is not finished; returns whether there was anything."""
-        count = ancestry.teachers
+        count, outlook = ancestry.teachers, Outlook(data.verbose)
         trainer = Trainer(
-            trial, data, plans, callbacks[count - 1 :], self._cluster, ancestry
+            trial,
+            data,
+            plans,
+            callbacks[count - 1 :],
+            self._cluster,
+            ancestry,
+            outlook,
         )
+        has_founder = trial.teacher is not None or self._founders is not None
+        trainer.foresee(int(has_founder or count > 1))
         self.lineage = Lineage(from_logits=self._from_logits)
         with (
             self._cluster.watched(),
@@ -376,16 +377,22 @@ class BornAgain:
                 trainer.check_room(1)
                 data = data.for_generation(0)
                 teachers = self._teachers(
-                    trial, data, plans.of_teachers(), callbacks[:count]
+                    trial, data, plans.of_teachers(), callbacks[:count], outlook
                 )
             self.lineage = Lineage((), self._from_logits, teachers)
             return train(trainer, run, self.lineage)
 
-    def _teachers(self, trial, data, plans, callbacks):
+    def _teachers(self, trial, data, plans, callbacks, outlook):
         """The networks whose mean is generation 0, a `Lineage`."""
         trainer = Trainer(
-            trial.of_labels(), data, plans, callbacks, self._cluster
+            trial.of_labels(),
+            data,
+            plans,
+            callbacks,
+            self._cluster,
+            outlook=outlook,
         )
+        trainer.foresee(0)
         # What was finished is there even if it is stopped.
         self.lineage = Lineage(from_logits=self._from_logits)
         with self._run.within(TEACHERS).open(trainer.identity, data) as run:

@@ -105,6 +105,28 @@ def arity(function):
     )
 
 
+@contextlib.contextmanager
+def needing(package, extra, what):
+    """Says clearly that a package that is imported is not installed.
+
+    Args:
+        package: Its name, as pip has it.
+        extra: The extra that brings it.
+        what: What needs it, the beginning of a sentence.
+
+    Raises:
+        ImportError: If it is not.
+    """
+    try:
+        yield
+    except ImportError as error:
+        raise ImportError(
+            f"{what} needs {package}, which is not installed. Run `pip install "
+            f'{package}`, or `pip install ".[{extra}]"` in a clone of '
+            "keras_ban."
+        ) from error
+
+
 def warn(message):
     """Warns at the line of the user's that called the package."""
     level, frame = 2, sys._getframe(1)

@@ -282,28 +282,42 @@ class Lineage(collections.abc.Sequence):
                 self._from_logits,
             )
 
-    def plot(self, path=None):
+    def plot(self, path=None, control=None):
         """Draws the last evaluation: error, NLL and calibration.
 
         Args:
             path: The image file to write, as "lineage.png". Defaults to
                 `None`: none is written.
+            control: A `Lineage` of the objective "labels", evaluated on the
+                same data, to be drawn beside it. Defaults to `None`.
 
         Returns:
             A `matplotlib.figure.Figure`, which a notebook shows.
 
         Raises:
-            ValueError: If nothing was evaluated yet.
+            ValueError: If nothing was evaluated yet, or the control on other
+                data.
             ImportError: If matplotlib, of the extra `plots`, is missing.
             OSError: If `path` is a folder or a pipe, or cannot be written.
         """
+        beside = None if control is None else control._evaluated()
+        table = self._evaluated()
+        if beside is not None and beside.data != table.data:
+            raise ValueError(
+                "The control was evaluated on other data. Expected that of "
+                f"{table.title!r}. Received: {beside.title!r}, of other "
+                "labels. Call `evaluate` of both on the same data."
+            )
+        return plot.draw(table, path, beside)
+
+    def _evaluated(self):
         if self._table is None:
             raise ValueError(
                 "Nothing to plot. Expected an evaluated lineage. Call "
                 "`lineage.evaluate(test_data)` first, or run `fit` with "
                 "validation data."
             )
-        return plot.draw(self._table, path)
+        return self._table
 
     def _shown(self):
         """The table that was measured last, or one of what is known."""

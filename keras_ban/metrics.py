@@ -11,6 +11,8 @@ from keras_ban.tasks.labels import is_sparse
 from keras_ban.tasks.losses import keras_mask
 
 BINS = 15
+# Of a normal distribution, 95 % lie within so many standard deviations.
+_Z = 1.959964
 
 
 class Scores:
@@ -81,6 +83,31 @@ class Scores:
             **(perplexity if self._has_positions else {}),
             "ece": float(np.sum(share * np.abs(gap))),
             "agreement": float(np.average(agrees, weights=weight)),
+        }
+
+    def intervals(self):
+        """What other samples of as many could have given: 95 % intervals.
+
+        Sources: of the error Wilson, "Probable Inference, the Law of
+        Succession, and Statistical Inference", 1927; of the NLL the normal
+        distribution of a mean. Positions of a sample count as samples, which
+        makes intervals of sequences too narrow.
+
+        Returns:
+            A dict of pairs, lower and upper end, of `error` and `nll`.
+        """
+        nll, _, correct, _, weight = self._columns()
+        count = weight.sum() ** 2 / np.sum(weight**2)
+        error = 1 - np.average(correct, weights=weight)
+        middle = (error + _Z**2 / (2 * count)) / (1 + _Z**2 / count)
+        spread = error * (1 - error) / count + _Z**2 / (4 * count**2)
+        half = _Z * np.sqrt(spread) / (1 + _Z**2 / count)
+        mean = np.average(nll, weights=weight)
+        variance = np.average((nll - mean) ** 2, weights=weight)
+        reach = _Z * np.sqrt(variance / max(count - 1, 1))
+        return {
+            "error": (float(middle - half), float(middle + half)),
+            "nll": (float(mean - reach), float(mean + reach)),
         }
 
     def reliability(self, bins=BINS):

@@ -148,6 +148,8 @@ def shortened(fit):
             kwargs["epochs"] = lambda generation: 1 + generation % EPOCHS
         elif "epochs" in kwargs:
             kwargs["epochs"] = min(kwargs["epochs"], EPOCHS)
+        if "phases" in kwargs:
+            kwargs["phases"] = dict(enumerate(kwargs["phases"].values(), 1))
         return fit(*args, **kwargs)
 
     return short

@@ -40,6 +40,13 @@ def test_quickstart_prints_every_method_and_the_verdict(tmp_path):
     assert picture.startswith(b"\x89PNG")
 
 
+def test_a_pretrained_network_is_fine_tuned_in_two_phases(tmp_path):
+    options = ("--seeds", "2", "--head", "1", "--whole", "1")
+    printed = run("pretrained.py", *options, cwd=tmp_path)
+    for name in ("labels", "5 of labels", "one from five"):
+        assert re.search(rf"^{name} +[\d.]+ \+-", printed, re.MULTILINE)
+
+
 @pytest.mark.slow
 def test_compression_compares_hard_and_soft_targets(tmp_path):
     printed = run(

@@ -2,6 +2,7 @@
 
 import ast
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -9,8 +10,11 @@ import tomllib
 
 import pytest
 
+import keras_ban
+
 ROOT = pathlib.Path(__file__).parents[1]
 PACKAGE = ROOT / "keras_ban"
+CITATION = ROOT / "CITATION.cff"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 DOOR = PACKAGE / "feeding" / "door.py"
 
@@ -53,7 +57,7 @@ OTHERS = {
     "feeding/datasets.py/_pipeline": "what a data set reads from",
     "generations/ancestry.py/lengths": "`epochs`",
     "generations/blueprints.py/_functions": "`model_fn`",
-    "generations/training.py/given_callbacks": "`callbacks`",
+    "generations/prepared.py/given_callbacks": "`callbacks`",
     "objectives/names.py/get": "`objective`",
     "runs/archive.py/_check_weights": "what an HDF5 file holds",
     "runs/fingerprint.py/_name": "a configuration",
@@ -237,3 +241,8 @@ def test_contracts_are_those_of_the_rooms():
     contract = tomllib.loads((ROOT / "pyproject.toml").read_text())
     (layers,) = contract["tool"]["importlinter"]["contracts"]
     assert layers["exhaustive"]
+
+
+def test_what_is_cited_has_the_version():
+    cited = re.search(r"(?m)^version: (\S+)$", CITATION.read_text())
+    assert cited[1] == keras_ban.__version__

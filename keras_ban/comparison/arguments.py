@@ -7,7 +7,7 @@ import keras
 
 from keras_ban import checks
 from keras_ban.generations.places import place
-from keras_ban.generations.training import given_callbacks
+from keras_ban.generations.prepared import given_callbacks
 from keras_ban.state import seeds as seeding
 from keras_ban.state.callbacks import is_of_keras
 

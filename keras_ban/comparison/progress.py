@@ -45,19 +45,10 @@ class Progress:
             f"seed {seed} ({self._seeds.index(seed) + 1} of "
             f"{len(self._seeds)}), {name}: {len(generations)} "
             f"network{'s' if len(generations) > 1 else ''} in "
-            f"{duration(seconds)}"
-            + (f"; {duration(left)} to go" if self._left else "; done")
+            f"{printed.duration(seconds)}"
+            + (f"; {printed.duration(left)} to go" if self._left else "; done")
         )
 
     def _say(self, text):
         if self._is_shown:
             printed.say(text)
-
-
-def duration(seconds):
-    """A time in the unit that fits it."""
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    if seconds < 100 * 60:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h"

@@ -16,6 +16,7 @@ from keras_ban.comparison.progress import Progress
 from keras_ban.distribution import strategies
 from keras_ban.distribution.cluster import Cluster
 from keras_ban.generations.ancestry import Ancestry
+from keras_ban.generations.phases import Phases
 from keras_ban.teaching.plans import Plans
 
 
@@ -65,9 +66,9 @@ def compare(
         directory: A folder in which all runs are kept. Defaults to `None`:
             nothing is written.
         from_logits: As `BornAgain` takes it. Defaults to `None`.
-        verbose: 0 prints nothing but where a run resumes; 2 also what Keras
-            prints of each epoch. Defaults to `"auto"`: a line for each
-            training, with the time that the rest will take.
+        verbose: 0 prints nothing but where a run resumes; 2 also a line
+            for each network, with its metrics. Defaults to `"auto"`: a line for
+            each training, with the time that the rest will take.
         augment: The views of the ladder, as `BornAgain.fit` takes them.
             Defaults to `"mixup"`.
         select: What `best` looks at on the validation data, "error" or "nll".
@@ -220,8 +221,15 @@ class Runs:
         )
         generations = rest.pop("generations")
         callbacks = rest.pop("callbacks", None)
+        phases = Phases(rest.pop("phases", None))
         prepared = run._prepared(
-            rest, generations, None, callbacks, plans, ancestry
+            rest,
+            generations,
+            None,
+            callbacks,
+            plans,
+            ancestry,
+            phases,
         )
         return prepared[1]
 

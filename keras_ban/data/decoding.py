@@ -88,13 +88,8 @@ def word_error_rate(references, hypotheses):
     speech.word_error_rate([[1, 2, 3]], [[1, 3]])  # 0.333…: one deletion
     ```
     """
-    try:
+    with checks.needing("jiwer", "speech", "The word error rate"):
         import jiwer
-    except ImportError as error:
-        raise ImportError(
-            "The word error rate needs jiwer, which is not installed. Install "
-            'it: pip install "keras_ban[speech]"'
-        ) from error
 
     references = [_words(said) for said in references]
     hypotheses = [_words(heard) for heard in hypotheses]

@@ -13,6 +13,8 @@ from unittest import mock
 import keras
 import tensorflow as tf
 
+from keras_ban import checks
+
 
 def layer(name, **options):
     """A layer of KerasCV as a function of its input and a seed.
@@ -32,13 +34,8 @@ def layer(name, **options):
     Raises:
         ImportError: If KerasCV is not installed.
     """
-    try:
+    with checks.needing("keras-cv", "vision", f"The augmentation {name!r}"):
         import keras_cv
-    except ImportError as error:
-        raise ImportError(
-            f"The augmentation {name!r} comes with KerasCV, which is not "
-            'installed. Run `pip install "keras_ban[vision]"`.'
-        ) from error
     with _float32():
         made = getattr(keras_cv.layers, name)(**options)
 

@@ -229,13 +229,8 @@ def _check_digits(**given):
 
 def _digits():
     """scikit-learn's digits: images to train on, and to test."""
-    try:
+    with checks.needing("scikit-learn", "trees", "The set 'digits'"):
         from sklearn.datasets import load_digits
-    except ImportError as error:
-        raise ImportError(
-            "The data set 'digits' comes with scikit-learn, which is not "
-            'installed. Run `pip install "keras_ban[examples]"`.'
-        ) from error
     found = load_digits()
     x = np.round(found.images[..., None] * (255 / 16)).astype("uint8")
     order = np.random.default_rng(0).permutation(len(x))

@@ -27,8 +27,10 @@ def check_single(y, sample_weight):
             held = f"a {type(part).__name__} of {held or len(part)}"
             raise ValueError(
                 f"The {name} are no array. Expected one array of {name}, as "
-                f"models have one output. Received: {held}. Give the array in "
-                "it alone, as `y['label']`; of a data set, by `map`."
+                "models have one output; several outputs are not supported. "
+                f"Received: {held}. Give the array of one output, as "
+                "`y['label']`, and a model that ends in it; of a data set, by "
+                "`map`."
             )
 
 

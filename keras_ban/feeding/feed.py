@@ -1,5 +1,6 @@
 """What `fit` is given: made once, at its beginning."""
 
+import copy
 import dataclasses
 import inspect
 import numbers
@@ -94,6 +95,21 @@ class Feed:
         """The `Feed` of a training that ends with an epoch."""
         schedule = self.schedule | {"epochs": epoch}
         return dataclasses.replace(self, schedule=schedule, lengths=())
+
+    def since(self, epoch):
+        """The `Feed` of a training that begins with an epoch, or later.
+
+        Args:
+            epoch: Its number. The data begins anew there, as in a call of
+                `keras.Model.fit`.
+        """
+        first = max(epoch, self.initial_epoch)
+        if first == self.initial_epoch:
+            return self
+        schedule = self.schedule | {"initial_epoch": first}
+        train = copy.copy(self.train)
+        train.how = train.how._replace(initial_epoch=first)
+        return dataclasses.replace(self, schedule=schedule, train=train)
 
     def generation(self, number, seed, first, views=None, size=1):
         """The arguments of `keras.Model.fit` for a generation.

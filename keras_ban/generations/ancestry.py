@@ -56,6 +56,12 @@ class Ancestry:
                 "objective; `generations=` counts networks on the labels "
                 "alone."
             )
+        if teacher is not None and not objective.needs_teacher:
+            raise ValueError(
+                f"The objective {objective.name!r} learns from no teacher. "
+                "Received: `teacher=`. Leave it out, or choose another "
+                "objective."
+            )
         if self.teachers > 1 and teacher is not None:
             raise ValueError(
                 f"`teachers={self.teachers}` trains that many networks as "

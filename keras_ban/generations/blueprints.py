@@ -270,6 +270,11 @@ def _keep_frozen(model, clone):
     }
     if model.built and not clone.built:
         clone.build(model.input_shape)
+    pairs = zip(sublayers(model), sublayers(clone), strict=True)
+    for layer, fresh in pairs:
+        # Of a container of frozen layers Keras forgets that it is frozen.
+        if fresh.trainable and not layer.trainable:
+            fresh.trainable = False
     for weight, fresh in zip(model.weights, clone.weights, strict=True):
         if weight.trainable != fresh.trainable:
             fresh.trainable = weight.trainable

@@ -28,7 +28,7 @@ def hindrance(parts, known=()):
     They are trained one after another, as ever, where side by side is not
     sure to give the same bits, or not sure to be faster:
 
-    - on several replicas, or on a GPU, where it was not measured;
+    - on several replicas, or on a GPU, where it was not measured; in phases;
     - compiled by XLA, `run_eagerly`, or with several `steps_per_execution`;
     - a step or a layer that is not Keras' own, an objective that is not the
       package's, a network that is made from the one before;
@@ -111,6 +111,8 @@ def _of_network(part):
     trial = trainer.trial
     if trial.blueprints.strategy is not None:
         return "a strategy", None
+    if trial.phases:
+        return "several phases", None
     learns = trial.objective.needs_teacher and number > 0
     if learns and type(trial.objective) not in objectives.BUILT_IN:
         return "an objective of one's own", None

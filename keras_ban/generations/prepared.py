@@ -10,6 +10,7 @@ import keras
 from keras_ban.feeding.passes import clear_errors
 from keras_ban.generations.guards import Finite
 from keras_ban.generations.guards import Seeded
+from keras_ban.generations.phases import Phase
 from keras_ban.generations.workshop import Workshop
 from keras_ban.lineage import Generation
 from keras_ban.state import seeds
@@ -72,6 +73,7 @@ class Training:
         before: The `Generation` before it, or `None`.
         teacher: The `Generation` that it learns from, or `None`.
         model: Its fresh model.
+        phase: The `Phase`.
         student: The network that is trained in its place, or itself.
         trained: What is trained, the student or a `Distiller`.
         fit: The method that trains it.
@@ -79,12 +81,14 @@ class Training:
         arguments: Those of `fit`, but for the callbacks, a dict.
         callbacks: All callbacks.
         needed: Those that the data needs.
+        views: What its examples bring along, in all phases.
     """
 
     watch: Watch
     before: Generation | None
     teacher: Generation | None
     model: keras.Model
+    phase: Phase
     student: keras.Model
     trained: keras.Model
     fit: collections.abc.Callable
@@ -92,6 +96,7 @@ class Training:
     arguments: dict = dataclasses.field(default_factory=dict)
     callbacks: list = dataclasses.field(default_factory=list)
     needed: list = dataclasses.field(default_factory=list)
+    views: collections.abc.Callable | None = None
 
     def begin(self, before=0.0, beside=1):
         """Begins to count the time.
@@ -115,3 +120,32 @@ class Training:
             for one in self.needed:
                 stack.callback(one.close)
             yield
+
+
+def given_callbacks(given, number):
+    """The callbacks of a generation, as a list.
+
+    Args:
+        given: A callback, a list of them, a function from the generation's
+            number to one of these, or `None`.
+        number: Number of the generation.
+
+    Raises:
+        ValueError: If one is no Keras callback.
+    """
+    if callable(given):
+        given = given(number)
+    found = [c for c in keras.tree.flatten(given) if c is not None]
+    held = keras.callbacks.CallbackList
+    if any(type(c) is held for c in found):
+        # Each begins anew and is looked at by itself, as in a plain list.
+        found = [c.callbacks if type(c) is held else c for c in found]
+        return given_callbacks(found, number)
+    for one in found:
+        if not isinstance(one, keras.callbacks.Callback):
+            raise ValueError(
+                "Invalid value for argument `callbacks`. Expected a list of "
+                "`keras.callbacks.Callback`s, or a function from the "
+                f"generation's number to one. Received: {one!r}"
+            )
+    return found

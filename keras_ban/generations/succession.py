@@ -28,6 +28,7 @@ def train(trainer, run, lineage):
     if 0 < len(finished) < count:
         # Callbacks that generations share go on from there.
         run.remind([w.remembered for w in trainer.watches[: len(finished)]])
+    trainer.outlook.finished(w.place for w in trainer.watches[: len(finished)])
     trainer.check_room(len(finished))
     abreast = Abreast()
     width = _WIDEST if trainer.is_independent else 1

@@ -1,6 +1,5 @@
 """The training of one generation: fresh, seeded, guarded, resumable."""
 
-import keras
 import tensorflow as tf
 
 from keras_ban import checks
@@ -8,10 +7,11 @@ from keras_ban.distribution.replicas import replicas_of
 from keras_ban.generations.ancestry import Ancestry
 from keras_ban.generations.blueprints import returned_model
 from keras_ban.generations.guards import Steady
+from keras_ban.generations.outlook import Outlook
 from keras_ban.generations.prepared import Training
 from keras_ban.generations.prepared import Watch
 from keras_ban.lineage import Generation
-from keras_ban.reporting import printed
+from keras_ban.reporting.bar import bars
 from keras_ban.runs import fingerprint
 from keras_ban.runs.backup import check_executions
 from keras_ban.state import seeds
@@ -31,16 +31,28 @@ class Trainer:
         cluster: The `Cluster` of workers.
         ancestry: The `Ancestry`. Defaults to `None`: one network teaches the
             next.
+        outlook: The `Outlook` of the run. Defaults to `None`: nobody asks.
 
     Attributes:
         trial: As given.
         feed: As given.
         watches: The `Watch` of each generation.
+        outlook: As given.
     """
 
-    def __init__(self, trial, feed, plans, callbacks, cluster, ancestry=None):
+    def __init__(
+        self,
+        trial,
+        feed,
+        plans,
+        callbacks,
+        cluster,
+        ancestry=None,
+        outlook=None,
+    ):
         self.trial = trial
         self.feed = feed
+        self.outlook = outlook or Outlook(0)
         self._ancestry = ancestry or Ancestry()
         # What changes is told from how all callbacks are now.
         seen = {}
@@ -80,12 +92,26 @@ class Trainer:
         epochs = self.feed.for_generation(number).epochs
         return found | {"schedule": schedule | {"epochs": epochs}}
 
+    def foresee(self, first):
+        """Tells the outlook what there is to train.
+
+        Args:
+            first: The number of the first generation that is trained.
+        """
+        for watch in self.watches[first:]:
+            feed = self.feed.for_generation(watch.number)
+            self.outlook.expect(
+                watch.place,
+                range(feed.initial_epoch, feed.epochs),
+                feed.train.epoch_steps(),
+                self.trial.objective.needs_teacher and watch.number > 0,
+            )
+
     @property
     def is_independent(self):
         """Whether no generation needs another one."""
-        trial = self.trial
-        learns = trial.objective.needs_teacher
-        return not learns and not trial.blueprints.takes_parents
+        learns = self.trial.objective.needs_teacher
+        return not learns and not self.trial.blueprints.takes_parents
 
     def check_room(self, first):
         """Checks that there is room for what teachers give, where it is kept.
@@ -118,11 +144,14 @@ class Trainer:
         given = self.given(number, lineage)
         if given is not None:
             return given
-        training = self.prepared(number, lineage, run)
-        with training.reading():
-            history = training.fit(
-                callbacks=training.callbacks, **training.arguments
-            )
+        after = self.prepared(number, lineage, run)
+        while after is not None:
+            training = after
+            with training.reading():
+                history = training.fit(
+                    callbacks=training.callbacks, **training.arguments
+                )
+            after = self._next(training, run)
         return self.finished(training, history)
 
     def given(self, number, lineage):
@@ -177,33 +206,80 @@ class Trainer:
         Returns:
             A `Training`.
         """
-        trial, watch = self.trial, self.watches[number]
-        workshop = workshop or trial.workshop
-        before = self._parent(number, lineage)
+        watch, before = self.watches[number], self._parent(number, lineage)
         teacher = None
-        if before and trial.objective.needs_teacher:
+        if before and self.trial.objective.needs_teacher:
             teacher = self._ancestry.teacher(lineage)
         model = self.fresh(number, lineage)
         for earlier in lineage:
             if earlier.model:
                 apart(model, earlier.model, ("student", earlier.name))
+        saved = run.saved(number)
+        reached = self.feed.initial_epoch, 0, False
+        if saved:
+            reached = saved.meta["epoch"], saved.meta["step"], True
+        for phase in self._phases(number):
+            phase.begin(model, watch.seed, self._names)
+            if phase.holds(*reached):
+                break
+        workshop = workshop or self.trial.workshop
+        training = self._training(
+            watch, before, teacher, model, phase, workshop
+        )
+        training.begin(saved.meta["seconds"] if saved else 0, beside)
+        self._schedule(training, run, saved, beside, is_shown)
+        return training
+
+    def _phases(self, number):
+        feed = self.feed.for_generation(number)
+        return self.trial.phases.parts(feed.epochs)
+
+    def _next(self, training, run):
+        """The `Training` of the next phase, or `None` if there is none."""
+        phases = self._phases(training.watch.number)
+        if training.phase == phases[-1]:
+            return None
+        phase, model = phases[training.phase.number + 1], training.model
+        training.workshop.finish(training.student, model)
+        phase.begin(model, training.watch.seed, self._names)
+        after = self._training(
+            training.watch,
+            training.before,
+            training.teacher,
+            model,
+            phase,
+            training.workshop,
+        )
+        after.views = training.views
+        after.begin(training.seconds())
+        self._schedule(after, run)
+        return after
+
+    def _training(self, watch, before, teacher, model, phase, workshop):
+        """The `Training` of a model, without its schedule."""
         student = workshop.student(model)
         trained, fit = student, student.fit
         # Keras knows no loss of mixed labels.
-        mixes = self._plans.for_generation(number).mixes
+        mixes = self._plans.for_generation(watch.number).mixes
         if teacher is not None or mixes or replicas_of(student) > 1:
             trained = workshop.distiller(student, teacher and teacher.model)
             fit = trained.fit_unchecked
         if trained.train_function is None:
             # It drops every compiled function. What draws from it later may
             # not tell which students were compiled anew, as in a resumed run.
-            first = seeds.derive(trial.seed, 1)
+            first = seeds.derive(self.trial.seed, 1)
             tf.random.set_seed(first if teacher else watch.seed)
-        training = Training(
-            watch, before, teacher, model, student, trained, fit, workshop
+        return Training(
+            watch,
+            before,
+            teacher,
+            model,
+            phase,
+            student,
+            trained,
+            fit,
+            workshop,
         )
-        self._schedule(training, run, beside, is_shown)
-        return training
 
     def finished(self, training, history):
         """The `Generation` that a training gave.
@@ -214,6 +290,8 @@ class Trainer:
         """
         watch, teacher = training.watch, training.teacher
         seconds = training.seconds()
+        if self.feed.verbose == 2:
+            self.outlook.tell(watch, history.history, seconds)
         return Generation(
             number=watch.number,
             name=watch.name,
@@ -247,18 +325,25 @@ class Trainer:
         shape = None if y is None else y.shape
         return self.trial.blueprints.compiled(model, rows, shape)
 
-    def _schedule(self, training, run, beside, is_shown):
+    def _schedule(self, training, run, saved=None, beside=1, is_shown=True):
         """Says how it is trained, from the beginning or from what was saved."""
-        trial, watch = self.trial, training.watch
+        trial, watch, phase = self.trial, training.watch, training.phase
         feed = self.feed.for_generation(watch.number)
         trained, teacher = training.trained, training.teacher
-        saved = run.saved(watch.number)
+        told = telling(trained, feed.epochs)
+        is_last = feed.epochs == phase.end
+        feed = feed.since(phase.start).until(phase.end)
         epoch = saved.meta["epoch"] if saved else feed.initial_epoch
-        self._announce(
-            watch, teacher, epoch, run.resumption(saved, watch.states)
+        self.outlook.announce(
+            training,
+            trial.place(watch.number, len(self.watches)),
+            epoch,
+            run.resumption(saved, watch.states),
         )
-        watch.states.begin()
-        views = self._plans.for_generation(watch.number).views(
+        if phase.is_first:
+            watch.states.begin()
+        plan = self._plans.for_generation(watch.number)
+        views = training.views = training.views or plan.views(
             feed.train,
             watch.seed,
             teacher and trained.teacher,
@@ -274,14 +359,16 @@ class Trainer:
                 feed = feed.until(epoch)
         arguments = feed.generation(watch.place, watch.seed, epoch, views, size)
         needed = arguments.pop("callbacks") or []
-        if not is_shown:
+        if not is_shown or self.feed.verbose == 2:
             arguments["verbose"] = 0
-        training.begin(saved.meta["seconds"] if saved else 0, beside)
         steady = Steady(watch.name, training.student, training.workshop)
-        told = telling(trained, feed.epochs)
+        shown = bars(arguments.get("verbose", "auto"), watch.given)
+        if is_shown:
+            beside = range(watch.place, watch.place + beside)
+            shown.append(self.outlook.clock(beside, is_last))
         training.needed, training.arguments = needed, arguments
         training.callbacks = run.callbacks(
-            [*needed, *told, *watch.callbacks, steady],
+            [*needed, *told, *watch.callbacks, steady, *shown],
             trained,
             watch.states,
             watch.number,
@@ -293,23 +380,6 @@ class Trainer:
             steps=feed.train.epoch_steps(),
         )
 
-    def _announce(self, watch, teacher, epoch, resumption):
-        if resumption is not None:
-            epochs = self.feed.for_generation(watch.number).epochs
-            printed.say(
-                f"resuming {watch.name} at epoch {min(epoch + 1, epochs)} of "
-                f"{epochs}{resumption}"
-            )
-        elif self.feed.verbose != 0:
-            source = "the labels"
-            if teacher:
-                source = f"{teacher.name} by {self.trial.objective.name!r}"
-            printed.say(
-                f"{watch.name}, {self.trial.counted} {watch.number} of "
-                f"{len(self.watches) - 1}, learns from {source} "
-                f"(seed {watch.seed})"
-            )
-
     def _finished(self, training):
         """The trained model, one that anybody can use without a strategy."""
         number, model = training.watch.number, training.model
@@ -318,6 +388,8 @@ class Trainer:
                 function, before = self.function(number), training.before
                 model = returned_model(function, before and before.model)
                 model = self._compiled(model)
+                for phase in self._phases(number):
+                    phase.begin(model, training.watch.seed, self._names)
         training.workshop.finish(training.student, model)
         self._names.number(model, number)
         return model
@@ -326,32 +398,3 @@ class Trainer:
 def _outputs_of(number):
     """The folder for the outputs of a generation, in that of the cache."""
     return f"generation-{number}"
-
-
-def given_callbacks(given, number):
-    """The callbacks of a generation, as a list.
-
-    Args:
-        given: A callback, a list of them, a function from the generation's
-            number to one of these, or `None`.
-        number: Number of the generation.
-
-    Raises:
-        ValueError: If one is no Keras callback.
-    """
-    if callable(given):
-        given = given(number)
-    found = [c for c in keras.tree.flatten(given) if c is not None]
-    held = keras.callbacks.CallbackList
-    if any(type(c) is held for c in found):
-        # Each begins anew and is looked at by itself, as in a plain list.
-        found = [c.callbacks if type(c) is held else c for c in found]
-        return given_callbacks(found, number)
-    for one in found:
-        if not isinstance(one, keras.callbacks.Callback):
-            raise ValueError(
-                "Invalid value for argument `callbacks`. Expected a list of "
-                "`keras.callbacks.Callback`s, or a function from the "
-                f"generation's number to one. Received: {one!r}"
-            )
-    return found

@@ -23,6 +23,7 @@ from keras_ban.tasks.checks import has_gradient
 from keras_ban.tasks.checks import prediction
 from keras_ban.tasks.checks import same_classes
 from keras_ban.tasks.losses import with_mask_of
+from keras_ban.teaching.checking import check_carried
 
 
 class Trial:
@@ -33,15 +34,16 @@ class Trial:
         objective: The `Objective` of the students.
         seed: The seed of the run.
         teacher: The model that was given as generation 0, or `None`.
-        batch: The first batch `(x, y, sample_weight)`.
         run: Where it is kept: a `RunDirectory` or `Unkept`.
+        phases: The `Phases` of each training.
+        batch: The first batch `(x, y, sample_weight)`.
 
     Attributes:
         blueprints: As given.
         objective: As given.
         seed: As given.
         teacher: As given.
-        counted: What the networks that are trained are counted as.
+        phases: As given.
         shape: Shape `(rows, ..., n)` of their outputs.
         outputs: What the networks of each function give for the first rows,
             a dict of lists of arrays.
@@ -59,7 +61,9 @@ class Trial:
             fresh, or do not fit the teacher.
     """
 
-    def __init__(self, blueprints, objective, seed, teacher, batch, run):
+    def __init__(
+        self, blueprints, objective, seed, teacher, run, phases, batch
+    ):
         self.networks = {}
         self.draws_elsewhere = set()
         self.workshop = None
@@ -68,7 +72,8 @@ class Trial:
         self.objective = objective
         self.seed = seed
         self.teacher = teacher
-        self.counted = "generation"
+        self.phases = phases
+        self._are_teachers = False
         self._run = run
         self._batches = [batch]
         self._x, self._y, _ = batch
@@ -112,9 +117,20 @@ class Trial:
         """The trial of as many first networks, that learn from the labels."""
         found = copy.copy(self)
         found.objective = objectives.get("labels")
-        found.counted = "teacher"
+        found._are_teachers = True
         found.blueprints = self.blueprints.of_first()
         return found
+
+    def place(self, number, count):
+        """The place of a network among those that are trained, in words.
+
+        Args:
+            number: Its number, from 0.
+            count: How many there are.
+        """
+        if self._are_teachers:
+            return f"teacher {number + 1} of {count}"
+        return f"generation {number} of {count - 1}"
 
     def check_training(self):
         """Refuses models whose own training would not know mixed labels.
@@ -137,6 +153,7 @@ class Trial:
                     self._try_loss(model, x, y, weight)
         for distiller in self._tried:
             distiller.check_objective(self._x, self._y)
+        self._try_phases()
         rows = first_rows(self._x)
         shape = None if self._y is None else self._y.shape
         compiled = []
@@ -182,6 +199,20 @@ class Trial:
         self._spare += pair
         self._last.append(again)
         return pair
+
+    def _try_phases(self):
+        """Changes a model of each function as its training would."""
+        if not self.phases:
+            return
+        shape = None if self._y is None else self._y.shape
+        for function, model in zip(self.networks, self._last, strict=True):
+            model = self.blueprints.compiled(model, self._x, shape)
+            with self.names.again():
+                found = self.phases.described(model, self._run.describe)
+            known = self.networks[function]
+            self.networks[function] = known and known | {"phases": found}
+            if self._y is not None:
+                self._try_loss(model, *map(first_rows, self._batches[0]))
 
     def _try_loss(self, model, x, y, weight):
         """Computes what a model was compiled with, loss and metrics."""
@@ -236,3 +267,38 @@ def _check_seeds(one, other):
 def _same_weights(one, other):
     pairs = zip(one.get_weights(), other.get_weights(), strict=False)
     return all(np.array_equal(a, b) for a, b in pairs)
+
+
+def tried(make, needs_labels, data, plans, ancestry):
+    """Checks data and models against each other; returns the `Trial`.
+
+    Args:
+        make: Function from the first batch to the `Trial` of the models.
+        needs_labels: Whether something is trained on labels.
+        data: The `Feed`.
+        plans: The `Plans`.
+        ancestry: The `Ancestry`.
+
+    Raises:
+        ValueError: If they do not fit.
+    """
+    scan = data.train.scan()
+    if needs_labels:
+        scan.check_labelled()
+    trial = make(scan.first)
+    scan.check(trial.shape, needs_labels)
+    data.check_class_weight(trial.shape)
+    if data.validation:
+        scan = data.validation.scan()
+        scan.check_labelled()
+        name = data.validation.how.role.data
+        shape = trial.check_inputs(scan.first, name)
+        scan.check(shape, needs_labels=True)
+    models = trial.models()
+    strategy = trial.blueprints.strategy
+    check_carried([*models, trial.teacher], data.train, strategy)
+    ancestry.check_models(models)
+    if plans.mixes:
+        trial.check_training()
+    trial.finish()
+    return trial

@@ -1,5 +1,7 @@
 """Objectives by their short names."""
 
+import re
+
 import keras
 
 from keras_ban.objectives.base import FunctionObjective
@@ -28,6 +30,8 @@ _BY_NAME = {
         LogitRegression,
     )
 }
+# What others call a loss between two distributions.
+_OTHERS = re.compile(r"(?i)distil|soft_?target|\bkl(\b|_|d)")
 BUILT_IN = frozenset(_BY_NAME.values())
 
 
@@ -64,5 +68,27 @@ def get(identifier):
         f"{', '.join(map(repr, _BY_NAME))}, an instance of "
         "`keras_ban.objectives.Objective`, or a function `(y_true, "
         "student_logits, teacher_logits)` that returns the loss of each "
-        f"sample. Received: {identifier!r}"
+        f"sample. Received: {identifier!r}{_known_as(identifier)}"
+    )
+
+
+def _known_as(identifier):
+    """What an objective of others is called here, in words."""
+    kind = identifier if isinstance(identifier, type) else type(identifier)
+    name = getattr(identifier, "name", None)
+    if isinstance(identifier, str):
+        name = identifier
+    elif not isinstance(name, str):
+        name = kind.__name__
+    if re.search("(?i)feature", kind.__name__ + name):
+        return ". Features of inner layers are not distilled."
+    if not _OTHERS.search(kind.__name__ + " " + name):
+        return ""
+    temperature = getattr(identifier, "temperature", None)
+    if not isinstance(temperature, (int, float)):
+        temperature = 3.0
+    return (
+        f". The weighted mean of labels and soft targets is `objectives.KD("
+        f"alpha=0.5, temperature={temperature})`, `alpha` the weight of the "
+        "labels; the divergence alone, at temperature 1, is 'ban'."
     )

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import hashlib
 
 import keras
 import numpy as np
@@ -82,7 +83,9 @@ def evaluate(
     scores = {name: Scores() for name in names}
     give_logits = [kinds.classifier(g.model, from_logits) for g in generations]
     functions = [predictor.function(g.model) for g in generations]
+    labels_seen = hashlib.blake2b(digest_size=16)
     for x, y, weight in stream:
+        labels_seen.update(np.ascontiguousarray(y).tobytes())
         found = []
         for g, function in zip(generations, functions, strict=True):
             with taking(g.model, x):
@@ -120,7 +123,8 @@ def evaluate(
             }
         )
     curves = {name: score.reliability() for name, score in scores.items()}
-    return Table(rows, title, curves)
+    intervals = {name: score.intervals() for name, score in scores.items()}
+    return Table(rows, title, curves, intervals, labels_seen.hexdigest())
 
 
 def _counted(weight, masks):

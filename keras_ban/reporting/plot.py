@@ -4,18 +4,30 @@ import contextlib
 import io
 import os
 
+from keras_ban import checks
 from keras_ban import files
 from keras_ban.metrics import BINS
-from keras_ban.reporting.table import Table
+
+_RUN = {"color": "black", "label": "this run", "shift": 0.0}
+_CONTROL = {"color": "tab:orange", "label": "on the labels alone", "shift": 0.2}
+_SCALES = {
+    "error": (100, "error (%)"),
+    "nll": (1, "negative log-likelihood (nats)"),
+}
 
 
-def draw(table, path=None):
+def draw(table, path=None, control=None):
     """Draws error, NLL and calibration of an evaluated lineage.
+
+    Bars are 95 % intervals over the examples: how far other ones of as many
+    could have moved a point. They say nothing of other seeds.
 
     Args:
         table: A `Table` that `evaluate` gave.
         path: The image file to write; its ending says the format. Defaults
             to `None`: none is written.
+        control: The `Table` of a run on the labels alone, measured on the
+            same data, to be drawn beside it. Defaults to `None`.
 
     Returns:
         A `matplotlib.figure.Figure`.
@@ -25,13 +37,20 @@ def draw(table, path=None):
         OSError: If there is something else than a file, or if it cannot be
             written.
     """
-    picture = figure(path, figsize=(13, 4.2), layout="constrained")
-    measured = [row for row in table if "error" in row]
-    table = Table(measured, table.title, table.reliability)
+    rows = _measured(table)
+    names = [row["name"] for row in rows]
+    places = {_key(row): place for place, row in enumerate(rows)}
+    width = 9 + 0.3 * max(12, len(names))
+    picture = figure(path, figsize=(width, 4.4), layout="constrained")
     picture.suptitle(f"Born-again networks, {table.title}")
     left, middle, right = picture.subplots(1, 3)
-    _by_generation(left, table, "error", "error (%)", 100)
-    _by_generation(middle, table, "nll", "negative log-likelihood (nats)", 1)
+    for axes, column in ((left, "error"), (middle, "nll")):
+        if control is not None:
+            _draw_points(axes, control, column, places, _CONTROL)
+        _draw_points(axes, table, column, places, _RUN)
+        _label(axes, names, column)
+    if control is not None:
+        left.legend(frameon=False)
     _calibration(right, table)
     if path is not None:
         picture.savefig(path, dpi=150)
@@ -52,13 +71,8 @@ def figure(path, **options):
     if isinstance(path, (str, os.PathLike)):
         with contextlib.suppress(FileNotFoundError):
             files.check_file(path)
-    try:
+    with checks.needing("matplotlib", "plots", "The plot"):
         from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ImportError(
-            "The plot needs matplotlib, which is not installed. Install it "
-            "by `pip install keras_ban[plots]`."
-        ) from error
 
     class Picture(Figure):
         """A figure that a notebook shows, whether or not it uses pyplot."""
@@ -71,37 +85,79 @@ def figure(path, **options):
     return Picture(**options)
 
 
-def _by_generation(axes, table, column, label, scale):
-    nets = [row for row in table if row["objective"] != "ensemble"]
-    values = [scale * row[column] for row in nets]
-    axes.plot(range(len(nets)), values, "o-", color="black", label="single")
-    ensembles = [row for row in table if row["objective"] == "ensemble"]
-    for i, row in enumerate(ensembles):
-        axes.axhline(
-            scale * row[column], ls="--", color=f"C{i}", label=row["name"]
+def _measured(table):
+    return [row for row in table if "error" in row]
+
+
+def _key(row):
+    """What stands for the same in a run and in its control."""
+    if row["objective"] == "ensemble" or "-" not in row["name"]:
+        return row["name"].replace("Teacher", "0")
+    return row["name"].rpartition("-")[2]
+
+
+def _draw_points(axes, table, column, places, style):
+    """A point with its interval for each network and ensemble of a table."""
+    scale, style = _SCALES[column][0], dict(style)
+    shift = style.pop("shift")
+    for row in _measured(table):
+        if _key(row) not in places:
+            continue
+        low, high = table.intervals[row["name"]][column]
+        value = row[column]
+        axes.errorbar(
+            places[_key(row)] + shift,
+            scale * value,
+            yerr=[
+                [scale * max(0, value - low)],
+                [scale * max(0, high - value)],
+            ],
+            fmt="s" if row["objective"] == "ensemble" else "o",
+            ms=5,
+            capsize=3,
+            **style,
         )
-    axes.set_xticks(range(len(nets)), [row["name"] for row in nets])
-    axes.set_ylabel(label)
-    axes.set_title(f"{label.split(' (')[0]}, lower is better")
-    axes.legend(frameon=False)
+        # Once in the legend.
+        style["label"] = None
+
+
+def _label(axes, names, column):
+    """Names, and room, so that small differences look small."""
+    axes.set_xticks(range(len(names)), names, rotation=90)
+    axes.set_xlim(-0.5, len(names) - 0.3)
+    low, high = axes.get_ylim()
+    room = 0.25 * (high - low)
+    axes.set_ylim(max(0, low - room), high + room)
+    axes.grid(axis="y", alpha=0.3)
+    axes.set_ylabel(_SCALES[column][1])
+    axes.set_title("lower is better; bars: 95 %, over examples", fontsize=9)
 
 
 def _calibration(axes, table):
+    """Accuracy by confidence, bins as large as their share of the examples."""
+    rows = _measured(table)
     axes.plot([0, 1], [0, 1], color="grey", lw=1, label="perfect")
-    shown = {table[0]["name"], table[-1]["name"]}
-    shown |= {row["name"] for row in table if row["name"] == "Ens*3"}
-    for row in table:
-        if row["name"] in shown:
-            confidence, accuracy, share, _ = table.reliability[row["name"]]
-            filled = share > 0
-            axes.plot(
-                confidence[filled],
-                accuracy[filled],
-                "o-",
-                ms=3,
-                label=f"{row['name']}, ECE {100 * row['ece']:.1f} %",
-            )
-    axes.set_xlabel(f"confidence ({BINS} bins)")
+    shown = {rows[0]["name"]: "o", rows[-1]["name"]: "s"}
+    best = min(rows[1:] or rows, key=lambda row: row["nll"])
+    shown.setdefault(best["name"], "^")
+    for row in rows:
+        if row["name"] not in shown:
+            continue
+        confidence, accuracy, share, _ = table.reliability[row["name"]]
+        filled = share > 0
+        [line] = axes.plot(
+            confidence[filled], accuracy[filled], lw=1, alpha=0.6
+        )
+        axes.scatter(
+            confidence[filled],
+            accuracy[filled],
+            s=4 + 150 * share[filled],
+            marker=shown[row["name"]],
+            color=line.get_color(),
+            alpha=0.6,
+            label=f"{row['name']}, ECE {100 * row['ece']:.1f} %",
+        )
+    axes.set_xlabel(f"confidence ({BINS} bins, as large as their share)")
     axes.set_ylabel("accuracy")
-    axes.set_title("calibration, the diagonal is best")
-    axes.legend(frameon=False)
+    axes.set_title("calibration: on the diagonal is best", fontsize=9)
+    axes.legend(frameon=False, fontsize=8)

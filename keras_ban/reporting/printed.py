@@ -22,6 +22,15 @@ def say(text):
     print(shown, flush=True)
 
 
+def duration(seconds):
+    """A time in the unit that fits it."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    if seconds < 100 * 60:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"
+
+
 def width():
     """Columns of the terminal, or of what `COLUMNS` says; else 120."""
     return shutil.get_terminal_size((WIDTH, 24)).columns

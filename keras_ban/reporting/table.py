@@ -42,12 +42,18 @@ class Table(list):
         title: What the figures were measured on.
         reliability: For each network's name, what
             `metrics.Scores.reliability` returns.
+        intervals: For each network's name, what `metrics.Scores.intervals`
+            returns.
+        data: What tells the labels that it was measured on from others, a
+            text; empty if it was not.
     """
 
-    def __init__(self, rows, title, reliability=None):
+    def __init__(self, rows, title, reliability=None, intervals=None, data=""):
         super().__init__(rows)
         self.title = title
         self.reliability = reliability or {}
+        self.intervals = intervals or {}
+        self.data = data
 
     def to_frame(self):
         """The rows as a `pandas.DataFrame`.

@@ -156,6 +156,11 @@ class RunDirectory:
         self._overwrite = overwrite
         self._cluster = cluster or Cluster()
 
+    @property
+    def way_on(self):
+        """How a run that was stopped goes on."""
+        return f"Run the same again to go on from what is in {self._path}."
+
     def check_model(self, model, x):
         """Checks that a model can be kept.
 

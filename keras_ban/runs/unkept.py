@@ -7,6 +7,10 @@ class Unkept:
     """What `RunDirectory` and `OpenRun` are, where there is no directory."""
 
     save_every = None
+    way_on = (
+        "What was being trained is lost; with `directory=` a run goes on "
+        "where it was stopped."
+    )
 
     def check_model(self, model, x):
         """Any model will do."""

@@ -91,8 +91,8 @@ def taking(model, x, name="x"):
         raise ValueError(
             f"The model {model.name!r} cannot be run on `{name}`. Expected "
             f"inputs{_expected(model)}. Received: {_received(x)}. Give it the "
-            f"inputs that it was built for.{way_to_pairs(x)} Keras says: "
-            f"{_words(error)}"
+            f"inputs that it was built for.{way_to_pairs(x)}"
+            f"{_way_from_texts(x)} Keras says: {_words(error)}"
         ) from error
 
 
@@ -108,13 +108,30 @@ def _expected(model):
 
 
 def _received(x):
-    return keras.tree.map_structure(
-        lambda a: (
-            f"{getattr(a.dtype, 'name', a.dtype)}{list(a.shape)}"
-            if hasattr(a, "dtype")
-            else type(a).__name__
-        ),
-        x,
+    return keras.tree.map_structure(_array, x)
+
+
+def _array(a):
+    if not hasattr(a, "dtype"):
+        return type(a).__name__
+    kind = "texts " if _is_text(a) else getattr(a.dtype, "name", a.dtype)
+    return f"{kind}{list(a.shape)}"
+
+
+def _is_text(a):
+    dtype = getattr(a, "dtype", None)
+    is_named = getattr(dtype, "name", None) == "string"
+    return is_named or getattr(dtype, "kind", None) in {"U", "S"}
+
+
+def _way_from_texts(x):
+    """A way from texts to what a network takes, in words."""
+    if not any(map(_is_text, keras.tree.flatten(x))):
+        return ""
+    return (
+        " Make numbers of texts by an adapted `keras.layers.TextVectorization`"
+        ": `ds.map(lambda x, y: (vectorize(x), y))`, or `vectorize(x)` before "
+        "`fit`."
     )
 
 

@@ -2,6 +2,11 @@
 
 import numpy as np
 
+_CORRECT = (
+    "Correct the labels, or give the model as many outputs as there are "
+    "classes."
+)
+
 
 def is_sparse(label_shape, logit_shape):
     """Whether labels of `label_shape` are class numbers, not distributions.
@@ -40,6 +45,16 @@ def check(y, output_shape, name="y"):
         name: What the error calls the labels. Defaults to `"y"`.
     """
     expected = _label_shape(y, output_shape)
+    if y.dtype.kind in "USO":
+        _bad_labels(
+            name,
+            f"texts or objects ({y.dtype})"
+            + (f", as {str(y.flat[0])!r}" if y.size else ""),
+            "numbers",
+            "Number them, as `names, numbers = numpy.unique(labels, "
+            "return_inverse=True)` does; numbers that are kept as objects "
+            "need `.astype(int)`.",
+        )
     if y.dtype.kind not in "iufb":
         _bad_labels(name, f"numbers of type {y.dtype}", "numbers")
     if not np.all(np.isfinite(y)):
@@ -98,34 +113,52 @@ def _label_shape(y, output_shape):
 
 def _class_numbers(y, columns, name):
     classes = max(columns, 2)
-    low, high = y.min(initial=0), y.max(initial=0)
+    is_whole = not np.any(y != np.floor(y))
+    hint = (
+        ""
+        if is_whole
+        else " (values to predict, regression, are not supported)"
+    )
+    low, high = (y.min(), y.max()) if y.size else (0, 0)
     if low < 0 or high > classes - 1:
         _bad_labels(
             name,
             f"labels from {low} to {high}",
             f"class numbers from 0 to {classes - 1}, as the model has "
-            f"{columns} outputs"
-            + (
-                " (values to predict, regression, are not supported)"
-                if np.any(y != np.floor(y))
-                else ""
-            ),
+            f"{_outputs(columns)}{hint}",
+            _way_to_numbers(y, low, high, columns),
         )
     # A single sigmoid may learn a probability; class numbers are whole.
-    if columns > 1 and np.any(y != np.floor(y)):
+    if columns > 1 and not is_whole:
         _bad_labels(
-            name,
-            f"{y[y != np.floor(y)][0]}",
-            "whole class numbers (values to predict, regression, are not "
-            "supported)",
+            name, f"{y[y != np.floor(y)][0]}", f"whole class numbers{hint}"
         )
 
 
-def _bad_labels(name, received, expected):
+def _outputs(columns):
+    return f"{columns} output{'' if columns == 1 else 's'}"
+
+
+def _way_to_numbers(y, low, high, columns):
+    """How labels become class numbers from 0 on, in words."""
+    classes = max(columns, 2)
+    if low == 1 and high == classes:
+        more = ", or give the model one output more" * (columns > 1)
+        return f"Subtract 1 from the labels{more}."
+    others = np.setdiff1d(y, np.arange(classes))
+    if len(others) > 1 or others[0] != np.floor(others[0]):
+        return _CORRECT
+    return (
+        f"{_CORRECT} If {others[0]} marks what is to be ignored, as "
+        "`ignore_class` and padding do, give these positions the sample "
+        "weight 0 and any class."
+    )
+
+
+def _bad_labels(name, received, expected, way_out=_CORRECT):
     raise ValueError(
         f"Invalid labels in `{name}`. Expected {expected}. Received: "
-        f"{received}. Correct the labels, or give the model as many outputs "
-        "as there are classes."
+        f"{received}. {way_out}"
     )
 
 

@@ -3,6 +3,7 @@
 import keras
 
 from keras_ban.objectives import Objective
+from keras_ban.reporting.bar import bars
 
 
 class Epochs(keras.callbacks.Callback):
@@ -40,17 +41,23 @@ def telling(trained, epochs):
 
 
 def told(distiller, arguments):
-    """The arguments of `keras.Model.fit`, with what `telling` adds.
+    """The arguments of `keras.Model.fit`, with what a training needs beside.
 
     Args:
         distiller: A `Distiller`.
         arguments: Those of its `fit`, a dict.
+
+    Returns:
+        A dict, whose callbacks are those that were given, what `telling` adds,
+        and the bar.
     """
-    found = telling(distiller, arguments.get("epochs", 1))
-    if not found:
+    given = keras.tree.flatten(arguments.get("callbacks") or [])
+    first = telling(distiller, arguments.get("epochs", 1))
+    last = bars(arguments.get("verbose", "auto"), given)
+    if not first and not last:
         return arguments
-    for one in keras.tree.flatten(arguments.get("callbacks") or []):
+    for one in given:
         # What Keras adds to a list, it would add to a list in a list again.
         is_list = type(one) is keras.callbacks.CallbackList
-        found += one.callbacks if is_list else [one]
-    return arguments | {"callbacks": found}
+        first += one.callbacks if is_list else [one]
+    return arguments | {"callbacks": [*first, *last]}

@@ -1,12 +1,9 @@
 """Born-again trees: one tree for a whole ensemble (extra `trees`)."""
 
-try:
+from keras_ban import checks
+
+with checks.needing("scikit-learn", "trees", "`keras_ban.trees`"):
     import sklearn  # noqa: F401
-except ImportError as error:
-    raise ImportError(
-        "`keras_ban.trees` needs scikit-learn, which is not installed. Run "
-        '`pip install "keras_ban[trees]"`.'
-    ) from error
 
 from keras_ban.trees.estimators import BornAgainTreeClassifier
 from keras_ban.trees.estimators import BornAgainTreeRegressor

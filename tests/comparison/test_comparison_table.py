@@ -111,5 +111,5 @@ def test_picture_of_the_nll():
 
 def test_picture_needs_matplotlib(uninstall):
     uninstall("matplotlib")
-    with pytest.raises(ImportError, match=r"keras_ban\[plots\]"):
+    with pytest.raises(ImportError, match=r"\.\[plots\]"):
         plot.draw(results(ERRORS, ["ban"]), "never.png")

@@ -140,6 +140,7 @@ def after(epochs):
     return lambda workers: workers.said()[0].count("epoch") >= epochs
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_when_a_worker_was_killed(tmp_path):
     small = {"generations": 1, "epochs": 2, "save_every": 5}
     whole = undisturbed(tmp_path / "whole", **small)

@@ -142,7 +142,7 @@ LABELS = {
         changed(Y, -1, NAN, "float32"),
         ("NaN", "finite numbers", "Correct"),
     ),
-    "strings": (Y.astype(str), ("numbers of type <U", "Correct")),
+    "strings": (Y.astype(str), ("texts", "Number them")),
     "no distribution": (
         changed(np.eye(4)[Y], -1, 0.4),
         ("[0.4 0.4 0.4 0.4]", "a sum of 1", "Correct"),

@@ -191,8 +191,15 @@ def resumed(directory, stops, **how):
             pass
 
 
-@pytest.mark.parametrize("learn_from", ["parent", "all"])
-@pytest.mark.parametrize("steps", [1, 10_000])
+@pytest.mark.parametrize(
+    "steps, learn_from",
+    [
+        (1, "all"),
+        (10_000, "parent"),
+        pytest.param(1, "parent", marks=pytest.mark.slow),
+        pytest.param(10_000, "all", marks=pytest.mark.slow),
+    ],
+)
 def test_each_is_resumed_by_itself(tmp_path, monkeypatch, steps, learn_from):
     # Side by side, and one after another.
     monkeypatch.setattr(hindrances, "_STEPS", steps)

@@ -81,7 +81,9 @@ def test_every_stage_has_the_shape_of_the_teachers(make, ratio, share, teacher):
     assert_same(teacher, before)
 
 
-@pytest.mark.parametrize("objective", ["ban", "labels"])
+@pytest.mark.parametrize(
+    "objective", ["ban", pytest.param("labels", marks=pytest.mark.slow)]
+)
 def test_shared_layers_stay_the_teachers_through_a_run(objective, tmp_path):
     ban = keras_ban.BornAgain(
         [dense_fn, residual_fn], objective, directory=tmp_path

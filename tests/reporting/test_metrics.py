@@ -3,6 +3,7 @@ import math
 import numpy as np
 import pytest
 from reference import softmax
+from scipy import stats
 
 from keras_ban import metrics
 
@@ -365,3 +366,34 @@ def test_labels_without_positions_have_no_perplexity():
     scores = metrics.Scores()
     scores.update(class_numbers(9), predictions(9, 4))
     assert "perplexity" not in scores.result()
+
+
+@pytest.mark.parametrize("rows, sharp", [(40, 2.0), (400, 8.0), (30, 0.0)])
+def test_intervals_are_those_of_scipy(rows, sharp):
+    y, p = class_numbers(rows), predictions(rows, 4, sharp=sharp)
+    scores = metrics.Scores()
+    scores.update(y, p)
+    found = scores.intervals()
+    wrong = int((p.argmax(-1) != y).sum())
+    expected = stats.binomtest(wrong, rows).proportion_ci(method="wilson")
+    assert found["error"] == pytest.approx(tuple(expected), abs=1e-6)
+    nll = -np.log(p[np.arange(rows), y])
+    expected = stats.norm.interval(0.95, nll.mean(), stats.sem(nll))
+    if sharp:
+        assert found["nll"] == pytest.approx(expected, abs=1e-6)
+
+
+def test_intervals_of_weights_count_what_has_weight():
+    y, p = class_numbers(60), predictions(60, 4)
+    few, some = metrics.Scores(), metrics.Scores()
+    few.update(y[:20], p[:20])
+    some.update(y, p, 3.0 * (np.arange(60) < 20))
+    for name, pair in few.intervals().items():
+        assert some.intervals()[name] == pytest.approx(pair, rel=1e-9)
+
+
+def test_an_interval_of_no_error_is_no_point():
+    scores = metrics.Scores()
+    scores.update(np.zeros(50, int), np.tile([0.9, 0.1], (50, 1)))
+    low, high = scores.intervals()["error"]
+    assert low == pytest.approx(0, abs=1e-12) and 0.05 < high < 0.1

@@ -66,7 +66,7 @@ def test_fit_ends_on_a_stream_of_any_encoding(encoding, monkeypatch):
         return keras.ops.sum(student_logits - teacher_logits, axis=-1)
 
     run = keras_ban.BornAgain(graph_fn, λoss, seed=0)
-    lineage = run.fit(X, Y, generations=1, verbose=2)
+    lineage = run.fit(X, Y, generations=1)
     print(lineage)
     stream.flush()
     text = written.getvalue().decode(encoding)

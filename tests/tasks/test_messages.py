@@ -1,0 +1,148 @@
+"""Errors that lead on: what was received, in its own words, and a way out."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from builders import LOGITS
+from builders import compiled
+from builders import learnable
+from builders import mlp
+
+import keras_ban
+from keras_ban.tasks import labels
+
+X, Y = learnable(60)
+
+
+def told(y=Y, x=X, outputs=4, objective="ban", **compilation):
+    """What `fit` says of data, a network or an objective."""
+
+    def model_fn():
+        model = mlp(outputs=outputs)
+        model.compile("adam", **{"loss": LOGITS, **compilation})
+        return model
+
+    with pytest.raises(ValueError) as caught:
+        keras_ban.BornAgain(model_fn, objective).fit(x, y, verbose=0)
+    return " ".join(str(caught.value).split())
+
+
+def test_labels_that_begin_at_1():
+    message = told(1 + Y % 3, outputs=3)
+    assert "Received: labels from 1 to 3. Subtract 1" in message
+
+
+@pytest.mark.parametrize("mark", [-1, 255])
+def test_a_label_that_marks_what_is_ignored(mark):
+    loss = keras.losses.SparseCategoricalCrossentropy(
+        from_logits=True, ignore_class=mark
+    )
+    message = told(np.where(np.arange(60) % 7, Y, mark), loss=loss)
+    assert f"If {mark} marks what is to be ignored" in message
+    assert "the sample weight 0" in message
+
+
+def test_labels_that_are_wrong_in_many_ways_are_not_explained_away():
+    message = told(Y + 3)
+    assert "Received: labels from 3 to 6." in message
+    assert "ignore" not in message and "Subtract" not in message
+
+
+def test_labels_that_are_texts():
+    message = told(np.array(["cat", "dog"])[Y % 2])
+    assert "numpy.unique(labels, return_inverse=True)" in message
+    assert "'cat'" in message or "'dog'" in message
+
+
+def test_inputs_that_are_texts():
+    message = told(x=np.array(["some words"] * 60))
+    assert "Received: texts [60]" in message and "TextVectorization" in message
+    assert len(message) < 900
+
+
+def test_a_list_of_texts_is_not_printed():
+    message = told(x=["some words"] * 300)
+    assert "a list that holds a str" in message and len(message) < 300
+
+
+def test_one_hot_labels_beside_a_sparse_loss():
+    message = told(np.eye(4)[Y])
+    assert "a categorical one for one-hot labels" in message
+
+
+@pytest.mark.parametrize("y", [[Y, Y], {"a": Y, "b": Y}])
+def test_several_outputs(y):
+    assert "several outputs are not supported" in told(y)
+
+
+@pytest.mark.parametrize("outputs", [1, 3])
+def test_values(outputs):
+    message = told(X[:, :outputs], outputs=outputs, loss="mse")
+    assert "predicts values (regression)" in message
+
+
+def test_several_labels():
+    loss = keras.losses.BinaryCrossentropy(from_logits=True)
+    message = told((X[:, :4] > 0).astype("float32"), loss=loss)
+    assert "several labels at once (multi-label" in message
+
+
+@pytest.mark.parametrize(
+    "objective",
+    [
+        keras.distillation.LogitsDistillation(temperature=5.0),
+        keras.losses.KLDivergence(),
+        "kl_divergence",
+        "soft_targets",
+    ],
+)
+def test_a_divergence_has_a_name_of_ours(objective):
+    message = told(objective=objective)
+    temperature = getattr(objective, "temperature", 3.0)
+    assert f"objectives.KD(alpha=0.5, temperature={temperature})" in message
+
+
+def test_features_are_named():
+    features = keras.distillation.FeatureDistillation("mse", "a", "b")
+    assert "Features of inner layers" in told(objective=features)
+
+
+def test_what_is_far_from_any_is_not_explained():
+    assert told(objective="nonsense").endswith("Received: 'nonsense'")
+
+
+def test_models_that_are_right_are_not_refused():
+    ban = keras_ban.BornAgain(lambda: compiled(mlp()))
+    ban.fit(X, Y, generations=1, verbose=0)
+
+
+def test_numbers_are_not_called_texts():
+    x = tf.constant(X[:, :5])
+    assert "float32[" in told(x=x, y=tf.constant(Y))
+
+
+@pytest.mark.parametrize("temperature", [np.ones(2), "warm", None])
+def test_a_loss_of_ones_own_with_a_temperature(temperature):
+    class Distil(keras.losses.Loss):
+        def call(self, y_true, y_pred):
+            return y_pred
+
+    loss = Distil()
+    loss.temperature = temperature
+    assert "temperature=3.0" in told(objective=loss)
+
+
+def test_a_word_that_holds_another_is_none():
+    assert told(objective="sparkle").endswith("Received: 'sparkle'")
+
+
+def test_a_sigmoid_has_two_classes():
+    loss = keras.losses.BinaryCrossentropy(from_logits=True)
+    message = told(1 + Y % 2, outputs=1, loss=loss)
+    assert message.endswith("Subtract 1 from the labels.")
+
+
+def test_no_labels_at_all():
+    with pytest.raises(ValueError, match="Expected numbers"):
+        labels.check(np.array([], "U3"), (0, 4))
