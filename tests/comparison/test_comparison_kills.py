@@ -40,6 +40,7 @@ def killed(nursery, directory, faults, whole):
     return count
 
 
+@pytest.mark.slow
 def test_killed_in_two_trainings(nursery, whole, tmp_path):
     faults = [{"step": 11, "delay": 0.01}, {"step": 17, "delay": 0.02}]
     before = len(nursery.steps())

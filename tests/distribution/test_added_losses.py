@@ -90,7 +90,9 @@ def built_late():
     return compiled(Built(), eager=False, optimizer=keras.optimizers.SGD(0.1))
 
 
-@pytest.mark.parametrize("make", [used_twice, built_late])
+@pytest.mark.parametrize(
+    "make", [used_twice, pytest.param(built_late, marks=pytest.mark.slow)]
+)
 def test_generations_are_those_of_plain_keras(make):
     ban = keras_ban.BornAgain(make, "labels", strategy=mirrored(2))
     for generation in ban.fit(X, Y, 1, **FIT):

@@ -9,6 +9,7 @@ from builders import Batches
 from builders import data_set
 from lineages import X
 from lineages import Y
+from replicas import mirrored
 
 import keras_ban
 
@@ -130,8 +131,17 @@ class Stop(keras.callbacks.Callback):
             raise RuntimeError("stopped")
 
 
-@pytest.mark.parametrize("number", [0, 1])
-@pytest.mark.parametrize("epoch", [1, 2, 3, 4])
+@pytest.mark.parametrize(
+    "epoch, number",
+    [
+        (2, 0),
+        (3, 1),
+        *(
+            pytest.param(*place, marks=pytest.mark.slow)
+            for place in [(1, 0), (3, 0), (4, 0), (1, 1), (2, 1), (4, 1)]
+        ),
+    ],
+)
 def test_an_interrupted_run_has_the_same_bits(tmp_path, lineage, epoch, number):
     def stopping(k):
         return [Stop(epoch)] if k == number else [Stop(-1)]
@@ -183,8 +193,6 @@ def test_more_than_two_phases():
 
 
 def test_two_replicas_train_as_one_device():
-    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
-
     def trained(strategy):
         # Replicas share no draws.
         ban = keras_ban.BornAgain(
@@ -193,7 +201,7 @@ def test_two_replicas_train_as_one_device():
         fit = {**FIT, "shuffle": False, "phases": PHASES}
         return ban.fit(X, Y, generations=1, **fit)
 
-    for one, other in zip(trained(strategy), trained(None), strict=True):
+    for one, other in zip(trained(mirrored(2)), trained(None), strict=True):
         for a, b in zip(
             one.model.get_weights(), other.model.get_weights(), strict=True
         ):
