@@ -34,7 +34,16 @@ def named(path):
     return str(path.relative_to(ROOT))
 
 
-every_guide = pytest.mark.parametrize("path", GUIDES, ids=named)
+# Its networks are language models.
+SLOW = ("docs/sequences.md",)
+every_guide = pytest.mark.parametrize(
+    "path",
+    [
+        pytest.param(path, marks=[pytest.mark.slow] * (named(path) in SLOW))
+        for path in GUIDES
+    ],
+    ids=named,
+)
 every_document = pytest.mark.parametrize("path", DOCUMENTS, ids=named)
 
 

@@ -40,6 +40,7 @@ def test_quickstart_prints_every_method_and_the_verdict(tmp_path):
     assert picture.startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 def test_a_pretrained_network_is_fine_tuned_in_two_phases(tmp_path):
     options = ("--seeds", "2", "--head", "1", "--whole", "1")
     printed = run("pretrained.py", *options, cwd=tmp_path)
