@@ -11,7 +11,6 @@ from keras_ban.comparison.statistics import estimate
 from keras_ban.comparison.statistics import share
 
 LINES = pathlib.Path(__file__).parent / "results" / "evidence.jsonl"
-BEST = "one from five"
 MEASURES = {"error": 100, "nll": 1}
 
 

@@ -1,7 +1,8 @@
 """Tables of what `evidence.py` measured, from its lines.
 
-`python benchmarks/evidence_tables.py` prints all of them as Markdown, or those
-that are named; `--into docs/when.md` writes them where that document has them.
+`python benchmarks/evidence_tables.py` prints as Markdown what one network from
+five gains and how all methods do, or those that are named, as `noise`; `--into
+docs/when.md` writes all that this document has.
 
 The strongest training on the labels of the same length is chosen on the
 validation data: by its mean error for differences of the error, by its mean
@@ -16,8 +17,6 @@ import numpy as np
 from evidence_cells import LINES
 from evidence_cells import MEASURES
 from evidence_cells import cells
-
-from keras_ban.comparison.statistics import estimate
 
 BEST, ONE = "one from five", "one from one"
 IMAGES = ("digits", "fashion")
@@ -156,7 +155,7 @@ def _names(found):
 
 
 def _mean(cell, name, measure):
-    mean = estimate(cell.scores(name, measure)).mean
+    mean = cell.scores(name, measure).mean()
     return f"{mean:.{DIGITS[measure]}f}"
 
 

@@ -1,25 +1,13 @@
 """The tables of the evidence are those of its raw lines."""
 
-import pathlib
 import re
-import subprocess
-import sys
 
 import pytest
+from scripts import ROOT
+from scripts import run
 
-ROOT = pathlib.Path(__file__).parents[1]
 GUIDE = ROOT / "docs" / "when.md"
 LINES = ROOT / "benchmarks" / "results" / "evidence.jsonl"
-
-
-def run(script, *arguments):
-    return subprocess.run(
-        [sys.executable, str(ROOT / "benchmarks" / script), *arguments],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=True,
-    ).stdout
 
 
 def test_the_guide_has_the_tables_of_the_lines(tmp_path):
@@ -28,17 +16,21 @@ def test_the_guide_has_the_tables_of_the_lines(tmp_path):
     original = GUIDE.read_text()
     blocks = re.findall(r"(?s)<!-- table .*?<!-- end -->", original)
     assert len(blocks) >= 5 and all(b.count("\n| ") > 2 for b in blocks)
-    run("evidence_tables.py", "--into", str(again))
+    run("benchmarks/evidence_tables.py", "--into", str(again))
     found = re.findall(r"(?s)<!-- table .*?<!-- end -->", again.read_text())
     assert found == blocks
 
 
 def test_the_picture_is_drawn_from_the_lines(tmp_path):
-    run("evidence_picture.py", "--picture", str(tmp_path / "picture.png"))
+    run(
+        "benchmarks/evidence_picture.py",
+        "--picture",
+        str(tmp_path / "picture.png"),
+    )
     assert (tmp_path / "picture.png").read_bytes().startswith(b"\x89PNG")
     assert LINES.stat().st_size < 5e6
 
 
 @pytest.mark.parametrize("study", ["noise", "teachers"])
 def test_a_study_by_name(study):
-    assert "letter, mlp" in run("evidence_tables.py", study)
+    assert "letter, mlp" in run("benchmarks/evidence_tables.py", study)

@@ -1,33 +1,20 @@
 """The examples and the notebook run as they stand."""
 
-import pathlib
 import re
-import subprocess
-import sys
 
 import jupytext
 import nbformat
 import pytest
 from nbclient import NotebookClient
+from scripts import ROOT
+from scripts import run
 
-ROOT = pathlib.Path(__file__).parents[1]
 NOTEBOOKS = ROOT / "examples" / "notebooks"
-
-
-def run(script, *arguments, cwd):
-    return subprocess.run(
-        [sys.executable, str(ROOT / "examples" / script), *arguments],
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=True,
-    ).stdout
 
 
 def test_quickstart_prints_every_method_and_the_verdict(tmp_path):
     options = ("--epochs", "2", "--seeds", "2")
-    printed = run("quickstart.py", *options, cwd=tmp_path)
+    printed = run("examples/quickstart.py", *options, cwd=tmp_path)
     for name in ("labels", "labels+views", "ban+views", "one from five"):
         assert re.search(
             rf"^{re.escape(name)} +[\d.]+ \+-", printed, re.MULTILINE
@@ -43,7 +30,7 @@ def test_quickstart_prints_every_method_and_the_verdict(tmp_path):
 @pytest.mark.slow
 def test_a_pretrained_network_is_fine_tuned_in_two_phases(tmp_path):
     options = ("--seeds", "2", "--head", "1", "--whole", "1")
-    printed = run("pretrained.py", *options, cwd=tmp_path)
+    printed = run("examples/pretrained.py", *options, cwd=tmp_path)
     for name in ("labels", "5 of labels", "one from five"):
         assert re.search(rf"^{name} +[\d.]+ \+-", printed, re.MULTILINE)
 
@@ -51,7 +38,7 @@ def test_a_pretrained_network_is_fine_tuned_in_two_phases(tmp_path):
 @pytest.mark.slow
 def test_compression_compares_hard_and_soft_targets(tmp_path):
     printed = run(
-        "compression.py", "--epochs", "1", "--seeds", "2", cwd=tmp_path
+        "examples/compression.py", "--epochs", "1", "--seeds", "2", cwd=tmp_path
     )
     rows = re.findall(r"[\d.]+ ± [\d.]+ %\s+[\d.]+$", printed, re.MULTILINE)
     assert len(rows) == 5
@@ -59,7 +46,7 @@ def test_compression_compares_hard_and_soft_targets(tmp_path):
 
 def test_a_tree_is_born_again_from_each_teacher(tmp_path):
     options = ("--data", "wine", "--samples", "4000", "--epochs", "2")
-    printed = run("born_again_tree.py", *options, cwd=tmp_path)
+    printed = run("examples/born_again_tree.py", *options, cwd=tmp_path)
     for name in ("random forest", "boosted trees", "ensemble of generations"):
         rows = rf"^{name} +[\d.]+\n  born again +[\d.]+ +[\d,]+ +\d+ +[\d.]+$"
         assert re.search(rows, printed, re.MULTILINE)
@@ -72,7 +59,9 @@ def test_a_tree_is_born_again_from_each_teacher(tmp_path):
 @pytest.mark.slow
 def test_ten_acoustic_models_are_distilled_into_one(tmp_path):
     options = ("--seeds", "2", "--teachers", "2", "--epochs", "1")
-    printed = run("speech_ensemble.py", "--quick", *options, cwd=tmp_path)
+    printed = run(
+        "examples/speech_ensemble.py", "--quick", *options, cwd=tmp_path
+    )
     rows = re.findall(r"^(.{29}) *\d+\.\d", printed, re.MULTILINE)
     assert [row.strip() for row in rows] == [
         "one of the ensemble",
@@ -92,7 +81,7 @@ QUICK = ("--quick", "--epochs", "1")
 
 def test_a_row_of_the_tables_stands_beside_the_published_one(tmp_path):
     options = ("--validation", "0.1", "--directory", "run", "--verbose", "0")
-    printed = run("cifar_ban.py", *QUICK, *options, cwd=tmp_path)
+    printed = run("examples/cifar_ban.py", *QUICK, *options, cwd=tmp_path)
     rows = re.findall(r"^(\S+) +[\d.]+$", printed, re.MULTILINE)
     assert rows == ["Teacher", "BAN-1", "BAN-2", "Ens*2", "Ens*all"]
     assert (tmp_path / "run" / "run.json").exists()
@@ -120,7 +109,9 @@ def test_a_row_of_the_tables_stands_beside_the_published_one(tmp_path):
     ],
 )
 def test_examples_of_vision_run(script, arguments, expected, tmp_path):
-    assert re.search(expected, run(script, *QUICK, *arguments, cwd=tmp_path))
+    assert re.search(
+        expected, run(f"examples/{script}", *QUICK, *arguments, cwd=tmp_path)
+    )
 
 
 @pytest.mark.parametrize(
@@ -138,7 +129,7 @@ def test_perplexities_stand_beside_their_twins(
 ):
     options = ("--model", model, "--directory", "run", "--verbose", "0", *more)
     printed = run(
-        "language_model.py",
+        "examples/language_model.py",
         *(*QUICK, *options, "--objective", *objectives),
         cwd=tmp_path,
     )
