@@ -117,6 +117,29 @@ def _blind(task):
         )
 
 
+def _of_tables(task):
+    """What the views of tables were chosen from, with the seeds 0 and 1."""
+    smear, both = task.views["smear of 0.1"], task.views["smeared, mixed"]
+    mixed = task.views["mixed by 0.3"]
+    named = {"smeared": smear, "mixed": mixed, "smeared, mixed": both}
+    yield Method("labels", name="labels")
+    for name, view in named.items():
+        yield Method("labels", view, name=f"labels, {name}")
+    for teachers, student in (
+        ("mixed", None),
+        ("mixed", "smeared"),
+        ("mixed", "mixed"),
+        ("smeared, mixed", "smeared"),
+    ):
+        yield Method(
+            KD(0.5, 2.0),
+            named.get(student),
+            5,
+            teacher_augment=named[teachers],
+            name=f"five {teachers}: {student or 'plain'}",
+        )
+
+
 def _bare(task):
     """The method without views, for sets that labels learn best without."""
     return [
@@ -149,5 +172,6 @@ STUDIES = {
     "temperature": (_of_temperatures, [Setting()]),
     "views": (_of_views, [Setting()]),
     "blind": (_blind, [Setting()]),
+    "tables": (_of_tables, [Setting()]),
     "bare": (_bare, [Setting()]),
 }

@@ -323,8 +323,8 @@ def _table_known(load, rows, epochs):
     """A table: its mild views and its strong ones are the same."""
     found = {f"smear of {p:g}": views.smear(p) for p in (0.05, 0.1, 0.2, 0.4)}
     smear = found["smear of 0.1"]
-    found["mixed by 0.3"] = [smear, views.mixup(0.3)]
-    found["mixed alone"] = views.mixup(0.3)
+    found["smeared, mixed"] = [smear, views.mixup(0.3)]
+    found["mixed by 0.3"] = views.mixup(0.3)
     networks = ("mlp", "residual_mlp")
     return Known(load, rows, epochs, networks, smear, smear, found)
 

@@ -25,10 +25,8 @@ from keras_ban.tasks import outputs
 from keras_ban.tasks.checks import apart
 from keras_ban.tasks.checks import prediction
 from keras_ban.tasks.checks import same_classes
+from keras_ban.teaching import checking
 from keras_ban.teaching import topk
-from keras_ban.teaching.checking import check_loss
-from keras_ban.teaching.checking import check_pair
-from keras_ban.teaching.checking import check_training
 from keras_ban.teaching.epochs import told
 from keras_ban.teaching.plan import Plan
 from keras_ban.teaching.teacher import Teacher
@@ -121,6 +119,7 @@ class Distiller(StandIn):
 
     def _adopt_compilation(self):
         student = self.student
+        checking.check_ignored(self)
         super().compile(
             optimizer=student.optimizer,
             run_eagerly=student.run_eagerly,
@@ -177,7 +176,7 @@ class Distiller(StandIn):
         split = 0.0 if plan else arguments.pop("validation_split", 0.0)
         arguments = told(self, arguments)
         data = feed(arguments, viewed=bool(plan), once=True)
-        check_training(self, data, self._from_logits)
+        checking.check_training(self, data, self._from_logits)
         if self._unfinished_compile and not data.train.reads_once:
             self._finish_compile(data)
         if not plan:
@@ -222,7 +221,7 @@ class Distiller(StandIn):
                 classes differ, or if the models share weights.
         """
         self._is_checked = True
-        return check_pair(self, x, y, name, self._from_logits)
+        return checking.check_pair(self, x, y, name, self._from_logits)
 
     def check_objective(self, x, y):
         """Tries the loss, and an objective of the user's own, on a few samples.
@@ -236,7 +235,7 @@ class Distiller(StandIn):
                 for each sample.
         """
         x, y = first_rows((x, y))
-        check_loss(self.student, x, y, self._from_logits)
+        checking.check_loss(self.student, x, y, self._from_logits)
         if type(self.objective) in objectives.BUILT_IN:
             return
         if y is not None:

@@ -86,6 +86,27 @@ def check_pair(distiller, x, y, name, from_logits):
     return shape
 
 
+def check_ignored(distiller):
+    """Checks that the loss leaves out no labels that the teacher's term counts.
+
+    Args:
+        distiller: The `Distiller`, whose student is compiled.
+
+    Raises:
+        ValueError: If there is a teacher and the loss has an `ignore_class`.
+    """
+    student = distiller.student
+    ignored = getattr(outputs.compiled_loss(student), "ignore_class", None)
+    if distiller.objective.needs_teacher and ignored is not None:
+        raise ValueError(
+            f"The loss of {student.name!r} ignores the class {ignored}, which "
+            "the teacher's term does not. Expected a loss that counts all "
+            f"labels. Received: `ignore_class={ignored}`. Take it out, and "
+            "give positions that are to be ignored the sample weight 0 and "
+            "any class."
+        )
+
+
 def check_carried(models, examples, strategy=None):
     """Checks that a state that is carried over is carried to the right rows.
 
