@@ -34,6 +34,16 @@ class Cell:
         for line in lines:
             self.lines[line["name"]][line["seed"]] = line
 
+    def beside(self, other):
+        """A `Cell` with the methods of another one too."""
+        lines = [
+            line
+            for cell in (self, other)
+            for by_seed in cell.lines.values()
+            for line in by_seed.values()
+        ]
+        return Cell(self.where, lines)
+
     def seeds(self, *names):
         """The seeds of which all these are measured."""
         return sorted(set.intersection(*(set(self.lines[n]) for n in names)))

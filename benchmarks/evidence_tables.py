@@ -17,6 +17,7 @@ import numpy as np
 from evidence_cells import LINES
 from evidence_cells import MEASURES
 from evidence_cells import cells
+from evidence_methods import LONG
 
 BEST, ONE = "one from five", "one from one"
 IMAGES = ("digits", "fashion")
@@ -71,6 +72,23 @@ def methods(path):
             row.append(f"{better}, {worse} of {len(rows)}")
             mean = np.mean([one.mean for one in all_of])
             row.append(f"{mean:+.{DIGITS[measure]}f}")
+        yield _row(row)
+
+
+def cost(path):
+    """A network from five beside one on the labels, at one total cost."""
+    columns = ["set, network", "seeds"]
+    for title in NAMES.values():
+        columns += [f"{title} on labels, 6x as long", BEST, "difference"]
+    yield from _head(columns)
+    plain = {cell.where: cell for cell in cells(path=path)}
+    for long in cells("cost", path):
+        cell = plain[long.where].beside(long)
+        seeds = cell.seeds(BEST, LONG)
+        row = [", ".join(cell.where), str(len(seeds))]
+        for measure in MEASURES:
+            row += [_mean(cell, name, measure, seeds) for name in (LONG, BEST)]
+            row.append(told(cell.difference(BEST, LONG, measure), measure))
         yield _row(row)
 
 
@@ -154,8 +172,8 @@ def _names(found):
     return [name for name in names if kinds[name] == "teachers"]
 
 
-def _mean(cell, name, measure):
-    mean = cell.scores(name, measure).mean()
+def _mean(cell, name, measure, seeds=None):
+    mean = cell.scores(name, measure, seeds).mean()
     return f"{mean:.{DIGITS[measure]}f}"
 
 
@@ -179,13 +197,18 @@ def table(name, path=LINES):
     """A table as Markdown.
 
     Args:
-        name: "gains", "methods", "choice" or the name of a study.
+        name: "gains", "methods", "cost", "choice" or the name of a study.
         path: The file of the lines.
     """
     if name in VARIED:
         lines = settings(name, path)
     else:
-        whole = {"gains": gains, "methods": methods, "choice": choice}
+        whole = {
+            "gains": gains,
+            "methods": methods,
+            "cost": cost,
+            "choice": choice,
+        }
         lines = whole[name](path) if name in whole else every(name, path)
     return "\n".join(lines)
 

@@ -9,8 +9,24 @@ import platform
 import random
 import statistics
 import subprocess
+import time
+
+import keras
 
 RESULTS = pathlib.Path(__file__).parent / "results"
+
+
+class Clock(keras.callbacks.Callback):
+    """Seconds of a step, the first of each call of `fit` left out."""
+
+    def on_train_batch_end(self, batch, logs=None):
+        if batch == 0:
+            self.start = time.perf_counter()
+        else:
+            seconds = time.perf_counter() - self.start
+            self.seconds = seconds / batch
+
+    on_test_batch_end = on_train_batch_end
 
 
 def in_turn(candidates, rounds, warm_up=1):

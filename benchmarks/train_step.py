@@ -43,24 +43,11 @@ def network(name):
     return networks.compiled(name, CLASSES, jit_compile=args.xla)
 
 
-class Clock(keras.callbacks.Callback):
-    """Seconds of a step, the first of each call of `fit` left out."""
-
-    def on_train_batch_end(self, batch, logs=None):
-        if batch == 0:
-            self.start = time.perf_counter()
-        else:
-            seconds = time.perf_counter() - self.start
-            self.seconds = seconds / batch
-
-    on_test_batch_end = on_train_batch_end
-
-
 def fitting(model, x, y, fit=None, **kwargs):
     """A function that trains some steps and returns the seconds of one."""
 
     def run():
-        clock = Clock()
+        clock = measuring.Clock()
         (fit or model.fit)(
             x, y, verbose=0, callbacks=[clock], batch_size=args.batch, **kwargs
         )
@@ -71,7 +58,7 @@ def fitting(model, x, y, fit=None, **kwargs):
 
 def evaluating(model, x, y):
     def run():
-        clock = Clock()
+        clock = measuring.Clock()
         model.evaluate(
             x, y, verbose=0, callbacks=[clock], batch_size=args.batch
         )
