@@ -58,7 +58,12 @@ def check(y, output_shape, name="y"):
     if y.dtype.kind not in "iufb":
         _bad_labels(name, f"numbers of type {y.dtype}", "numbers")
     if not np.all(np.isfinite(y)):
-        _bad_labels(name, "NaN or infinity", "finite numbers")
+        _bad_labels(
+            name,
+            "NaN or infinity",
+            "finite numbers",
+            "Leave out the rows that have no label.",
+        )
     if is_sparse(y.shape, expected):
         _class_numbers(y, output_shape[-1], name)
         return
@@ -149,9 +154,9 @@ def _way_to_numbers(y, low, high, columns):
     if len(others) > 1 or others[0] != np.floor(others[0]):
         return _CORRECT
     return (
-        f"{_CORRECT} If {others[0]} marks what is to be ignored, as "
-        "`ignore_class` and padding do, give these positions the sample "
-        "weight 0 and any class."
+        f"If {others[0]} marks what is to be ignored, as `ignore_class` and "
+        "padding do, give these positions the sample weight 0 and any class. "
+        f"Else: {_CORRECT[0].lower()}{_CORRECT[1:]}"
     )
 
 

@@ -2,6 +2,8 @@
 
 from keras import ops
 
+from keras_ban import checks
+from keras_ban.networks.layers import augmenting
 from keras_ban.networks.layers import carried
 from keras_ban.rows import first_rows
 from keras_ban.tasks import kinds
@@ -82,8 +84,21 @@ def check_pair(distiller, x, y, name, from_logits):
         other = prediction(teacher, x, from_logits, y, name).shape
         same_classes(shape, other)
         apart(student, teacher)
+        _warn_of_augmentation(student)
     distiller.objective.check_classes(shape[-1])
     return shape
+
+
+def _warn_of_augmentation(student):
+    layer = augmenting(student)
+    if layer is not None:
+        checks.warn(
+            f"The model {student.name!r} augments its inputs itself, by "
+            f"{layer.name!r} ({type(layer).__name__}): the student learns "
+            "from views that its teacher, in inference mode, does not see. "
+            "Give the layer to `fit(..., augment=...)` instead, so that both "
+            "see the same."
+        )
 
 
 def check_ignored(distiller):
