@@ -181,7 +181,7 @@ def test_a_twin_is_as_long_as_the_student():
 
 def test_teachers_on_views_of_their_own():
     method = Method("kd", "crop_and_flip", 3, teacher_augment="mixup")
-    found = design(method, Method("labels", "mixup"))
+    found = design(method, Method("labels", "mixup", name="labels+views"))
     assert [(r.augment, r.epochs, r.count) for r in found.recipes] == [
         ("crop_and_flip", 30, 1),
         ("mixup", 30, 3),
