@@ -353,7 +353,7 @@ class BornAgain:
             return interrupt.args
         names = ", ".join(g.name for g in self.lineage)
         done = f"`lineage` of the BornAgain has {names}, finished"
-        start = done if names else "Nothing was finished"
+        start = done if names else "No generation is finished yet"
         return (f"{start}. {self._run.way_on}",)
 
     def _train(self, trial, data, plans, callbacks, ancestry):

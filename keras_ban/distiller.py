@@ -13,6 +13,7 @@ from keras_ban import objectives
 from keras_ban.distribution import parts
 from keras_ban.distribution import updates
 from keras_ban.distribution.cluster import Cluster
+from keras_ban.feeding.feed import check_names
 from keras_ban.feeding.feed import feed
 from keras_ban.feeding.passes import clear_errors
 from keras_ban.networks.stand_in import StandIn
@@ -176,6 +177,7 @@ class Distiller(StandIn):
                 could shuffle anew, the length. And if the teacher's outputs
                 cannot be cached, or are of another teacher or other data.
         """
+        check_names(kwargs)
         signature = inspect.signature(keras.Model.fit)
         arguments = signature.bind(self, *args, **kwargs).arguments
         del arguments["self"]

@@ -17,7 +17,7 @@ from keras_ban.tasks import kinds
 from keras_ban.tasks.scores import judged
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class Generation:
     """One trained network and how it came about.
 
@@ -49,7 +49,21 @@ class Generation:
 
     def _repr_html_(self):
         """A table of one row, for notebooks."""
-        return Table(evaluation.overview([self]), self.name)._repr_html_()
+        return _overview([self], self.name)._repr_html_()
+
+    def __repr__(self):
+        learned = f", learned from {self.teacher}" if self.teacher else ""
+        scores = "".join(f", {k} {v:.4g}" for k, v in self.metrics.items())
+        return (
+            f"<Generation {self.name} of {self.objective!r}{learned}{scores}>"
+        )
+
+
+def _overview(generations, title):
+    """A `Table` of what is known without an evaluation."""
+    if any(g.metrics for g in generations):
+        title += ", validation data"
+    return Table(evaluation.overview(generations), title)
 
 
 class Lineage(collections.abc.Sequence):
@@ -96,9 +110,11 @@ class Lineage(collections.abc.Sequence):
             for generation in self:
                 if generation.name == index:
                     return generation
-            names = ", ".join(repr(g.name) for g in self)
-            raise KeyError(f"No generation is called {index!r}: {names}")
-        return self._generations[index]
+            raise KeyError(f"No generation is called {index!r}: {self!r}")
+        try:
+            return self._generations[index]
+        except IndexError:
+            raise IndexError(f"No generation {index}: {self!r}") from None
 
     def __getstate__(self):
         """All but what is compiled, to be pickled or copied."""
@@ -338,9 +354,8 @@ class Lineage(collections.abc.Sequence):
         # Later generations are no part of an older table.
         if table and measured.issuperset(g.name for g in self):
             return table
-        rows = evaluation.overview(self._generations)
         plural = "" if len(self) == 1 else "s"
-        return Table(rows, f"{len(self)} generation{plural}")
+        return _overview(self, f"{len(self)} generation{plural}")
 
     def __str__(self):
         return str(self._shown())
@@ -349,5 +364,9 @@ class Lineage(collections.abc.Sequence):
         """The table, for notebooks."""
         return self._shown()._repr_html_()
 
+    def __iter__(self):
+        return iter(self._generations)
+
     def __repr__(self):
-        return f"<Lineage of {', '.join(g.name for g in self) or 'nothing'}>"
+        names = [g.name for g in self]
+        return f"<Lineage of {', '.join(names) or 'nothing'}>"

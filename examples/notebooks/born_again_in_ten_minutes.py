@@ -51,8 +51,8 @@ from keras_ban import views
 # ## The data
 #
 # Scikit-learn ships 1,797 images of handwritten digits, 8×8 pixels each. We
-# train on 500, and give four in ten of these another label, drawn from all ten:
-# where labels are wrong, a teacher has most to say. Three sets are kept apart:
+# train on 500, and draw the labels of four in ten of these anew, from all ten
+# digits: where labels are wrong, a teacher has most to say. Three sets are kept apart:
 # one to train on, one to choose by, one to report on.
 
 # %%
@@ -133,8 +133,8 @@ plt.show()
 # no labels at all, only the distribution of the generation before.
 #
 # The other arguments are those of `keras.Model.fit`. With `verbose=0` nothing
-# is printed on the way; without it, Keras' own progress bars appear below a
-# line for each generation that says who learns from whom.
+# is printed; without it, `fit` says who learns from whom and until when, above
+# Keras' own progress bars, and prints the table that the last line shows here.
 
 # %%
 options = {
@@ -146,7 +146,7 @@ options = {
 }
 born_again = keras_ban.BornAgain(model_fn, objective="ban", seed=0)
 lineage = born_again.fit(x_train, y_noisy, generations=3, **options)
-print(lineage)
+lineage
 
 # %% [markdown]
 # The table shows the validation data. *NLL* is the negative log-likelihood,
@@ -155,7 +155,7 @@ print(lineage)
 # its teacher name the same digit. `Ens*2`, `Ens*3` and `Ens*all` are means of
 # the predictions of the last two, the last three and all generations.
 #
-# A generation is an ordinary Keras model with a history:
+# A generation has an ordinary Keras model, `lineage[1].model`, and its history:
 
 # %%
 best = lineage.best
@@ -195,7 +195,7 @@ methods = ["labels", "labels+views", "ban+views", "one from five"]
 study = keras_ban.compare(
     model_fn, x_train, y_noisy, methods, seeds=3, **options
 )
-print(study.evaluate(x_test, y_test, title="Test images"))
+study.evaluate(x_test, y_test, title="Test images")
 
 # %% [markdown]
 # The column `to twin` is the one to read: the difference to the twin, in points

@@ -16,7 +16,7 @@ _HEADS = {
 }
 _AS_WELL = (
     "is better than",
-    "is as good as",
+    "is at least as good as",
     "is not shown to be worse than",
 )
 

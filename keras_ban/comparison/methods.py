@@ -1,15 +1,19 @@
 """Methods: what is compared, by name, and how long each trains."""
 
+import contextlib
 import dataclasses
 import re
 from typing import Any
 
 from keras_ban import checks
 from keras_ban import objectives
+from keras_ban import views
 from keras_ban.teaching.plans import SAME
 from keras_ban.teaching.plans import is_same
 
-VIEWS = "mixup"
+# They suit any floats, and served labels and students better than uniform
+# mixtures: see `docs/when.md`.
+VIEWS = views.mixup(0.3)
 # As long as all teachers of "one from five" together.
 _TEACHERS = 5
 _MULTIPLE = re.compile(r"([1-9][0-9]{0,3})x")
@@ -234,7 +238,7 @@ def ladder(augment=VIEWS):
     2022; Hinton et al., "Distilling the Knowledge in a Neural Network", 2015.
 
     Args:
-        augment: The views. Defaults to `"mixup"`.
+        augment: The views. Defaults to `views.mixup(0.3)`.
 
     Returns:
         A dict of `Method`s by name.
@@ -257,9 +261,10 @@ def chosen(methods, augment=VIEWS):
     """The methods that `compare` was told, as a list of `Method`s.
 
     Args:
-        methods: `None` for the whole ladder, a list of names of it and
-            `Method`s, or a dict of these by the name that they are to have.
-        augment: The views of the ladder. Defaults to `"mixup"`.
+        methods: `None` for the whole ladder, a list of names of it, of
+            objectives and of `Method`s, or a dict of these by the name that
+            they are to have.
+        augment: The views of the ladder. Defaults to `views.mixup(0.3)`.
 
     Raises:
         ValueError: If one is unknown, or two have one name, or there is none.
@@ -298,9 +303,11 @@ def _method(one, known):
         return one
     if isinstance(one, str) and one in known:
         return known[one]
+    with contextlib.suppress(ValueError):
+        return Method(objectives.get(one))
     raise ValueError(
-        f"Unknown method. Expected one of {_listed(known)}, or a "
-        f"`keras_ban.Method`. Received: {one!r}"
+        f"Unknown method. Expected one of {_listed(known)}, an objective, or "
+        f"a `keras_ban.Method`. Received: {one!r}"
     )
 
 

@@ -41,6 +41,8 @@ def draw(results, path=None, measure=None):
     left.set_yticks(range(len(entries)), [_plain(e.name) for e in entries])
     left.set_ylim(len(entries) - 0.5, -0.5)
     left.set_xlabel(f"{measure.title} ({measure.unit})")
+    low, high = left.get_xlim()
+    left.set_xlim(max(low, 0), min(high, scale) if scale == 100 else high)
     left.set_title("a dot a seed, mean and 95 % interval; the twin in grey")
     right.axvline(0, color="grey", lw=1)
     right.set_xlabel(f"difference to the twin ({measure.difference_unit})")

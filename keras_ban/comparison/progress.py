@@ -13,9 +13,10 @@ class Progress:
         design: The `Design`.
         seeds: The seeds.
         is_shown: Whether anything is printed.
+        is_validated: Whether there is validation data.
     """
 
-    def __init__(self, design, seeds, is_shown):
+    def __init__(self, design, seeds, is_shown, is_validated):
         self._seeds = seeds
         self._left = len(seeds) * design.network_epochs
         self._done = 0
@@ -26,6 +27,11 @@ class Progress:
             f"{len(seeds) * design.networks} networks, {self._left:,} epochs "
             "of a network"
         )
+        if not is_validated:
+            self._say(
+                "no validation data: nothing is measured before "
+                "`evaluate(x_test, y_test)`, and there will be no `best`"
+            )
 
     def trained(self, seed, name, generations, epochs):
         """Says that networks were trained.

@@ -55,8 +55,8 @@ def compare(
             rate needs it.
         x: As `BornAgain.fit` takes it, with labels.
         y: As `BornAgain.fit` takes it. Defaults to `None`.
-        methods: What is compared: names out of the ladder below and
-            `Method`s, a list, or a dict of these by the names that tables
+        methods: What is compared: names out of the ladder below, objectives
+            and `Method`s, a list, or a dict of these by the names that tables
             have. Defaults to `None`: the ladder. "labels", "labels+views",
             "labels+views long" (five times as long, as all teachers of "one
             from five" together), "ban", "ban+l", "ban+views", "ban+l+views",
@@ -73,7 +73,7 @@ def compare(
             for each network, with its metrics. Defaults to `"auto"`: a line for
             each training, with the time that the rest will take.
         augment: The views of the ladder, as `BornAgain.fit` takes them.
-            Defaults to `"mixup"`.
+            Defaults to `views.mixup(0.3)`.
         select: What `best` looks at on the validation data, "error" or "nll",
             of values "rmse" or "mae". It changes nothing that is trained.
             Defaults to `None`, the first of these.
@@ -124,7 +124,7 @@ def compare(
         if directory is not None:
             cluster.on_chief(lambda: runs.open(stack))
         is_shown = verbose != 0 and cluster.number == 0
-        progress = Progress(design, seeds, is_shown)
+        progress = Progress(design, seeds, is_shown, validation is not None)
         found = [runs.trained(seed, progress) for seed in seeds]
     lineages = {
         method.name: [of_seed[method.name] for of_seed in found]

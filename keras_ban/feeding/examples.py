@@ -148,8 +148,8 @@ class Examples:
             if y is None:
                 raise ValueError(
                     "Cannot evaluate without labels. Expected (inputs, "
-                    "labels). Received: inputs alone."
-                    f"{way_to_pairs(x)}"
+                    "labels). Received: inputs alone. Give two arrays, "
+                    f"`evaluate(x, y)`, or pairs of both.{way_to_pairs(x)}"
                 )
             same_rows((x, y, sample_weight), self.how.role.data)
             finite(x, self.how.role.data)

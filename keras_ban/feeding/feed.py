@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import difflib
 import inspect
 import numbers
 
@@ -22,6 +23,18 @@ _COUNTS = (
     "steps_per_epoch",
     "validation_batch_size",
     "validation_steps",
+)
+# Those of `BornAgain.fit` alone, of which one may be meant.
+OWN = (
+    "augment",
+    "generations",
+    "learn_from",
+    "phases",
+    "teacher",
+    "teacher_augment",
+    "teacher_outputs",
+    "teachers",
+    "views",
 )
 # What makes a training another one.
 _TELLING = (
@@ -238,15 +251,32 @@ def feed(
     return Feed(train, validation, schedule, lengths)
 
 
+def check_names(arguments):
+    """Refuses arguments that `fit` does not know.
+
+    Args:
+        arguments: Those of `keras.Model.fit`, by name.
+
+    Raises:
+        ValueError: If there is another one.
+    """
+    known = set(inspect.signature(keras.Model.fit).parameters) - {"self"}
+    for name in sorted(set(arguments) - known):
+        alike = difflib.get_close_matches(name, sorted({*known, *OWN}), 1)
+        hint = f" Did you mean `{alike[0]}`?" if alike else ""
+        if name in OWN:
+            hint = " `BornAgain.fit` takes it."
+        raise ValueError(
+            f"Unknown argument of `fit`: {name}.{hint} Expected an argument "
+            f"of `BornAgain.fit`, {', '.join(OWN)}, or of `keras.Model.fit`, "
+            f"{', '.join(sorted(known))}. What an objective takes is given to "
+            "it, as `objectives.KD(alpha=0.3)`."
+        )
+
+
 def check_arguments(arguments):
     """Refuses what `keras.Model.fit` does not know, and counts below 1."""
-    known = set(inspect.signature(keras.Model.fit).parameters) - {"self"}
-    unknown = sorted(set(arguments) - known)
-    if unknown:
-        raise ValueError(
-            f"Unknown arguments of `fit`: {', '.join(unknown)}. Expected "
-            f"arguments of `keras.Model.fit`: {', '.join(sorted(known))}."
-        )
+    check_names(arguments)
     for name in _COUNTS:
         if arguments.get(name) is not None:
             checks.integer(name, arguments[name], 1)

@@ -14,6 +14,8 @@ from keras_ban.rows import values
 from keras_ban.tasks import labels
 from keras_ban.tasks.checks import way_to_pairs
 
+VALIDATION = "validation_data"
+_PARTS = "inputs", "labels", "weights"
 # Of a data set that is no array, so many batches are read to check them.
 SCANNED_BATCHES = 100
 
@@ -112,6 +114,12 @@ def unlabelled(name, x=None):
         name: What the error calls the data.
         x: Its inputs, if they are known. Defaults to `None`.
     """
+    if name == VALIDATION:
+        raise ValueError(
+            f"`{name}` has no labels. Expected (inputs, labels), as networks "
+            "are measured by them. Give both, `validation_data=(x, y)`, or "
+            f"leave it out.{way_to_pairs(x)}"
+        )
     raise ValueError(
         f"`{name}` has no labels. Expected (inputs, labels), as the objective "
         "or generation 0 learns from labels. Give the labels, or a trained "
@@ -130,13 +138,20 @@ def same_rows(parts, name):
     Raises:
         ValueError: If they have not.
     """
-    leaves = [a for a in keras.tree.flatten(parts) if a is not None]
-    lengths = [count(leaf) for leaf in leaves]
-    if len(set(lengths)) > 1:
+    lengths = [
+        [count(a) for a in keras.tree.flatten(part) if a is not None]
+        for part in parts
+    ]
+    if len(set(itertools.chain(*lengths))) > 1:
+        found = ", ".join(
+            f"{part} of {' and '.join(map(str, rows))}"
+            for part, rows in zip(_PARTS, lengths, strict=False)
+            if rows
+        )
         raise ValueError(
             f"The arrays of `{name}` have different lengths. Expected the "
-            "same number of inputs, labels and weights. Received: arrays of "
-            f"{lengths} rows. Leave out the rows that lack one."
+            f"same number of inputs, labels and weights. Received: {found} "
+            "rows. Leave out the rows that lack one."
         )
 
 

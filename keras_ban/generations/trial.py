@@ -230,7 +230,8 @@ class Trial:
                     tape.watch(z)
                     loss = model.compute_loss(x, labels, z, weights)
                 has_gradient(model, tape.gradient(loss, z))
-            if not overridden(model, "compute_metrics", "train_step"):
+        if not overridden(model, "compute_metrics", "train_step"):
+            with counting(model, y, z.shape, weight, "metric"):
                 model.compute_metrics(x, labels, z, weights)
 
     def _fresh(self, function, before):

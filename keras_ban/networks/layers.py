@@ -51,6 +51,20 @@ def carried(model):
     return [state for layer in found for state in getattr(layer, "carried", ())]
 
 
+def augmenting(model):
+    """The first layer of a model that augments images at random, or `None`.
+
+    Args:
+        model: A `keras.Model`.
+    """
+    names = [name for name in vars(keras.layers) if name.startswith("Random")]
+    names += ["AugMix", "CutMix", "MixUp", "RandAugment"]
+    kinds = [getattr(keras.layers, name, None) for name in names]
+    kinds = tuple(kind for kind in kinds if isinstance(kind, type))
+    found = (one for one in sublayers(model) if isinstance(one, kinds))
+    return next(found, None)
+
+
 def multiplications(model):
     """How many multiplications by weights a forward pass of one row takes.
 

@@ -162,6 +162,12 @@ class Objective(keras.losses.Loss):
             epochs: How many the training has, those before it included.
         """
 
+    def __repr__(self):
+        config = self.get_config()
+        own = [k for k in config if k not in ("name", "reduction", "dtype")]
+        given = ", ".join(f"{k}={config[k]!r}" for k in own)
+        return f"{type(self).__name__}({given})"
+
     def fresh(self):
         """Returns a copy whose random state, if any, starts anew."""
         # `copy.copy` of a Keras object saves and loads it, which needs it

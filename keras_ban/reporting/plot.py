@@ -10,6 +10,8 @@ from keras_ban.tasks.scores import BINS
 
 _RUN = {"color": "black", "label": "this run", "shift": 0.0}
 _CONTROL = {"color": "tab:orange", "label": "on the labels alone", "shift": 0.2}
+# By the mark of a curve; none of them is the control's.
+_COLORS = {"o": "tab:blue", "s": "tab:green", "^": "tab:purple"}
 _SCALES = {
     "error": (100, "error (%)"),
     "nll": (1, "negative log-likelihood (nats)"),
@@ -149,19 +151,22 @@ def _calibration(axes, table):
             continue
         confidence, accuracy, share, _ = table.reliability[row["name"]]
         filled = share > 0
-        [line] = axes.plot(
-            confidence[filled], accuracy[filled], lw=1, alpha=0.6
+        color = _COLORS[shown[row["name"]]]
+        axes.plot(
+            confidence[filled], accuracy[filled], lw=1, alpha=0.6, color=color
         )
         axes.scatter(
             confidence[filled],
             accuracy[filled],
             s=4 + 150 * share[filled],
             marker=shown[row["name"]],
-            color=line.get_color(),
+            color=color,
             alpha=0.6,
             label=f"{row['name']}, ECE {100 * row['ece']:.1f} %",
         )
     axes.set_xlabel(f"confidence ({BINS} bins, as large as their share)")
     axes.set_ylabel("accuracy")
-    axes.set_title("calibration: on the diagonal is best", fontsize=9)
+    axes.set_title(
+        "calibration of this run: on the diagonal is best", fontsize=9
+    )
     axes.legend(frameon=False, fontsize=8)

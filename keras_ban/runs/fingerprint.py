@@ -8,6 +8,8 @@ from keras_ban.networks.likeness import serialized
 from keras_ban.networks.likeness import weights
 from keras_ban.state.callbacks import keras_arguments
 
+# Of longer lists an error shows no beginning.
+_LONG = 200
 # Callbacks of Keras that change how a model trains.
 _ACTING = (
     keras.callbacks.EarlyStopping,
@@ -136,8 +138,14 @@ def difference(recorded, received, path=""):
     elif files.dumps(recorded) == files.dumps(received):
         return None
     else:
-        return path, recorded, received
+        return path, _told(recorded), _told(received)
     return next(filter(None, (difference(a, b, p) for p, a, b in pairs)), None)
+
+
+def _told(value):
+    """A value; of a long list how many it holds."""
+    is_long = isinstance(value, list) and len(files.dumps(value)) > _LONG
+    return f"{len(value)} entries" if is_long else value
 
 
 def _objective(objective):

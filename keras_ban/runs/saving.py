@@ -23,11 +23,12 @@ _MAKING = (keras.Layer, "add_weight"), (keras.Metric, "add_variable")
 _LOCK = threading.RLock()
 
 
-def load_model(path):
+def load_model(path, name=None):
     """Loads a `.keras` file in safe mode, and as `archive.check` has it.
 
     Args:
         path: The `pathlib.Path` of the file.
+        name: What errors call it. Defaults to `None`, its path.
 
     Raises:
         ValueError: If it would run code, or holds a class or function that
@@ -43,7 +44,8 @@ def load_model(path):
             return keras.models.load_model(path, safe_mode=True)
     except Exception as error:
         raise ValueError(
-            f"Keras does not load {path} in safe mode: {_reason(error)} "
+            f"Keras does not load {name or path} in safe mode: "
+            f"{_reason(error)} "
             "Register your own classes and functions with "
             "`@keras.saving.register_keras_serializable()`, give the classes "
             "a `get_config`, and write a Lambda as a layer class."
@@ -117,7 +119,7 @@ def check_savable(model, x):
                 "generation is saved in `directory=`. Give its classes a "
                 "`get_config`, or leave `directory=` out."
             ) from error
-        loaded = load_model(path)
+        loaded = load_model(path, f"what is saved of {model.name!r}")
     x = first_rows(x)
     before, after = (
         np.asarray(keras.ops.convert_to_numpy(m(x, training=False)), "float64")

@@ -2,6 +2,7 @@
 
 import contextlib
 import re
+import textwrap
 
 import keras
 import numpy as np
@@ -15,6 +16,10 @@ from keras_ban.rows import tensor
 from keras_ban.tasks import kinds
 from keras_ban.tasks import outputs
 
+_WAY_TO_METRIC = (
+    'Take it out of `metrics=`, or one that fits: "accuracy" finds out what '
+    "the labels are."
+)
 # What Keras and TensorFlow raise for what does not fit a model.
 _MISFITS = (
     AttributeError,
@@ -92,14 +97,15 @@ def taking(model, x, name="x"):
             f"The model {model.name!r} cannot be run on `{name}`. Expected "
             f"inputs{_expected(model)}. Received: {_received(x)}. Give it the "
             f"inputs that it was built for.{way_to_pairs(x)}"
-            f"{_way_from_texts(x)} Keras says: {_words(error)}"
-        ) from error
+            f"{_way_from_texts(x)}{_way_to_batches(model, x)} Keras says: "
+            f"{_words(error)}"
+        ) from None
 
 
 def _words(error):
     """The words of an error in one line, without the marks of a terminal."""
     plain = re.sub(r"\x1b\[\d*m", "", str(error))
-    return " ".join(plain.split())[:300]
+    return textwrap.shorten(plain, 300, placeholder=" ...")
 
 
 def _expected(model):
@@ -135,6 +141,21 @@ def _way_from_texts(x):
     )
 
 
+def _way_to_batches(model, x):
+    """A way from examples to batches of them, in words."""
+    inputs = getattr(model, "inputs", None) or ()
+    given = keras.tree.flatten(x)
+    if len(inputs) != len(given) or not all(
+        tuple(i.shape[1:]) == tuple(getattr(a, "shape", ()))
+        for i, a in zip(inputs, given, strict=True)
+    ):
+        return ""
+    return (
+        " Each is one example, without the axis of a batch: batch the data "
+        "set, `ds.batch(32)`."
+    )
+
+
 def way_to_pairs(x):
     """A way from batches that are dicts to inputs and labels, in words."""
     if not isinstance(x, dict):
@@ -147,7 +168,7 @@ def way_to_pairs(x):
 
 
 @contextlib.contextmanager
-def counting(model, y, shape, sample_weight=None):
+def counting(model, y, shape, sample_weight=None, what="loss"):
     """Says in plain words that a loss cannot be computed on the labels.
 
     Args:
@@ -155,26 +176,46 @@ def counting(model, y, shape, sample_weight=None):
         y: The labels.
         shape: Shape of its output.
         sample_weight: Their weights, or `None`. Defaults to `None`.
+        what: "loss", or "metric" if its metrics are. Defaults to `"loss"`.
     """
     try:
         yield
     except Exception as error:
-        loss = outputs.compiled_loss(model)
-        given = loss if isinstance(loss, str) else getattr(loss, "name", loss)
         weights = (
             ""
             if sample_weight is None
             else f", weights of shape {np.shape(sample_weight)}"
         )
+        is_loss = what == "loss"
+        received = _loss_given(model) if is_loss else "its metrics"
         raise ValueError(
-            f"The loss or a metric of the model {model.name!r} cannot be "
-            f"computed. Expected ones for labels of shape {np.shape(y)}"
-            f"{weights} and outputs of shape {tuple(shape)}. Received: the "
-            f"loss {given!r}. Use a sparse cross-entropy for class numbers, a "
-            "categorical one for one-hot labels, or change the labels by "
-            f"`keras.utils.to_categorical` or `argmax(-1)`. It says: "
-            f"{_words(error)}"
-        ) from error
+            f"{'The loss' if is_loss else 'A metric'} of the model "
+            f"{model.name!r} cannot be computed. Expected one for labels of "
+            f"shape {np.shape(y)}{weights} and outputs of shape "
+            f"{tuple(shape)}. Received: {received}, which says: "
+            f"{_words(error)} "
+            f"{_way_to_loss(y, shape) if is_loss else _WAY_TO_METRIC}"
+        ) from None
+
+
+def _loss_given(model):
+    loss = outputs.compiled_loss(model)
+    given = loss if isinstance(loss, str) else getattr(loss, "name", loss)
+    return f"the loss {given!r}"
+
+
+def _way_to_loss(y, shape):
+    """A way to a loss that fits labels and outputs, in words."""
+    if shape[-1] == 1:
+        return (
+            "One output for two classes takes a binary cross-entropy; a "
+            "sparse one takes an output for each class."
+        )
+    return (
+        "Use a sparse cross-entropy for class numbers, a categorical one for "
+        "one-hot labels, or change the labels by "
+        "`keras.utils.to_categorical` or `argmax(-1)`."
+    )
 
 
 def has_gradient(model, gradient):

@@ -91,7 +91,12 @@ def check_numbers(y, name="y"):
     if y.dtype.kind not in "iufb":
         bad(name, f"numbers of type {y.dtype}", "numbers")
     if not np.all(np.isfinite(y)):
-        bad(name, "NaN or infinity", "finite numbers")
+        bad(
+            name,
+            "NaN or infinity",
+            "finite numbers",
+            "Leave out the rows that have no label.",
+        )
 
 
 def check_columns(y, shape, name, words):
@@ -184,9 +189,9 @@ def _way_to_numbers(y, low, high, columns):
     if len(others) > 1 or others[0] != np.floor(others[0]):
         return _CORRECT
     return (
-        f"{_CORRECT} If {others[0]} marks what is to be ignored, as "
-        "`ignore_class` and padding do, give these positions the sample "
-        "weight 0 and any class."
+        f"If {others[0]} marks what is to be ignored, as `ignore_class` and "
+        "padding do, give these positions the sample weight 0 and any class. "
+        f"Else: {_CORRECT[0].lower()}{_CORRECT[1:]}"
     )
 
 

@@ -2,6 +2,8 @@
 
 from keras import ops
 
+from keras_ban import checks
+from keras_ban.networks.layers import augmenting
 from keras_ban.networks.layers import carried
 from keras_ban.rows import first_rows
 from keras_ban.tasks import kinds
@@ -84,8 +86,21 @@ def check_pair(distiller, x, y, name, said):
         kinds.check_same(task, distiller.teacher.task)
         task.check_pair(shape, other)
         apart(student, teacher)
+        _warn_of_augmentation(student)
     distiller.objective.check_task(task, shape[-1])
     return shape
+
+
+def _warn_of_augmentation(student):
+    layer = augmenting(student)
+    if layer is not None:
+        checks.warn(
+            f"The model {student.name!r} augments its inputs itself, by "
+            f"{layer.name!r} ({type(layer).__name__}): the student learns "
+            "from views that its teacher, in inference mode, does not see. "
+            "Give the layer to `fit(..., augment=...)` instead, so that both "
+            "see the same."
+        )
 
 
 def check_ignored(distiller):

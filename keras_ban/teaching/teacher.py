@@ -1,5 +1,7 @@
 """Where the teacher's logits come from."""
 
+import os
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -57,6 +59,20 @@ class Teacher:
         self.task = kinds.of(self.model, self.said, shape, y)
 
 
+def _way_to_model(given):
+    """A way from what holds a model to the model, in words."""
+    if hasattr(given, "model"):
+        return ". Give its `.model`."
+    if hasattr(given, "ensemble"):
+        return (
+            ". Give the model of one generation, `lineage[-1].model`, or "
+            "`lineage.ensemble()`."
+        )
+    if isinstance(given, (str, os.PathLike)):
+        return ". Load it, `keras.models.load_model(path)`."
+    return ""
+
+
 def _check(model):
     """Checks that a teacher, or each of a list, is a trained model."""
     models = model if isinstance(model, (list, tuple)) else [model]
@@ -66,6 +82,7 @@ def _check(model):
             raise ValueError(
                 "Invalid value for argument `teacher`. Expected a trained "
                 f"`keras.Model` or a list of them. Received: {model!r}"
+                f"{_way_to_model(one)}"
             )
         if not one.built or not one.weights:
             raise ValueError(

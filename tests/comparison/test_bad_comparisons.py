@@ -96,7 +96,7 @@ def test_unlabelled_data():
 
 
 def test_unknown_argument():
-    refused("Unknown arguments", "epoch", epoch=3)
+    refused("Unknown argument", "epochs", epoch=3)
 
 
 @pytest.mark.parametrize(

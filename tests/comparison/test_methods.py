@@ -7,6 +7,7 @@ import keras_ban
 from keras_ban import Method
 from keras_ban import views
 from keras_ban.comparison.design import Design
+from keras_ban.comparison.methods import VIEWS
 from keras_ban.comparison.methods import chosen
 from keras_ban.comparison.methods import ladder
 
@@ -180,7 +181,7 @@ def test_a_twin_is_as_long_as_the_student():
 
 def test_teachers_on_views_of_their_own():
     method = Method("kd", "crop_and_flip", 3, teacher_augment="mixup")
-    found = design(method, "labels+views")
+    found = design(method, Method("labels", "mixup", name="labels+views"))
     assert [(r.augment, r.epochs, r.count) for r in found.recipes] == [
         ("crop_and_flip", 30, 1),
         ("mixup", 30, 3),
@@ -268,8 +269,8 @@ def test_ladder_trains_each_network_once():
     found = Design(chosen(None), 30)
     assert [(r.augment, r.epochs, r.count) for r in found.recipes] == [
         (None, 30, 1),
-        ("mixup", 30, 5),
-        ("mixup", 150, 1),
+        (VIEWS, 30, 5),
+        (VIEWS, 150, 1),
     ]
     # 7 on the labels, and a student of each of 5 methods.
     assert found.networks == 12
@@ -284,3 +285,11 @@ def test_ladder_trains_each_network_once():
 def test_cost_of_generations():
     method = Method(teachers=3, generations=2, epochs=lambda k: 10 + 20 * k)
     assert design(method).entries[-1].training == (3 * 10 + 30 + 50) / 30
+
+
+def test_objectives_are_methods():
+    kd = keras_ban.objectives.KD(0.3, 4.0)
+    found = chosen({"plain": "kd", "softer": kd})
+    assert [method.name for method in found] == ["plain", "softer"]
+    assert found[0].objective.name == "kd" and found[1].objective is kd
+    assert chosen(["kd"])[0].name == "kd"

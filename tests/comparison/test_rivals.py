@@ -17,7 +17,7 @@ from keras_ban import Method
     ("error", "verb"),
     [
         (39.0, "is better than"),
-        (39.95, "is as good as"),
+        (39.95, "is at least as good as"),
         (40.05, "is not shown to be worse than"),
     ],
 )

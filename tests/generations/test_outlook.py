@@ -155,5 +155,5 @@ def test_an_interrupt_says_what_is_there(tmp_path, is_kept):
 
 def test_an_interrupt_before_anything_is_finished():
     fit = dict(FIT, verbose=0, callbacks=lambda number: [Stop()])
-    with pytest.raises(KeyboardInterrupt, match="Nothing was finished"):
+    with pytest.raises(KeyboardInterrupt, match="No generation is finished"):
         keras_ban.BornAgain(model_fn).fit(X, Y, generations=1, **fit)

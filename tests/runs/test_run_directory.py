@@ -93,6 +93,17 @@ def test_another_run_is_refused(directory, field):
         assert part in message
 
 
+def test_another_number_of_layers_is_told(directory):
+    def deeper():
+        model = mlp()
+        more = [*model.layers[:-1], keras.layers.Dense(6), model.layers[-1]]
+        model = keras.Sequential([keras.Input((6,)), *more])
+        return compiled(keras.models.clone_model(model))
+
+    with pytest.raises(ValueError, match=r"layers` differs. Recorded: .\d ent"):
+        run(directory, objective=KD, model=deeper)
+
+
 def test_another_dtype_policy_is_refused(directory):
     keras.config.set_dtype_policy("mixed_bfloat16")
     with pytest.raises(ValueError, match=r"dtype.*mixed_bfloat16"):

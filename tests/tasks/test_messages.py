@@ -1,5 +1,7 @@
 """Errors that lead on: what was received, in its own words, and a way out."""
 
+import inspect
+
 import keras
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from builders import learnable
 from builders import mlp
 
 import keras_ban
+from keras_ban.feeding import feed
 from keras_ban.tasks import labels
 
 X, Y = learnable(60)
@@ -162,3 +165,92 @@ def test_a_sigmoid_has_two_classes():
 def test_no_labels_at_all():
     with pytest.raises(ValueError, match="Expected numbers"):
         labels.check(np.array([], "U3"), (0, 4))
+
+
+def test_a_metric_that_is_wrong_is_no_loss_that_is():
+    message = told(metrics=["acuracy"])
+    assert message.startswith("A metric of the model")
+    assert "acuracy" in message and "sparse cross-entropy" not in message
+    message = told(metrics=[keras.metrics.F1Score()])
+    assert message.startswith("A metric of the model")
+
+
+def test_a_sparse_loss_of_one_output():
+    message = told(y=Y % 2, outputs=1)
+    assert "One output for two classes takes a binary cross-entropy" in message
+
+
+def test_examples_without_a_batch():
+    ds = tf.data.Dataset.from_tensor_slices((X, Y))
+    assert "`ds.batch(32)`" in told(x=ds, y=None)
+
+
+def test_lengths_say_whose_they_are():
+    with pytest.raises(ValueError, match="weights of 10 rows"):
+        keras_ban.BornAgain(lambda: mlp(outputs=4)).fit(
+            X, Y, sample_weight=np.ones(10), verbose=0
+        )
+
+
+def test_validation_without_labels_is_not_helped_by_a_teacher():
+    with pytest.raises(ValueError, match=r"`validation_data=\(x, y\)`"):
+        keras_ban.BornAgain(lambda: compiled(mlp(outputs=4))).fit(
+            X, Y, validation_data=X, verbose=0
+        )
+
+
+def test_arguments_of_fit_that_one_may_have_meant():
+    ban = keras_ban.BornAgain(lambda: mlp(outputs=4))
+    with pytest.raises(ValueError, match="Did you mean `generations`"):
+        ban.fit(X, Y, generation=2)
+    with pytest.raises(ValueError, match=r"`objectives.KD\(alpha=0.3\)`"):
+        ban.fit(X, Y, temperature=2)
+    with pytest.raises(ValueError, match=r"`BornAgain\.fit` takes it"):
+        distiller = keras_ban.Distiller(mlp(outputs=4), None, "labels")
+        distiller.fit(X, Y, generations=2)
+    known = inspect.signature(keras_ban.BornAgain.fit).parameters
+    plain = inspect.signature(keras.Model.fit).parameters
+    assert set(feed.OWN) == set(known) - set(plain) - {"fit_arguments"}
+
+
+def test_what_holds_a_model_is_no_teacher():
+    lineage = keras_ban.Lineage(
+        [keras_ban.Generation(0, "Teacher", compiled(mlp()), "labels")]
+    )
+    ban = keras_ban.BornAgain(lambda: mlp(outputs=4))
+    for teacher, words in (
+        (lineage[0], "Give its `.model`"),
+        (lineage, r"`lineage\[-1\].model`"),
+        ("teacher.keras", r"`keras.models.load_model\(path\)`"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            ban.fit(X, Y, teacher=teacher)
+
+
+def test_augmentation_within_the_model_is_told():
+    def model_fn():
+        images = keras.Input((4, 4, 1))
+        hidden = keras.layers.RandomFlip()(images)
+        hidden = keras.layers.Flatten()(hidden)
+        model = keras.Model(images, keras.layers.Dense(4)(hidden))
+        model.compile("sgd", LOGITS)
+        return model
+
+    x = np.random.default_rng(0).normal(size=(60, 4, 4, 1))
+    with pytest.warns(UserWarning, match=r"'random_flip' \(RandomFlip\)"):
+        keras_ban.BornAgain(model_fn).fit(x, Y, generations=1, verbose=0)
+
+
+def test_short_names_of_what_was_made():
+    kd = keras_ban.objectives.KD(0.3, 4.0)
+    assert repr(kd) == "KD(alpha=0.3, temperature=4.0)"
+    one = keras_ban.Generation(
+        1, "BAN-1", None, "kd", "Teacher", metrics={"error": 0.25}
+    )
+    assert repr(one) == (
+        "<Generation BAN-1 of 'kd', learned from Teacher, error 0.25>"
+    )
+    lineage = keras_ban.Lineage([one])
+    with pytest.raises(IndexError, match=r"No generation 7: .*BAN-1"):
+        lineage[7]
+    assert "1 generation, validation data" in str(lineage)
