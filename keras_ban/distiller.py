@@ -208,11 +208,7 @@ class Distiller(StandIn):
             )
 
     def fit_unchecked(self, **arguments):
-        """Trains on what was checked before, as `keras.Model.fit` does.
-
-        Args:
-            **arguments: Those of `keras.Model.fit`.
-        """
+        """Trains on what was checked; arguments as `keras.Model.fit`."""
         return super().fit(**arguments)
 
     def check_models(self, x, y=None, name="x"):
@@ -309,6 +305,7 @@ class Distiller(StandIn):
         if not self._is_checked:
             # A student that was not built before says now what it gives.
             self.task = kinds.of(self.student, self._said, y_pred.shape)
+            kinds.check_same(self.task, (self.teacher or self).task)
             self._is_checked = True
         if teacher_logits is None and self.objective.needs_teacher:
             teacher_logits = self.teacher(x)
