@@ -7,6 +7,7 @@ from keras_ban import metrics
 from keras_ban import models
 from keras_ban import objectives
 from keras_ban import recipes
+from keras_ban import tasks
 from keras_ban import views
 from keras_ban.born_again import BornAgain
 from keras_ban.comparison.comparison import Comparison
@@ -37,6 +38,7 @@ __all__ = [
     "models",
     "objectives",
     "recipes",
+    "tasks",
     "trees",
     "views",
 ]

@@ -24,6 +24,7 @@ from keras_ban.reporting.evaluation import quiet_retracing
 from keras_ban.runs import directory as directories
 from keras_ban.runs.folders import TEACHERS
 from keras_ban.state import seeds
+from keras_ban.tasks import kinds
 from keras_ban.teaching.plans import SAME
 from keras_ban.teaching.plans import Plans
 from keras_ban.teaching.teacher import Teacher
@@ -74,6 +75,10 @@ class BornAgain:
             `"auto"`: the one that is entered; else, among several workers
             told by `TF_CONFIG` or Slurm, a `MultiWorkerMirroredStrategy`;
             else, with several GPUs, a `MirroredStrategy`; else none.
+        task: What kind of task the models have: "classes", "binary" (one
+            sigmoid), "multilabel", "values" (regression), "gaussian" (values
+            with a variance each), or a `tasks.Task`. Defaults to `"auto"`:
+            what loss, last activation and labels say.
 
     Attributes:
         lineage: The `Lineage` of the last `fit`. It grows by a generation at
@@ -102,16 +107,17 @@ class BornAgain:
         save_every=None,
         overwrite=False,
         strategy="auto",
+        task="auto",
     ):
         checks.backend()
         strategy = strategies.get(strategy)
-        self._blueprints = Blueprints(model_fn, strategy, from_logits)
+        self._said = kinds.Said(task, from_logits).checked()
+        self._blueprints = Blueprints(model_fn, strategy, self._said)
         self.objective = objectives.get(objective)
         self.seed = checks.integer("seed", seed, 0)
         self.lineage = Lineage()
         # Trained networks to be generation 0, in place of training them.
         self._founders = None
-        self._from_logits = from_logits
         self._cluster = Cluster(strategy)
         self._run = directories.get(
             directory, keep, save_every, overwrite, self._cluster
@@ -250,7 +256,7 @@ class BornAgain:
             teacher,
             callbacks,
             Plans.told(teacher_outputs, augment, views, teacher_augment),
-            Ancestry(teachers, learn_from, self._from_logits),
+            Ancestry(teachers, learn_from, self._said),
             Phases(phases),
         )
         try:
@@ -297,7 +303,7 @@ class BornAgain:
         count = ancestry.teachers + generations
         own = [given_callbacks(callbacks, k) for k in range(count)]
         if teacher is not None:
-            teacher = Teacher(teacher, self._from_logits).model
+            teacher = Teacher(teacher, self._said).model
         first = int(teacher is not None)
         check_places(dict(enumerate(own[first:], first)))
         trained = generations + (teacher is None)
@@ -319,7 +325,8 @@ class BornAgain:
             trial = tried(make, needs_labels, data, plans, ancestry)
         data.train.check_steps()
         outputs = trial.teaching(trained)
-        plans.check(data.train, self.objective, trial.shape, outputs)
+        known = self.objective, trial.task, trial.shape
+        plans.check(data.train, *known, outputs)
         return trial, data, plans, own, ancestry
 
     def _fit(self, founders, **arguments):
@@ -363,7 +370,7 @@ class BornAgain:
         )
         has_founder = trial.teacher is not None or self._founders is not None
         trainer.foresee(int(has_founder or count > 1))
-        self.lineage = Lineage(from_logits=self._from_logits)
+        self.lineage = self._lineage()
         with (
             self._cluster.watched(),
             quiet_retracing(),
@@ -372,15 +379,19 @@ class BornAgain:
             teachers = None
             if self._founders is not None:
                 founders = self._founders[:count]
-                teachers = Lineage(founders, self._from_logits)
+                teachers = self._lineage(founders)
             elif count > 1:
                 trainer.check_room(1)
                 data = data.for_generation(0)
                 teachers = self._teachers(
                     trial, data, plans.of_teachers(), callbacks[:count], outlook
                 )
-            self.lineage = Lineage((), self._from_logits, teachers)
+            self.lineage = self._lineage((), teachers)
             return train(trainer, run, self.lineage)
+
+    def _lineage(self, generations=(), teachers=None):
+        from_logits, task = self._said.from_logits, self._said.task
+        return Lineage(generations, from_logits, teachers, task)
 
     def _teachers(self, trial, data, plans, callbacks, outlook):
         """The networks whose mean is generation 0, a `Lineage`."""
@@ -394,7 +405,7 @@ class BornAgain:
         )
         trainer.foresee(0)
         # What was finished is there even if it is stopped.
-        self.lineage = Lineage(from_logits=self._from_logits)
+        self.lineage = self._lineage()
         with self._run.within(TEACHERS).open(trainer.identity, data) as run:
             train(trainer, run, self.lineage)
         return self.lineage

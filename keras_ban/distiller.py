@@ -20,12 +20,10 @@ from keras_ban.networks.stand_in import StandIn
 from keras_ban.networks.stand_in import check_own_training
 from keras_ban.rows import first_rows
 from keras_ban.tasks import kinds
-from keras_ban.tasks import losses
 from keras_ban.tasks import mixed
 from keras_ban.tasks import outputs
 from keras_ban.tasks.checks import apart
 from keras_ban.tasks.checks import prediction
-from keras_ban.tasks.checks import same_classes
 from keras_ban.teaching import checking
 from keras_ban.teaching import topk
 from keras_ban.teaching.epochs import told
@@ -53,16 +51,18 @@ class Distiller(StandIn):
     as it was found.
 
     Args:
-        student: The `keras.Model` to train, with one output: logits, softmax
-            probabilities, or one sigmoid or logit if binary.
-        teacher: A trained `keras.Model` for the same classes, or a list of
-            them, which stands for their mean prediction. May be `None` for
-            the objective "labels".
+        student: The `keras.Model` to train, with one output: logits or
+            probabilities of classes or of several labels, or values.
+        teacher: A trained `keras.Model` for the same classes, labels or
+            values, or a list of them, which stands for their mean prediction.
+            May be `None` for the objective "labels".
         objective: A short name, an `objectives.Objective` or a function
             `(y_true, student_logits, teacher_logits)` that returns the loss
             of each sample. Defaults to `"ban"`.
         from_logits: Says what those models give that do not say it
             themselves. Defaults to `None`.
+        task: What kind of task they have, as `BornAgain` takes it. Defaults
+            to `"auto"`.
 
     Raises:
         ValueError: If the objective is unknown, if the teacher has no
@@ -77,8 +77,16 @@ class Distiller(StandIn):
     >>> student.evaluate(x_test, y_test)
     """
 
-    def __init__(self, student, teacher, objective="ban", from_logits=None):
+    def __init__(
+        self,
+        student,
+        teacher,
+        objective="ban",
+        from_logits=None,
+        task="auto",
+    ):
         checks.backend()
+        said = kinds.Said(task, from_logits).checked()
         super().__init__(student, name="distiller")
         # Random seeds and sums are variables, of the student's devices.
         with student.distribute_strategy.scope():
@@ -88,13 +96,13 @@ class Distiller(StandIn):
             check_own_training(student)
         self.teacher = None
         if teacher is not None or self.objective.needs_teacher:
-            self.teacher = Teacher(teacher, from_logits)
+            self.teacher = Teacher(teacher, said)
             apart(student, self.teacher.model)
         self._labels = objectives.Labels()
         self.objective.learn_labels_by(self._label_losses)
         self._labels.learn_labels_by(self._label_losses)
         self._own_reduction = self.objective.reduction
-        self._from_logits = from_logits
+        self._said, self.task = said, None
         self._unfinished_compile = None
         self._shows_terms = True
         self._is_checked = False
@@ -178,7 +186,7 @@ class Distiller(StandIn):
         split = 0.0 if plan else arguments.pop("validation_split", 0.0)
         arguments = told(self, arguments)
         data = feed(arguments, viewed=bool(plan), once=True)
-        checking.check_training(self, data, self._from_logits)
+        checking.check_training(self, data, self._said)
         if self._unfinished_compile and not data.train.reads_once:
             self._finish_compile(data)
         if not plan:
@@ -188,7 +196,7 @@ class Distiller(StandIn):
             check_own_training(self.student)
         given = getattr(self.student, "outputs", None) or ()
         shapes = [output.shape for output in given]
-        plan.check(data.train, self.objective, *shapes[:1])
+        plan.check(data.train, self.objective, self.task, *shapes[:1])
         # What orders itself draws from the same generator.
         seed = 0 if data.train.orders_itself else random.getrandbits(32)
         cluster = Cluster(self.student.distribute_strategy)
@@ -200,11 +208,7 @@ class Distiller(StandIn):
             )
 
     def fit_unchecked(self, **arguments):
-        """Trains on what was checked before, as `keras.Model.fit` does.
-
-        Args:
-            **arguments: Those of `keras.Model.fit`.
-        """
+        """Trains on what was checked; arguments as `keras.Model.fit`."""
         return super().fit(**arguments)
 
     def check_models(self, x, y=None, name="x"):
@@ -223,7 +227,7 @@ class Distiller(StandIn):
                 classes differ, or if the models share weights.
         """
         self._is_checked = True
-        return checking.check_pair(self, x, y, name, self._from_logits)
+        return checking.check_pair(self, x, y, name, self._said)
 
     def check_objective(self, x, y):
         """Tries the loss, and an objective of the user's own, on a few samples.
@@ -237,12 +241,12 @@ class Distiller(StandIn):
                 for each sample.
         """
         x, y = first_rows((x, y))
-        checking.check_loss(self.student, x, y, self._from_logits)
+        checking.check_loss(self.student, x, y, self.task)
         if type(self.objective) in objectives.BUILT_IN:
             return
         if y is not None:
             y = ops.convert_to_tensor(y)
-        logits = self._logits(self.student(x), self.teacher(x))
+        logits = self._scores(self.student(x), self.teacher(x))
         check_objective(self.objective, y, *logits, self.student.run_eagerly)
 
     def _finish_compile(self, data):
@@ -251,31 +255,26 @@ class Distiller(StandIn):
         if y is None and data.validation:
             x, y, _ = next(data.validation.read(1))
         if y is not None:
-            row = prediction(self.student, x, self._from_logits).shape[1:]
-            logits = self._gives_logits()
-            loss = outputs.default_compilation(logits, row, y.shape)["loss"]
+            row = prediction(self.student, x, self._said).shape[1:]
+            loss = self._known().default_compilation(row, y.shape)["loss"]
             self.compile(loss=loss, **self._unfinished_compile)
 
-    def _gives_logits(self):
-        return outputs.gives_logits(self.student, self._from_logits)
+    def _known(self):
+        """The `Task` of the student."""
+        return self.task or kinds.of(self.student, self._said)
 
-    def _label_losses(self, y_true, logits):
-        return outputs.label_losses(
-            self.student, y_true, logits, self._gives_logits()
-        )
+    def _label_losses(self, y_true, scores):
+        loss = outputs.compiled_loss(self.student)
+        return self._known().label_losses(loss, y_true, scores)
 
-    def _logits(self, y_pred, teacher_logits=None):
-        """Student and teacher logits, of which neither has a free constant."""
-        student_logits = outputs.to_logits(y_pred, self._gives_logits())
-        if teacher_logits is None:
-            return student_logits, None
-        same_classes(student_logits.shape, teacher_logits.shape)
-        both_given = self._gives_logits() and self.teacher.from_logits
-        if both_given or student_logits.shape[-1] == 1:
-            return student_logits, teacher_logits
-        # log p fixes the constant that logits leave open; so must both.
-        logits = student_logits, teacher_logits
-        return tuple(losses.with_mask_of(z, ops.log_softmax(z)) for z in logits)
+    def _scores(self, y_pred, teacher_scores=None):
+        """Scores of student and teacher, of which none has a free constant."""
+        task = self._known()
+        self.objective.task = task
+        scores = task.scores(y_pred)
+        if teacher_scores is None:
+            return scores, None
+        return task.comparable(scores, teacher_scores, self.teacher.task)
 
     def compute_loss(
         self,
@@ -305,13 +304,14 @@ class Distiller(StandIn):
         """
         if not self._is_checked:
             # A student that was not built before says now what it gives.
-            kinds.check(self.student, y_pred.shape)
+            self.task = kinds.of(self.student, self._said, y_pred.shape)
+            kinds.check_same(self.task, (self.teacher or self).task)
             self._is_checked = True
         if teacher_logits is None and self.objective.needs_teacher:
             teacher_logits = self.teacher(x)
         self.objective.check_labels(y)
         loss = self.objective(
-            y, *self._logits(y_pred, teacher_logits), sample_weight
+            y, *self._scores(y_pred, teacher_logits), sample_weight
         )
         return self.with_added(loss, x, training, added)
 
@@ -349,7 +349,7 @@ class Distiller(StandIn):
                 x, mixed.larger(y), y_pred, sample_weight
             )
         if teacher_logits is not None:
-            logits = self._logits(y_pred, teacher_logits)
+            logits = self._scores(y_pred, teacher_logits)
             logs |= self._terms.update(x, y, *logits, sample_weight)
         return logs
 
@@ -362,7 +362,7 @@ class Distiller(StandIn):
         y_pred = self.student(x, training=False)
         added = self.student.losses
         x, y, y_pred, sample_weight = counted(x, y, y_pred, sample_weight)
-        logits, _ = self._logits(y_pred)
+        logits, _ = self._scores(y_pred)
         loss = self._labels(y, logits, sample_weight=sample_weight)
         loss = self.with_added(loss, x, False, added)
         track(self._student_loss(), loss, x)

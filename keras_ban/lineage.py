@@ -8,11 +8,13 @@ import keras
 from keras_ban import checks
 from keras_ban.feeding.door import given
 from keras_ban.feeding.examples import Reading
-from keras_ban.networks.ensembles import ensemble
+from keras_ban.networks.ensembles import joined
 from keras_ban.networks.predictor import Predictor
 from keras_ban.reporting import evaluation
 from keras_ban.reporting import plot
 from keras_ban.reporting.table import Table
+from keras_ban.tasks import kinds
+from keras_ban.tasks.scores import judged
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -31,7 +33,8 @@ class Generation:
         history: Metrics by epoch, as `keras.callbacks.History.history`.
         seconds: Wall time of its training.
         metrics: Accuracy, error, NLL and ECE of the trained model on the
-            validation data; empty without validation data.
+            validation data, or what its task has in their place; empty
+            without validation data.
     """
 
     number: int
@@ -70,14 +73,18 @@ class Lineage(collections.abc.Sequence):
         generations: The `Generation`s. Defaults to none.
         from_logits: Says what the models give that do not say it themselves.
             Defaults to `None`.
+        task: What kind of task they have, as `BornAgain` takes it. Defaults
+            to `"auto"`.
         teachers: The `Lineage` of those networks whose mean is generation 0,
             or a function without arguments that loads it. Defaults to `None`:
             generation 0 is one network.
     """
 
-    def __init__(self, generations=(), from_logits=None, teachers=None):
+    def __init__(
+        self, generations=(), from_logits=None, teachers=None, task="auto"
+    ):
         self._generations = list(generations)
-        self._from_logits = from_logits
+        self._said = kinds.Said(task, from_logits).checked()
         self._teachers = teachers
         self._table = None
         self._predictor = Predictor()
@@ -96,7 +103,9 @@ class Lineage(collections.abc.Sequence):
             found = self._generations[index]
             same = found[:1] == self._generations[:1]
             teachers = self._teachers if same else None
-            return Lineage(found, self._from_logits, teachers)
+            return Lineage(
+                found, self._said.from_logits, teachers, self._said.task
+            )
         if isinstance(index, str):
             for generation in self:
                 if generation.name == index:
@@ -143,9 +152,10 @@ class Lineage(collections.abc.Sequence):
 
     @property
     def best(self):
-        """The `Generation` most accurate on the validation data.
+        """The `Generation` that does best on the validation data.
 
-        Among equally accurate ones, that of the lowest NLL. What `evaluate`
+        The most accurate, among equally accurate ones that of the lowest NLL;
+        of values, that of the lowest RMSE. What `evaluate`
         measured plays no part, so a test set selects nothing.
 
         Raises:
@@ -159,8 +169,8 @@ class Lineage(collections.abc.Sequence):
                 "none. Choose by a generation's number, as `lineage[-1]`, or "
                 "run `fit` with validation data."
             )
-        return max(
-            measured, key=lambda g: (g.metrics["accuracy"], -g.metrics["nll"])
+        return min(
+            measured, key=lambda g: [g.metrics[k] for k in judged(g.metrics)]
         )
 
     def predict(self, *args, **kwargs):
@@ -213,7 +223,7 @@ class Lineage(collections.abc.Sequence):
                 "an ensemble of models that are there. Choose a smaller "
                 "`last`, or train with `keep='all'`."
             )
-        return ensemble(models, weights, self._from_logits)
+        return joined(models, weights, self._said)[0]
 
     def evaluate(
         self,
@@ -242,7 +252,8 @@ class Lineage(collections.abc.Sequence):
             A `Table`: a list of dicts that prints as a table, with
             `accuracy`, `error`, `ece` (15 equal-width bins) and `agreement`
             with the teacher as fractions, `nll` in nats, `perplexity` where
-            there are several positions, `parameters`, `seconds` of training.
+            there are several positions, `parameters`, `seconds` of training;
+            of other tasks, what `tasks` says.
 
         Raises:
             ValueError: If there is no data, or if its labels are missing or
@@ -276,12 +287,13 @@ class Lineage(collections.abc.Sequence):
                 to a function that does nothing.
 
         Returns:
-            A dict of `accuracy`, `error`, `nll` and `ece`.
+            A dict of `accuracy`, `error`, `nll` and `ece`, or what its task
+            has in their place.
         """
         how = Reading(batch_size=batch_size, steps=steps)
         examples = given(x, y, sample_weight, how, once=True)
-        row = self._measure([generation], examples, "", watch)[0]
-        return {k: row[k] for k in ("accuracy", "error", "nll", "ece")}
+        table = self._measure([generation], examples, "", watch)
+        return {name: table[0][name] for name in table.kept}
 
     def _measure(self, generations, examples, title, watch=lambda: None):
         def watched():
@@ -295,7 +307,7 @@ class Lineage(collections.abc.Sequence):
                 watched(),
                 title,
                 self._predictor,
-                self._from_logits,
+                self._said,
             )
 
     def plot(self, path=None, control=None):

@@ -4,9 +4,9 @@ import dataclasses
 
 from keras_ban.comparison import measures
 from keras_ban.comparison import plot
-from keras_ban.comparison.results import MEASURES
 from keras_ban.comparison.results import Results
 from keras_ban.comparison.statistics import LEVEL
+from keras_ban.comparison.table import SCORES
 from keras_ban.comparison.table import Rows
 from keras_ban.comparison.verdict import verdict
 from keras_ban.feeding.door import given
@@ -14,6 +14,7 @@ from keras_ban.feeding.examples import Reading
 from keras_ban.networks.predictor import Predictor
 from keras_ban.reporting import evaluation
 from keras_ban.reporting import printed
+from keras_ban.tasks import kinds
 
 
 class Comparison:
@@ -28,8 +29,8 @@ class Comparison:
         design: The `Design`.
         seeds: The seeds, a list.
         lineages: For each method's name the `Lineage` of each seed, a list.
-        from_logits: As `compare` takes it. Defaults to `None`.
-        select: As `compare` takes it. Defaults to `"error"`.
+        said: What the owner of the models says of them. Defaults to nothing.
+        select: As `compare` takes it. Defaults to `None`.
 
     Attributes:
         seeds: As given.
@@ -39,14 +40,12 @@ class Comparison:
         methods: The `Method`s, with the twins that were added.
     """
 
-    def __init__(
-        self, design, seeds, lineages, from_logits=None, select="error"
-    ):
+    def __init__(self, design, seeds, lineages, said=kinds.UNSAID, select=None):
         self.seeds = list(seeds)
         self.lineages = lineages
         self.methods = list(design.methods)
         self._design = design
-        self._from_logits = from_logits
+        self._said = said
         self._select = select
         self._predictor = Predictor()
         self._validated = None
@@ -60,7 +59,8 @@ class Comparison:
         `objective`, `augment`, `teacher_augment`, `teachers`, `generations`,
         `epochs` of each generation, `twin`, `training_cost` in networks of the
         comparison's `epochs`, `prediction_cost` in networks; and for each
-        measure, `error` and `ece` (fractions) and `nll` (nats): its mean over
+        measure, `error` and `ece` (fractions) and `nll` (nats), of values
+        `rmse` and `mae` (in the unit of the labels): its mean over
         the seeds as `error`, the 95 % interval as `error_interval`, the values
         by seed as `errors`, the mean difference to the twin as
         `error_difference` and its interval, paired by seed, as
@@ -149,7 +149,7 @@ class Comparison:
         self._validated = self._measure(examples, "validation data")
         self._shown = self._validated
 
-    def plot(self, path=None, measure="error"):
+    def plot(self, path=None, measure=None):
         """Draws what was measured last.
 
         A dot a seed, means and intervals, the twins beside them, and the
@@ -158,7 +158,8 @@ class Comparison:
         Args:
             path: The image file to write, as "comparison.png". Defaults to
                 `None`: none is written.
-            measure: What to draw, "error" or "nll". Defaults to `"error"`.
+            measure: What to draw, "error" or "nll", of values "rmse" or
+                "mae". Defaults to `None`, the first of these.
 
         Returns:
             A `matplotlib.figure.Figure`.
@@ -169,9 +170,9 @@ class Comparison:
             ImportError: If matplotlib, of the extra `plots`, is missing.
             OSError: If `path` is a folder or a pipe, or cannot be written.
         """
-        return plot.draw(
-            self._measured(), path, measures.measure("measure", measure)
-        )
+        found = self._measured()
+        measure = measures.measure("measure", measure, found.judged)
+        return plot.draw(found, path, measure)
 
     def _measured(self):
         if self._shown is None:
@@ -188,7 +189,8 @@ class Comparison:
             f"{100 * LEVEL:.0f} % interval"
         )
         notes = (
-            "to twin: points of error beside the same recipe on the labels "
+            f"to twin: {results.judged[0].difference_unit} beside the same "
+            "recipe on the labels "
             "alone, paired by seed (of an ensemble: beside one of its "
             f"networks). train: in networks of {self._design.epochs} epochs; "
             "run: in networks."
@@ -211,17 +213,19 @@ class Comparison:
                 examples.labelled(),
                 title,
                 self._predictor,
-                self._from_logits,
+                self._said,
                 ensembles,
             )
         found = {row["name"]: row for row in table}
+        known = {*table.kept, *table.judged}
+        shown = [name for name in SCORES if name in known]
         scores = {
             entry.name: {
                 measure: [
                     found[places[entry.name, number]][measure]
                     for number in range(len(self.seeds))
                 ]
-                for measure in MEASURES
+                for measure in shown
             }
             for entry in self._design.entries
         }

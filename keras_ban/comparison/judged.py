@@ -3,7 +3,6 @@
 from typing import NamedTuple
 
 from keras_ban.comparison.design import Entry
-from keras_ban.comparison.measures import JUDGED
 from keras_ban.comparison.statistics import MOST_SEEDS
 from keras_ban.comparison.statistics import POWER
 from keras_ban.comparison.statistics import seeds_needed
@@ -29,7 +28,7 @@ class Beside:
         results: The `Results`.
         name: The name of its entry.
         other: The name of the other's.
-        measures: The `Measure`s. Defaults to all.
+        measures: The `Measure`s. Defaults to `None`, all.
 
     Attributes:
         found: For each measure the `Estimate` of the difference.
@@ -38,10 +37,10 @@ class Beside:
         told: Both, the better ones first.
     """
 
-    def __init__(self, results, name, other, measures=JUDGED):
+    def __init__(self, results, name, other, measures=None):
         self.found = {
             measure: results.difference(name, other, measure.name)
-            for measure in measures
+            for measure in measures or results.judged
         }
         self.better = [m for m, e in self.found.items() if e.is_negative]
         self.worse = [m for m, e in self.found.items() if e.is_positive]
@@ -162,7 +161,7 @@ class Judged:
     def _strongest(self, is_allowed):
         """Names of trainings on the labels, and what they are strongest in."""
         found = {}
-        for measure in JUDGED:
+        for measure in self._results.judged:
             entry = self._results.strongest_on_labels(is_allowed, measure.name)
             found.setdefault(entry.name, []).append(measure)
         return found
@@ -182,7 +181,7 @@ class Judged:
         found = self.to_twin
         text = (
             f"{list(_HEADS.values())[self.place]}: {self.entry.name!r} "
-            f"{found.verbs(found.told or JUDGED)} than its twin "
+            f"{found.verbs(found.told or self._results.judged)} than its twin "
             f"{self.entry.twin!r}, for {times(self.entry.training)} of training"
         )
         if found.told:

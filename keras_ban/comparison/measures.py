@@ -1,8 +1,10 @@
-"""What methods are judged by: the error, and the NLL. Lower is better."""
+"""What methods are judged by, as the error and the NLL. Lower is better."""
 
 from typing import NamedTuple
 
+from keras_ban.comparison.table import decimals
 from keras_ban.comparison.table import plus_minus
+from keras_ban.tasks import scores
 
 
 class Measure(NamedTuple):
@@ -12,7 +14,8 @@ class Measure(NamedTuple):
         name: What rows call it.
         title: What texts call it.
         scale: By what it is multiplied where it is shown.
-        digits: How many decimals are shown.
+        digits: How many decimals are shown; `None` for three digits of what
+            has the unit of the labels.
         verb: What a network does that has it.
         less: What follows the amount of a difference below 0.
         more: What follows that of one above 0.
@@ -23,17 +26,25 @@ class Measure(NamedTuple):
     name: str
     title: str
     scale: int
-    digits: int
+    digits: int | None
     verb: str
     less: str
     more: str
     unit: str
     difference_unit: str
 
+    def decimals(self, value):
+        """How many decimals of a value are shown.
+
+        Args:
+            value: The value, in the unit that is shown.
+        """
+        return decimals(value, self.digits)
+
     def amount(self, found):
         """The `Estimate` of a difference, as "1.20 +-0.35 points less"."""
         mean, half = self.scale * abs(found.mean), self.scale * found.half
-        text = plus_minus(mean, half, self.digits)
+        text = plus_minus(mean, half, self.decimals(mean))
         return f"{text} {self.more if found.mean > 0 else self.less}"
 
 
@@ -59,23 +70,48 @@ NLL = Measure(
     unit="nats",
     difference_unit="nats",
 )
-JUDGED = (ERROR, NLL)
+RMSE = Measure(
+    name="rmse",
+    title="RMSE",
+    scale=1,
+    digits=None,
+    verb="has an RMSE",
+    less="lower",
+    more="higher",
+    unit="unit of the labels",
+    difference_unit="unit of the labels",
+)
+MAE = RMSE._replace(name="mae", title="MAE", verb="has an MAE")
+_KNOWN = {one.name: one for one in (ERROR, NLL, RMSE, MAE)}
 
 
-def measure(argument, name):
+def judged(names):
+    """The `Measure`s that networks are judged by, the first most.
+
+    Args:
+        names: Names of the scores that there are.
+    """
+    return tuple(_KNOWN[name] for name in scores.judged(names))
+
+
+def measure(argument, name, known):
     """The `Measure` of a name.
 
     Args:
         argument: Which argument it was given as.
-        name: "error" or "nll".
+        name: Its name, or `None` for the first.
+        known: The `Measure`s that there are.
 
     Raises:
         ValueError: If it is none of these.
     """
-    known = {one.name: one for one in JUDGED}
-    if isinstance(name, str) and name in known:
-        return known[name]
+    if name is None:
+        return known[0]
+    for one in known:
+        if one.name == name:
+            return one
+    names = " or ".join(repr(one.name) for one in known)
     raise ValueError(
-        f"Invalid value for argument `{argument}`. Expected 'error' or 'nll'. "
+        f"Invalid value for argument `{argument}`. Expected {names}. "
         f"Received: {name!r}"
     )

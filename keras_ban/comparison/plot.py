@@ -1,20 +1,20 @@
 """The picture of a comparison."""
 
-from keras_ban.comparison.measures import ERROR
 from keras_ban.comparison.statistics import estimate
 from keras_ban.reporting.plot import figure
 
 _METHOD, _TWIN = "black", "grey"
 
 
-def draw(results, path=None, measure=ERROR):
+def draw(results, path=None, measure=None):
     """Draws a measure by seed, beside the twins', and the differences.
 
     Args:
         results: The `Results`.
         path: The image file to write; its ending says the format. Defaults
             to `None`: none is written.
-        measure: The `Measure`. Defaults to the error.
+        measure: The `Measure`. Defaults to `None`, the first of those that
+            networks are judged by.
 
     Returns:
         A `matplotlib.figure.Figure`.
@@ -29,6 +29,7 @@ def draw(results, path=None, measure=ERROR):
     picture = figure(path, figsize=size, layout="constrained")
     picture.suptitle(f"Methods and their twins, {results.title}")
     left, right = picture.subplots(1, 2, sharey=True)
+    measure = measure or results.judged[0]
     name, scale = measure.name, measure.scale
     for place, entry in enumerate(entries):
         _draw(left, scale * results.scores(entry.name, name), place, _METHOD)

@@ -2,13 +2,12 @@
 
 import numpy as np
 
+from keras_ban.comparison import measures
 from keras_ban.comparison import methods
 from keras_ban.comparison.statistics import estimate
 from keras_ban.comparison.statistics import share
 from keras_ban.comparison.statistics import standard_error
 from keras_ban.objectives import get
-
-MEASURES = ("error", "nll", "ece")
 
 
 class Results:
@@ -18,13 +17,15 @@ class Results:
         design: The `Design`.
         seeds: The seeds, a list of integers.
         scores: For each name of an entry, a dict of arrays of shape
-            `(seeds,)`: its `error`, `nll` and `ece`.
+            `(seeds,)`: its `error`, `nll` and `ece`, or what its task has in
+            their place.
         title: What the data is.
 
     Attributes:
         design: As given.
         seeds: As given.
         title: As given.
+        judged: The `Measure`s that networks are judged by, the first most.
     """
 
     def __init__(self, design, seeds, scores, title):
@@ -32,33 +33,36 @@ class Results:
         self.seeds = list(seeds)
         self.title = title
         self._scores = {
-            name: {k: np.asarray(found[k], "float64") for k in MEASURES}
+            name: {k: np.asarray(v, "float64") for k, v in found.items()}
             for name, found in scores.items()
         }
+        self._names = list(next(iter(scores.values())))
+        self.judged = measures.judged(self._names)
 
-    def scores(self, name, measure="error"):
+    def scores(self, name, measure=None):
         """The scores of an entry, of shape `(seeds,)`."""
-        return self._scores[name][measure]
+        return self._scores[name][measure or self.judged[0].name]
 
-    def mean(self, name, measure="error"):
+    def mean(self, name, measure=None):
         """The mean of the scores of an entry, a float."""
         return float(self.scores(name, measure).mean())
 
-    def differences(self, name, other, measure="error"):
+    def differences(self, name, other, measure=None):
         """Those of an entry minus those of another, seed by seed."""
         return self.scores(name, measure) - self.scores(other, measure)
 
-    def difference(self, name, other, measure="error"):
+    def difference(self, name, other, measure=None):
         """The `Estimate` of the difference to another entry."""
         return estimate(self.differences(name, other, measure))
 
-    def strongest_on_labels(self, is_allowed, measure="error"):
+    def strongest_on_labels(self, is_allowed, measure=None):
         """The training on the labels alone that is best, of one network.
 
         Args:
             is_allowed: Function of an `Entry`: whether it may be chosen. One
                 at least is.
-            measure: What it is best in. Defaults to `"error"`.
+            measure: What it is best in. Defaults to `None`, the first of
+                `judged`.
 
         Returns:
             An `Entry`.
@@ -84,7 +88,7 @@ class Results:
             if e.kind == "ensemble" and e.recipe is entry.recipe
         )
 
-    def kept(self, entry, measure="error"):
+    def kept(self, entry, measure=None):
         """The `Share` of its teachers' gain that a method's network keeps.
 
         Of the means over the seeds, (twin - network) / (twin - ensemble), with
@@ -92,7 +96,8 @@ class Results:
 
         Args:
             entry: The `Entry`.
-            measure: What was gained. Defaults to `"error"`.
+            measure: What was gained. Defaults to `None`, the first of
+                `judged`.
 
         Returns:
             A `Share`; `None` of a method that has not several teachers, or
@@ -106,7 +111,7 @@ class Results:
             self.differences(entry.twin, ensemble.name, measure),
         )
 
-    def best(self, measure="error"):
+    def best(self, measure=None):
         """The `Method` that costs least among those that may be best.
 
         Those are all whose mean is above the lowest by one standard error at
@@ -114,7 +119,8 @@ class Results:
         "Classification and Regression Trees", 1984, Section 3.4.3).
 
         Args:
-            measure: What they are best in. Defaults to `"error"`.
+            measure: What they are best in. Defaults to `None`, the first of
+                `judged`.
         """
         found = [e for e in self.design.entries if e.method is not None]
         means = {e.name: self.mean(e.name, measure) for e in found}
@@ -130,8 +136,9 @@ class Results:
     def rows(self):
         """A dict for each method and ensemble.
 
-        Its `error` and `ece` are fractions, its `nll` is in nats: means over
-        the seeds. For each of them, `error_interval` is the 95 % interval, a
+        Its `error` and `ece` are fractions, its `nll` is in nats; `rmse` and
+        `mae` of values are in the unit of the labels: means over the seeds.
+        For each of them, `error_interval` is the 95 % interval, a
         pair, `errors` (`nlls`, `eces`) are the values by seed,
         `error_difference` is the mean of the differences to the twin (`None`
         without one), and `error_difference_interval` its interval. `kept` and
@@ -165,9 +172,10 @@ class Results:
             row["objective"] = get(method.objective).name
             row["teachers"] = method.teachers
             row["generations"] = method.generations
-        for measure in MEASURES:
+        for measure in self._names:
             row |= self._measured(entry, measure)
-        for name, measure in (("kept", "error"), ("nll_kept", "nll")):
+        first, second = (measure.name for measure in self.judged)
+        for name, measure in (("kept", first), (f"{second}_kept", second)):
             found = self.kept(entry, measure)
             row[name] = found and found.mean
             row[f"{name}_interval"] = found and (found.low, found.high)

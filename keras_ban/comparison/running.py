@@ -7,16 +7,18 @@ from keras_ban import checks
 from keras_ban import files
 from keras_ban.born_again import BornAgain
 from keras_ban.comparison import arguments
-from keras_ban.comparison import methods as known
+from keras_ban.comparison import methods as ladder
 from keras_ban.comparison import record
 from keras_ban.comparison.comparison import Comparison
 from keras_ban.comparison.design import Design
+from keras_ban.comparison.measures import judged
 from keras_ban.comparison.measures import measure
 from keras_ban.comparison.progress import Progress
 from keras_ban.distribution import strategies
 from keras_ban.distribution.cluster import Cluster
 from keras_ban.generations.ancestry import Ancestry
 from keras_ban.generations.phases import Phases
+from keras_ban.tasks import kinds
 from keras_ban.teaching.plans import Plans
 
 
@@ -30,8 +32,9 @@ def compare(
     directory=None,
     from_logits=None,
     verbose="auto",
-    augment=known.VIEWS,
-    select="error",
+    augment=ladder.VIEWS,
+    select=None,
+    task="auto",
     **fit_arguments,
 ):
     """Trains methods and their twins, and says what can be told of them.
@@ -71,8 +74,10 @@ def compare(
             each training, with the time that the rest will take.
         augment: The views of the ladder, as `BornAgain.fit` takes them.
             Defaults to `views.mixup(0.3)`.
-        select: What `best` looks at on the validation data, "error" or "nll".
-            It changes nothing that is trained. Defaults to `"error"`.
+        select: What `best` looks at on the validation data, "error" or "nll",
+            of values "rmse" or "mae". It changes nothing that is trained.
+            Defaults to `None`, the first of these.
+        task: As `BornAgain` takes it. Defaults to `"auto"`.
         **fit_arguments: Any other argument of `BornAgain.fit`, as `epochs`
             (a number), `batch_size`, `views` or `teacher_outputs`. A callback
             that is not of Keras needs a function of the generation's number
@@ -98,10 +103,10 @@ def compare(
     """
     seeds = arguments.seeds(seeds)
     arguments.check_model_fn(model_fn)
-    select = measure("select", select).name
+    said = kinds.Said(task, from_logits).checked()
     fit_arguments = arguments.checked(fit_arguments)
     epochs = checks.integer("epochs", fit_arguments.pop("epochs", 1), 1)
-    design = Design(known.chosen(methods, augment), epochs)
+    design = Design(ladder.chosen(methods, augment), epochs)
     fit_arguments |= {
         "x": x,
         "y": y,
@@ -110,8 +115,10 @@ def compare(
     }
     if directory is not None:
         directory = checks.folder("directory", directory)
-    runs = Runs(model_fn, design, directory, from_logits, fit_arguments)
-    validation = runs.check(seeds[0])
+    runs = Runs(model_fn, design, directory, said, fit_arguments)
+    validation, task = runs.check(seeds[0])
+    known = judged(task.measuring().judged)
+    select = measure("select", select, known).name
     cluster = Cluster(strategies.get("auto"))
     with contextlib.ExitStack() as stack:
         if directory is not None:
@@ -123,7 +130,7 @@ def compare(
         method.name: [of_seed[method.name] for of_seed in found]
         for method in design.methods
     }
-    study = Comparison(design, seeds, lineages, from_logits, select)
+    study = Comparison(design, seeds, lineages, said, select)
     if validation is not None:
         study.validate(validation)
     return study
@@ -137,14 +144,14 @@ class Runs:
         design: The `Design`.
         directory: The `pathlib.Path` of the folder in which they are kept, or
             `None`.
-        from_logits: As `compare` takes it.
+        said: What the owner of the models says of them.
         fit_arguments: What all runs share of the arguments of `fit`.
     """
 
-    def __init__(self, model_fn, design, directory, from_logits, fit_arguments):
+    def __init__(self, model_fn, design, directory, said, fit_arguments):
         self._directory = directory
         self._design = design
-        self._from_logits = from_logits
+        self._said = said
         self._fit = fit_arguments
         self._model_fn = _by_length(model_fn)
 
@@ -152,17 +159,17 @@ class Runs:
         """Checks all runs of a seed, before anything is trained.
 
         Returns:
-            The `Examples` of the validation data, or `None`.
+            The `Examples` of the validation data, or `None`, and the `Task`.
         """
         arguments.check_schedule(self._model_fn, self._design)
         for recipe in self._design.recipes:
             run = self._labels(recipe, seed)
-            data = self._checked(run, self._labels_fit(recipe))
+            trial, data = self._checked(run, self._labels_fit(recipe))
         for entry in self._taught():
             self._checked(
                 self._students(entry, seed), self._students_fit(entry)
             )
-        return data.validation
+        return data.validation, trial.task
 
     def open(self, stack):
         """Locks the directory, and checks that it is this comparison's.
@@ -207,7 +214,7 @@ class Runs:
         return found
 
     def _checked(self, run, fit_arguments):
-        """The `Feed` of a run, after what `fit` checks before it trains."""
+        """`Trial` and `Feed` of a run, after what `fit` checks first."""
         rest = dict(fit_arguments)
 
         def taken(*names):
@@ -216,9 +223,7 @@ class Runs:
         plans = Plans.told(
             **taken("teacher_outputs", "augment", "views", "teacher_augment")
         )
-        ancestry = Ancestry(
-            from_logits=self._from_logits, **taken("teachers", "learn_from")
-        )
+        ancestry = Ancestry(said=self._said, **taken("teachers", "learn_from"))
         generations = rest.pop("generations")
         callbacks = rest.pop("callbacks", None)
         phases = Phases(rest.pop("phases", None))
@@ -231,7 +236,7 @@ class Runs:
             ancestry,
             phases,
         )
-        return prepared[1]
+        return prepared[:2]
 
     def _taught(self):
         return [e for e in self._design.entries if e.kind == "teachers"]
@@ -253,7 +258,8 @@ class Runs:
             objective,
             directory=folder,
             seed=seed,
-            from_logits=self._from_logits,
+            from_logits=self._said.from_logits,
+            task=self._said.task,
         )
 
     def _labels_fit(self, recipe):

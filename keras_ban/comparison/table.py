@@ -1,16 +1,23 @@
 """The printed table, and the same in HTML."""
 
 import html
+import math
 import textwrap
 
 from keras_ban.reporting import printed
 
 WIDTH = 80
-# Each column but the name: its heading, and what `_cells` calls it.
+# Scores: the heading, by what they are multiplied, and decimals, `None` for
+# three digits.
+SCORES = {
+    "error": ("error %", 100, 2),
+    "rmse": ("RMSE", 1, None),
+    "mae": ("MAE", 1, None),
+    "nll": ("NLL", 1, 3),
+    "ece": ("ECE %", 100, 1),
+}
+# Each other column but the name: its heading, and what `_cells` calls it.
 _HEADINGS = {
-    "error": "error %",
-    "nll": "NLL",
-    "ece": "ECE %",
     "difference": "to twin",
     "training_cost": "train",
     "prediction_cost": "run",
@@ -52,9 +59,11 @@ class Rows(list):
 
     def _columns(self):
         """For each column, its heading and its texts."""
-        cells = [_HEADINGS, *map(_cells, self)]
+        headings = {k: v[0] for k, v in SCORES.items() if k in self[0]}
+        headings |= _HEADINGS
+        cells = [headings, *map(_cells, self)]
         names = ["method", *(row["name"] for row in self)]
-        return [names, *([c[k] for c in cells] for k in _HEADINGS)]
+        return [names, *([c[k] for c in cells] for k in headings)]
 
 
 def plus_minus(mean, half, digits, sign=False):
@@ -64,25 +73,36 @@ def plus_minus(mean, half, digits, sign=False):
     return f"{mean:{form}} +-{spread}"
 
 
+def decimals(value, digits=None):
+    """How many decimals of a value are shown: as given, or for three digits."""
+    if digits is not None:
+        return digits
+    size = abs(value)
+    return min(max(2 - math.floor(math.log10(size)), 0), 9) if size else 3
+
+
 def _cells(row):
     """The texts of a row's columns but the name."""
-    cells = {
-        "error": _cell(row, "error", 100, 2),
-        "nll": _cell(row, "nll", 1, 3),
-        "ece": _cell(row, "ece", 100, 1),
+    scores = [name for name in SCORES if name in row]
+    cells = {name: _cell(row, name, name) for name in scores}
+    cells |= {
         "difference": "-",
         "training_cost": f"{row['training_cost']:.1f}",
         "prediction_cost": f"{row['prediction_cost']}",
     }
     if row["twin"]:
-        cells["difference"] = _cell(row, "error_difference", 100, 2, sign=True)
+        first = scores[0]
+        cells["difference"] = _cell(row, f"{first}_difference", first, True)
     return cells
 
 
-def _cell(row, name, scale, digits, sign=False):
+def _cell(row, name, score, sign=False):
+    _, scale, digits = SCORES[score]
     low, high = row[f"{name}_interval"]
-    half = scale * (high - low) / 2
-    return plus_minus(scale * row[name], half, digits, sign)
+    half, mean = scale * (high - low) / 2, scale * row[name]
+    # Differences of values are shown as finely as the values.
+    digits = decimals(scale * row[score], digits)
+    return plus_minus(mean, half, digits, sign)
 
 
 def _wrapped(text, indent=""):

@@ -7,7 +7,6 @@ method has helped where it lies below 0, in error or in NLL.
 from keras_ban.comparison.judged import Beside
 from keras_ban.comparison.judged import Judged
 from keras_ban.comparison.judged import times
-from keras_ban.comparison.measures import JUDGED
 from keras_ban.comparison.statistics import LEVEL
 
 _PERCENT = round(100 * LEVEL)
@@ -31,7 +30,7 @@ def verdict(results):
     return [
         *_beside_labels(judged),
         *(one.beside_twin() for one in sorted(judged, key=lambda j: j.place)),
-        *_by_chance(judged),
+        *_by_chance(results, judged),
         *_not_compared(results, judged),
         *_headroom(results, judged),
     ]
@@ -50,9 +49,9 @@ def _beside_labels(judged):
         yield f"Labels alone: {key[1]} {'; '.join(groups[key])}."
 
 
-def _by_chance(judged):
+def _by_chance(results, judged):
     """A reminder where many intervals are looked at."""
-    count = len(JUDGED) * len(judged)
+    count = len(results.judged) * len(judged)
     if any(one.to_twin.told for one in judged):
         yield (
             f"Had no method any effect, one of the {count} intervals of "
@@ -82,7 +81,7 @@ def _headroom(results, judged):
     for entry, gain in zip(ensembles, gains, strict=True):
         text = (
             f"Headroom: {entry.name!r}, their mean prediction, "
-            f"{gain.verbs(gain.told or JUDGED)} than one of them, at "
+            f"{gain.verbs(gain.told or results.judged)} than one of them, at "
             f"{entry.prediction} times its cost of prediction"
         )
         if gain.told:
@@ -107,7 +106,7 @@ def _kept(results, ensemble, judged):
     for one in judged:
         if results.ensemble_of(one.entry) is not ensemble:
             continue
-        shares = {m: results.kept(one.entry, m.name) for m in JUDGED}
+        shares = {m: results.kept(one.entry, m.name) for m in results.judged}
         told = [
             f"{share} in {measure.title}"
             for measure, share in shares.items()

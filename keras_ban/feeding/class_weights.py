@@ -33,16 +33,23 @@ def _is_number(value, kind):
     return is_number and math.isfinite(value)
 
 
-def check_positions(class_weight, output_shape):
-    """Refuses `class_weight` for several labels a sample, as in sequences.
+def check_task(class_weight, task, output_shape):
+    """Refuses `class_weight` where a sample has no one class.
 
     Args:
         class_weight: As `fit` takes it, or `None`.
+        task: The `Task` of the model.
         output_shape: Shape `(rows, ..., n)` of the model's output.
 
     Raises:
         ValueError: If there are.
     """
+    if class_weight is not None and not task.has_classes:
+        raise ValueError(
+            "`class_weight` weights samples by their class. Expected a model "
+            f"that predicts classes. Received: one that predicts {task.words}. "
+            "Give `sample_weight` instead."
+        )
     if class_weight is not None and len(output_shape) > 2:
         raise ValueError(
             "`class_weight` weights samples by their one label. Expected a "

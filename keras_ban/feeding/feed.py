@@ -154,17 +154,18 @@ class Feed:
         validation = self.validation and self.validation.as_validation()
         return self.schedule | {"validation_data": validation} | data
 
-    def check_class_weight(self, output_shape):
+    def check_class_weight(self, task, output_shape):
         """Checks that the classes of samples can be weighted.
 
         Args:
+            task: The `Task` of the models.
             output_shape: Shape `(rows, ..., n)` of the models' output.
 
         Raises:
             ValueError: If each has several labels.
         """
         weight = self.schedule.get("class_weight")
-        class_weights.check_positions(weight, output_shape)
+        class_weights.check_task(weight, task, output_shape)
 
     def describe(self):
         """What of it a run must have in common with another, a dict."""

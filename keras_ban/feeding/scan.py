@@ -44,11 +44,12 @@ class Scan:
             empty(self._role.data)
         self._batches = itertools.chain([self.first], batches)
 
-    def check(self, output_shape, needs_labels):
+    def check(self, task, output_shape, needs_labels):
         """Reads on, and checks all that is read.
 
         Args:
-            output_shape: Shape `(rows, ..., n)` of the models' output.
+            task: The `Task` of the models.
+            output_shape: Shape `(rows, ..., n)` of their output.
             needs_labels: Whether labels may not be missing.
 
         Raises:
@@ -63,8 +64,8 @@ class Scan:
             labels.check_weight(sample_weight, output_shape)
             finite(sample_weight, "sample_weight")
             if y is not None:
-                labels.check(y, output_shape, self._role.labels)
-                classes |= labels.classes(y, output_shape)
+                task.check_labels(y, output_shape, self._role.labels)
+                classes |= task.seen(y, output_shape)
             elif needs_labels:
                 unlabelled(self._role.data, x)
             weight += 1.0 if sample_weight is None else _total(sample_weight)
@@ -77,9 +78,10 @@ class Scan:
         is_whole = count != self._limit
         if self._role.trains and is_whole and len(classes) == 1:
             raise ValueError(
-                f"`{self._role.data}` holds one class only. Expected labels "
-                "of two classes or more. Received: the class "
-                f"{classes.pop()} everywhere. Check how the labels are read."
+                f"`{self._role.data}` holds one {task.noun} only. Expected "
+                f"labels of two {task.nouns} or more. Received: the "
+                f"{task.noun} {classes.pop()} everywhere. Check how the "
+                "labels are read."
             )
         self._check_length(count if is_whole else None)
 

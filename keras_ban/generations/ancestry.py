@@ -4,7 +4,8 @@ import dataclasses
 
 from keras_ban import checks
 from keras_ban.lineage import Generation
-from keras_ban.networks.ensembles import ensemble
+from keras_ban.networks.ensembles import joined
+from keras_ban.tasks import kinds
 
 _SOURCES = ("parent", "all")
 
@@ -15,7 +16,7 @@ class Ancestry:
     Args:
         teachers: The number of networks that generation 0 is.
         learn_from: "parent", or "all": the mean of all generations before.
-        from_logits: As `BornAgain` got it. Defaults to `None`.
+        said: What the owner of the models says of them. Defaults to nothing.
 
     Attributes:
         teachers: As given.
@@ -26,7 +27,7 @@ class Ancestry:
         ValueError: If an argument is not of its kind.
     """
 
-    def __init__(self, teachers=1, learn_from="parent", from_logits=None):
+    def __init__(self, teachers=1, learn_from="parent", said=kinds.UNSAID):
         self.teachers = checks.integer("teachers", teachers, 1)
         if not isinstance(learn_from, str) or learn_from not in _SOURCES:
             raise ValueError(
@@ -35,7 +36,7 @@ class Ancestry:
                 f"Received: {learn_from!r}"
             )
         self.takes_all = learn_from == "all"
-        self._from_logits = from_logits
+        self._said = said
         self.takes_means = self.teachers > 1 or self.takes_all
 
     def check(self, objective, teacher):
@@ -80,7 +81,7 @@ class Ancestry:
             ValueError: If they do not.
         """
         if self.takes_means:
-            ensemble(models, from_logits=self._from_logits)
+            joined(models, None, self._said)[0]
 
     def describe(self):
         """What a run must have in common with another, a dict."""
@@ -128,7 +129,7 @@ class Ancestry:
 
     def _mean(self, generations):
         models = [g.model for g in generations]
-        return ensemble(models, from_logits=self._from_logits)
+        return joined(models, None, self._said)[0]
 
 
 def lengths(epochs, generations):

@@ -12,7 +12,7 @@ from keras_ban.networks.layers import is_untouched
 from keras_ban.networks.layers import steps_taken
 from keras_ban.networks.layers import sublayers
 from keras_ban.networks.stand_in import check_own_methods
-from keras_ban.tasks import outputs
+from keras_ban.tasks import kinds
 from keras_ban.tasks.checks import prediction
 
 
@@ -25,21 +25,20 @@ class Blueprints:
             these.
         strategy: The strategy on whose devices networks are trained, or
             `None`. Defaults to `None`.
-        from_logits: Says what the models give that do not say it themselves.
-            Defaults to `None`.
+        said: What the owner of the models says of them. Defaults to nothing.
 
     Attributes:
         strategy: As given.
-        from_logits: As given.
+        said: As given.
 
     Raises:
         ValueError: If it is none of these.
     """
 
-    def __init__(self, model_fn, strategy=None, from_logits=None):
+    def __init__(self, model_fn, strategy=None, said=kinds.UNSAID):
         self.strategy = strategy
         self._functions = _functions(model_fn)
-        self.from_logits = from_logits
+        self.said = said
 
     @property
     def different(self):
@@ -101,14 +100,11 @@ class Blueprints:
         """
         if model.compiled:
             return model
-        shape = prediction(model, x, self.from_logits).shape
+        shape = prediction(model, x, self.said).shape
         default = {}
         if label_shape is not None:
-            default = outputs.default_compilation(
-                outputs.gives_logits(model, self.from_logits),
-                shape[1:],
-                label_shape,
-            )
+            task = kinds.of(model, self.said, shape)
+            default = task.default_compilation(shape[1:], label_shape)
         with model.distribute_strategy.scope():
             model.compile(optimizer="adam", **default)
         return model

@@ -73,7 +73,7 @@ class Trainer:
         common = fingerprint.shared(
             trial.seed,
             trial.objective,
-            trial.blueprints.from_logits,
+            trial.blueprints.said,
             self.feed,
             trial.teacher,
             self._plans.describe(),

@@ -17,12 +17,13 @@ from keras_ban.rows import first_rows
 from keras_ban.rows import map_arrays
 from keras_ban.rows import tensor
 from keras_ban.state import seeds
+from keras_ban.tasks import kinds
 from keras_ban.tasks.checks import apart
 from keras_ban.tasks.checks import counting
 from keras_ban.tasks.checks import has_gradient
 from keras_ban.tasks.checks import prediction
-from keras_ban.tasks.checks import same_classes
 from keras_ban.tasks.losses import with_mask_of
+from keras_ban.tasks.outputs import same_outputs
 from keras_ban.teaching.checking import check_carried
 
 
@@ -44,6 +45,7 @@ class Trial:
         seed: As given.
         teacher: As given.
         phases: As given.
+        task: Their `Task`.
         shape: Shape `(rows, ..., n)` of their outputs.
         outputs: What the networks of each function give for the first rows,
             a dict of lists of arrays.
@@ -57,8 +59,8 @@ class Trial:
             optimizer may go by the names of weights.
 
     Raises:
-        ValueError: If they are no classifiers of the same classes, or not
-            fresh, or do not fit the teacher.
+        ValueError: If they are not of one task, or not fresh, or do not fit
+            the teacher.
     """
 
     def __init__(
@@ -66,7 +68,7 @@ class Trial:
     ):
         self.networks = {}
         self.draws_elsewhere = set()
-        self.workshop = None
+        self.workshop = self.task = None
         self.names = seeds.Names()
         self.blueprints = blueprints
         self.objective = objective
@@ -87,7 +89,7 @@ class Trial:
         shapes = [z.shape for pair in self.outputs.values() for z in pair]
         self.shape = shapes[0]
         for shape in shapes:
-            same_classes(shape, self.shape)
+            same_outputs(shape, self.shape, self.task.nouns)
 
     def check_inputs(self, batch, name):
         """Checks that the inputs that models are validated on fit them all.
@@ -104,9 +106,9 @@ class Trial:
         """
         self._batches.append(batch)
         x, y, _ = batch
-        from_logits = self.blueprints.from_logits
+        said = self.blueprints.said
         for model in self._spare[::2]:
-            shape = prediction(model, x, from_logits, y, name).shape
+            shape = prediction(model, x, said, y, name).shape
         return shape
 
     def models(self):
@@ -174,15 +176,16 @@ class Trial:
 
     def _pair(self, function, before):
         """Two models of a function, checked."""
-        from_logits = self.blueprints.from_logits
+        said = self.blueprints.said
         pair = []
         for number in range(2):
             keras.utils.set_random_seed(seeds.derive(self.seed, number))
             pair.append(self._fresh(function, before))
-            output = prediction(
-                pair[-1], self._x, from_logits, self._y, trained=True
-            )
+            output = prediction(pair[-1], self._x, said, self._y, trained=True)
             self.outputs.setdefault(function, []).append(output)
+        task = kinds.of(pair[0], said, output.shape, self._y)
+        self.task = self.task or task
+        kinds.check_same(task, self.task)
         apart(*pair, ("model of one call of `model_fn`", "next"))
         _check_optimizers(*pair)
         _check_seeds(*pair)
@@ -238,8 +241,10 @@ class Trial:
     def _distiller(self, student, teacher):
         """A `Distiller`; without a teacher, of the labels alone."""
         objective = "labels" if teacher is None else self.objective
-        from_logits = self.blueprints.from_logits
-        return Distiller(student, teacher, objective, from_logits)
+        said = self.blueprints.said
+        return Distiller(
+            student, teacher, objective, said.from_logits, said.task
+        )
 
 
 def _check_optimizers(one, other):
@@ -287,14 +292,14 @@ def tried(make, needs_labels, data, plans, ancestry):
     if needs_labels:
         scan.check_labelled()
     trial = make(scan.first)
-    scan.check(trial.shape, needs_labels)
-    data.check_class_weight(trial.shape)
+    scan.check(trial.task, trial.shape, needs_labels)
+    data.check_class_weight(trial.task, trial.shape)
     if data.validation:
         scan = data.validation.scan()
         scan.check_labelled()
         name = data.validation.how.role.data
         shape = trial.check_inputs(scan.first, name)
-        scan.check(shape, needs_labels=True)
+        scan.check(trial.task, shape, needs_labels=True)
     models = trial.models()
     strategy = trial.blueprints.strategy
     check_carried([*models, trial.teacher], data.train, strategy)

@@ -6,12 +6,11 @@ import numpy as np
 from keras_ban import checks
 from keras_ban.networks.stand_in import check_own_methods
 from keras_ban.tasks import kinds
-from keras_ban.tasks import outputs
 from keras_ban.tasks.activations import last_activation
 
 
-def ensemble(models, weights=None, from_logits=None):
-    """Averages the predicted probabilities of several classifiers.
+def ensemble(models, weights=None, from_logits=None, task="auto"):
+    """Averages the predictions of several models: probabilities or values.
 
     The result is an ordinary functional `keras.Model`, compiled for
     `evaluate`, made of Keras' own layers around the members: it saves, loads
@@ -22,50 +21,60 @@ def ensemble(models, weights=None, from_logits=None):
     (BANE); Hansen and Salamon, "Neural network ensembles", 1990.
 
     Args:
-        models: The members, a sequence of built classifiers with the same
-            inputs and classes, giving logits or probabilities.
+        models: The members, a sequence of built models with the same inputs
+            and classes, labels or values. Those of one sigmoid and of two
+            softmax columns go together.
         weights: Optional weight of each member, no one negative, scaled to a
             sum of 1. Defaults to `None`, equal weights.
         from_logits: Says what the members give that do not say it
             themselves. Defaults to `None`.
+        task: What kind of task they have: "classes", "binary", "multilabel",
+            "values", "gaussian" or a `tasks.Task`. Defaults to `"auto"`: what
+            they say themselves.
 
     Returns:
         A `keras.Model` giving probabilities in float32, of shape `(..., n)`,
-        or of class 1, of shape `(..., 1)`, if the members are binary.
+        or of class 1, of shape `(..., 1)`, if the members are binary; or
+        values, of shape `(..., n)`.
 
     Raises:
-        ValueError: If there are no models, if they are no classifiers, if
+        ValueError: If there are no models, if their task is not known, if
             they do not fit each other, or if the weights do not fit them.
 
     Example:
     >>> bane = keras_ban.ensemble([model_1, model_2, model_3])
     >>> bane.save("bane.keras")
     """
+    said = kinds.Said(task, from_logits).checked()
+    return joined(models, weights, said)[0]
+
+
+def joined(models, weights=None, said=kinds.UNSAID):
+    """The ensemble of several models, and its `Task`.
+
+    Args:
+        models: As `ensemble` takes them.
+        weights: As `ensemble` takes them. Defaults to `None`.
+        said: What the owner of the models says of them. Defaults to nothing.
+    """
     models = _check_members(models)
     weights = _check_weights(weights, len(models))
     inputs = keras.tree.map_structure(_like, _inputs(models[0]))
     members = [_member(m, f"member_{i}") for i, m in enumerate(models)]
-    _check_outputs(members)
-    give_logits = _check_tasks(models, members[0].outputs[0].shape, from_logits)
-    predictions = []
-    for i, member in enumerate(members):
-        p = _call(member, inputs)
-        if give_logits[i]:
-            p = _softmax(p, f"probabilities_{i}")
-        predictions.append(_scaled(p, weights[i], f"weighted_{i}"))
-    mean = predictions[0]
-    if len(models) > 1:
-        mean = keras.layers.Add(dtype="float32", name="mean")(predictions)
-    result = keras.Model(inputs, mean, name="ensemble")
-    # Keras resolves loss and metric by the labels; the loss takes
-    # probabilities. This optimizer keeps no state that a file would hold.
+    tasks = _tasks(models, members, said)
+    columns = max(member.outputs[0].shape[-1] for member in members)
+    averaged = [
+        task.averaged(_call(member, inputs), f"probabilities_{i}", columns)
+        for i, (member, task) in enumerate(zip(members, tasks, strict=True))
+    ]
+    merged = tasks[0].merged(averaged, weights)
+    result = keras.Model(inputs, merged, name="ensemble")
+    task = tasks[0].of_mean()
+    # This optimizer keeps no state that a file would hold.
     result.compile(
-        optimizer="sgd",
-        loss="crossentropy",
-        metrics=["accuracy"],
-        auto_scale_loss=False,
+        optimizer="sgd", auto_scale_loss=False, **task.ensemble_compilation()
     )
-    return result
+    return result, task
 
 
 def _member(model, name):
@@ -88,17 +97,6 @@ def _call(member, inputs):
             "the first. Expected members with the same inputs. Received: "
             f"{error}"
         ) from error
-
-
-def _softmax(logits, name):
-    # The layer `Softmax` would take the mask of a sequence as one of classes.
-    kind = "sigmoid" if logits.shape[-1] == 1 else "softmax"
-    layer = keras.layers.Activation(kind, dtype="float32", name=name)
-    return layer(logits)
-
-
-def _scaled(p, weight, name):
-    return keras.layers.Rescaling(weight, dtype="float32", name=name)(p)
 
 
 def _like(tensor):
@@ -156,27 +154,36 @@ def _check_members(models):
     return models
 
 
-def _check_outputs(members):
+def _tasks(models, members, said):
+    """The `Task` of each member; refuses what does not go together."""
     shapes = [[tuple(t.shape) for t in member.outputs] for member in members]
-    if any(len(s) != 1 or s != shapes[0] for s in shapes):
-        raise ValueError(
-            "The members of an ensemble must have one output each, for the "
-            f"same classes. Received: outputs of shapes {shapes}."
-        )
-
-
-def _check_tasks(models, shape, from_logits):
-    """Whether each member gives logits; refuses what is no classifier."""
+    if any(len(s) != 1 or len(s[0]) < 2 for s in shapes):
+        _refuse_outputs(shapes)
     beside_softmax = "softmax" in map(last_activation, models)
     found = []
-    for model in models:
+    for model, [shape] in zip(models, shapes, strict=True):
         # Beside a softmax, as many columns that were trained by squared
         # differences are logits, matched to a teacher's.
-        if beside_softmax and kinds.named(model, shape) == kinds.VALUES:
-            found.append(outputs.gives_logits(model, from_logits))
+        is_matched = said.task == kinds.AUTO and beside_softmax
+        if is_matched and kinds.named(model, shape) == kinds.VALUES:
+            own = said._replace(task=kinds.CLASSES)
+            found.append(kinds.of(model, own, shape))
         else:
-            found.append(kinds.classifier(model, from_logits, shape))
+            found.append(kinds.of(model, said, shape))
+        kinds.check_same(found[0], found[-1])
+    try:
+        for [shape] in shapes:
+            found[0].check_pair(shapes[0][0], shape)
+    except ValueError:
+        _refuse_outputs(shapes)
     return found
+
+
+def _refuse_outputs(shapes):
+    raise ValueError(
+        "The members of an ensemble must have one output each, for the "
+        f"same classes. Received: outputs of shapes {shapes}."
+    )
 
 
 def _check_weights(weights, count):

@@ -11,12 +11,11 @@ from keras import ops
 
 from keras_ban.distribution.parts import Mixed
 from keras_ban.tasks import mixed
+from keras_ban.tasks.classes import Classes
 from keras_ban.tasks.losses import at_least_float32
-from keras_ban.tasks.losses import class_logits
 from keras_ban.tasks.losses import cross_entropy
 from keras_ban.tasks.losses import keras_mask
 from keras_ban.tasks.losses import reduce
-from keras_ban.tasks.losses import soft_cross_entropy
 from keras_ban.tasks.losses import with_mask_of
 
 
@@ -26,7 +25,9 @@ class Objective(keras.losses.Loss):
 
     A subclass overrides `call`. In it, `self.label_loss(y_true, logits)` is
     the loss on the labels: inside a `Distiller` the one the student was
-    compiled with, elsewhere the cross-entropy.
+    compiled with, elsewhere the cross-entropy. `self.task` is the `Task` of
+    the student; what is called logits here are its scores, the values
+    themselves in a regression.
 
     Calling an objective reduces `call` to a scalar, with sample weights and
     the mask that Keras put on the student's output.
@@ -47,7 +48,9 @@ class Objective(keras.losses.Loss):
     short_name = None
     needs_labels = True
     needs_teacher = True
+    needs_classes = False
     label_loss = staticmethod(cross_entropy)
+    task = Classes()
 
     def __init__(self, name=None, reduction="sum_over_batch_size"):
         name = name or self.short_name or type(self).__name__.lower()
@@ -69,14 +72,12 @@ class Objective(keras.losses.Loss):
         raise NotImplementedError
 
     def teacher_loss(self, student_logits, teacher_logits):
-        """The teacher term of each sample: -Σ p log q unless overridden.
+        """The teacher term of each sample: -Σ p log q of classes.
 
-        It is what a `Distiller` logs as `teacher_loss`.
+        Of other tasks it is what their `Task` says. It is what a `Distiller`
+        logs as `teacher_loss`.
         """
-        return soft_cross_entropy(
-            ops.softmax(class_logits(teacher_logits)),
-            class_logits(student_logits),
-        )
+        return self.task.teacher_losses(student_logits, teacher_logits)
 
     def __call__(
         self, y_true, student_logits, teacher_logits=None, sample_weight=None
@@ -124,6 +125,22 @@ class Objective(keras.losses.Loss):
         Args:
             columns: The number of outputs for each sample.
         """
+
+    def check_task(self, task, columns):
+        """Raises `ValueError` if it learns nothing of such a task.
+
+        Args:
+            task: The `Task` of the student.
+            columns: The number of outputs for each sample.
+        """
+        if self.needs_classes and not task.has_classes:
+            raise ValueError(
+                f"The objective {self.name!r} compares distributions over "
+                "classes. Expected a model that predicts classes. Received: "
+                f"one that predicts {task.words}. Choose 'ban', 'ban+l', 'kd' "
+                "or 'logits'."
+            )
+        self.check_classes(columns)
 
     def learn_labels_by(self, label_loss):
         """Takes another loss on the labels than the cross-entropy.

@@ -53,6 +53,7 @@ class CWTM(Objective):
     """
 
     short_name = "cwtm"
+    needs_classes = True
 
     def weights(self, teacher_logits, mask=None):
         """Returns weights of shape `(...)` that sum to 1 over the batch.
@@ -99,6 +100,7 @@ class DKPP(Objective):
     """
 
     short_name = "dkpp"
+    needs_classes = True
     needs_labels = False
 
     def __init__(self, seed=None, name=None, reduction="sum_over_batch_size"):

@@ -42,6 +42,7 @@ class DKD(Objective):
     """
 
     short_name = "dkd"
+    needs_classes = True
 
     def __init__(
         self,

@@ -17,7 +17,8 @@ class KD(Objective):
 
     `α L(y, q) + (1 - α) T² CE(softmax(t / T), softmax(z / T))`. The factor
     `T²` keeps the size of the soft targets' gradient, `T (q_T - p_T)`,
-    comparable over temperatures.
+    comparable over temperatures. Of values, which have no temperature, the
+    second term is that of BAN.
 
     With `standardize`, the logits of student and teacher are replaced by their
     z-scores over the classes before `T` divides them, so that the student
@@ -64,17 +65,17 @@ class KD(Objective):
         self.alpha = arguments.shares("alpha", alpha)
         self.temperature = arguments.positive("temperature", temperature)
         self.standardize = arguments.flag("standardize", standardize)
+        self.needs_classes = self.standardize
         self.needs_labels = self.alpha not in (0, (0, 0))
         self._annealed = self._weight()
 
     def teacher_loss(self, student_logits, teacher_logits):
         """`T² CE(softmax(t / T), softmax(z / T))` of each sample."""
-        pair = map(at_least_float32, (student_logits, teacher_logits))
+        pair = tuple(map(at_least_float32, (student_logits, teacher_logits)))
         if self.standardize:
             self.check_classes(student_logits.shape[-1])
-            pair = map(_standardized, pair)
-        t = self.temperature
-        return t**2 * super().teacher_loss(*(logits / t for logits in pair))
+            pair = tuple(map(_standardized, pair))
+        return self.task.softened(*pair, self.temperature)
 
     def call(self, y_true, student_logits, teacher_logits):
         soft = self.teacher_loss(student_logits, teacher_logits)

@@ -48,6 +48,7 @@ class DIST(Objective):
     """
 
     short_name = "dist"
+    needs_classes = True
 
     def __init__(
         self,

@@ -4,17 +4,14 @@ import contextlib
 import dataclasses
 import hashlib
 
-import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_ban.metrics import Scores
-from keras_ban.metrics import leading
-from keras_ban.metrics import two_columns
 from keras_ban.reporting.table import Table
 from keras_ban.tasks import kinds
 from keras_ban.tasks import labels
 from keras_ban.tasks.checks import taking
+from keras_ban.tasks.scores import leading
 
 
 def overview(generations):
@@ -58,7 +55,7 @@ def groups(generations):
 
 
 def evaluate(
-    generations, stream, title, predictor, from_logits=None, ensembles=None
+    generations, stream, title, predictor, said=kinds.UNSAID, ensembles=None
 ):
     """Evaluates every generation and the ensembles in one pass.
 
@@ -69,7 +66,7 @@ def evaluate(
         stream: Batches, as `Examples.labelled` gives them.
         title: What the data is.
         predictor: The `Predictor` that runs the models.
-        from_logits: As in `outputs.gives_logits`. Defaults to `None`.
+        said: What the owner of the models says of them. Defaults to nothing.
         ensembles: By name, lists of generations whose mean is measured too.
             Defaults to `None`: those of `groups`.
 
@@ -80,8 +77,7 @@ def evaluate(
         ensembles = groups(generations)
     everyone, generations = generations, [g for g in generations if g.model]
     names = [g.name for g in generations] + list(ensembles)
-    scores = {name: Scores() for name in names}
-    give_logits = [kinds.classifier(g.model, from_logits) for g in generations]
+    tasks, scores = None, None
     functions = [predictor.function(g.model) for g in generations]
     labels_seen = hashlib.blake2b(digest_size=16)
     for x, y, weight in stream:
@@ -90,25 +86,28 @@ def evaluate(
         for g, function in zip(generations, functions, strict=True):
             with taking(g.model, x):
                 found.append(function(x))
-            kinds.check(g.model, found[-1][0].shape, y)
+        if tasks is None:
+            tasks = _tasks(generations, found, said, y)
+            scores = {name: tasks[0].measuring() for name in names}
         p = {
-            g.name: probabilities(output, is_logits)
-            for g, (output, _), is_logits in zip(
-                generations, found, give_logits, strict=True
+            g.name: task.predictions(output)
+            for g, (output, _), task in zip(
+                generations, found, tasks, strict=True
             )
         }
-        labels.check(y, found[0][0].shape)
+        tasks[0].check_labels(y, found[0][0].shape)
         labels.check_weight(weight, found[0][0].shape)
         weight = _counted(weight, [mask for _, mask in found])
         for g in generations:
             scores[g.name].update(y, p[g.name], weight, p.get(g.teacher))
         for name, members in ensembles.items():
-            mean = np.mean([p[g.name] for g in members], axis=0)
+            mean = tasks[0].mean([p[g.name] for g in members])
             scores[name].update(y, mean, weight)
+    results = {name: score.result() for name, score in scores.items()}
     rows = overview([dataclasses.replace(g, metrics={}) for g in everyone])
     for row in rows:
-        if row["name"] in scores:
-            row |= scores[row["name"]].result()
+        if row["name"] in results:
+            row |= results[row["name"]]
     by_name = {row["name"]: row for row in rows}
     for name, members in ensembles.items():
         own = [by_name[g.name] for g in members]
@@ -117,14 +116,41 @@ def evaluate(
                 "name": name,
                 "teacher": None,
                 "objective": "ensemble",
-                **scores[name].result(),
+                **results[name],
                 "parameters": sum(row["parameters"] for row in own),
                 "seconds": sum(row["seconds"] for row in own),
             }
         )
     curves = {name: score.reliability() for name, score in scores.items()}
     intervals = {name: score.intervals() for name, score in scores.items()}
-    return Table(rows, title, curves, intervals, labels_seen.hexdigest())
+    measuring = next(iter(scores.values()))
+    return Table(
+        rows,
+        title,
+        curves,
+        intervals,
+        labels_seen.hexdigest(),
+        measuring.kept,
+        measuring.judged,
+    )
+
+
+def _tasks(generations, found, said, y):
+    """The `Task` of each model, told by a batch.
+
+    Args:
+        generations: The `Generation`s.
+        found: Output and mask of each.
+        said: What the owner of the models says of them.
+        y: The labels.
+    """
+    tasks = [
+        kinds.of(g.model, said, output.shape, y)
+        for g, (output, _) in zip(generations, found, strict=True)
+    ]
+    for task in tasks:
+        kinds.check_same(tasks[0], task)
+    return tasks
 
 
 def _counted(weight, masks):
@@ -153,22 +179,3 @@ def quiet_retracing():
         yield
     finally:
         tf.get_logger().removeFilter(other)
-
-
-def probabilities(output, from_logits):
-    """The output of a model as probabilities in float64.
-
-    Args:
-        output: NumPy array of shape `(..., n)`, or `(..., 1)` if binary.
-        from_logits: Whether they are logits.
-
-    Returns:
-        Shape `(..., n)`, two classes if binary.
-    """
-    z = np.asarray(keras.ops.convert_to_numpy(output), "float64")
-    if not from_logits:
-        return two_columns(z)
-    if z.shape[-1] == 1:
-        z = np.concatenate([np.zeros_like(z), z], axis=-1)
-    z = np.exp(z - z.max(-1, keepdims=True))
-    return z / z.sum(-1, keepdims=True)

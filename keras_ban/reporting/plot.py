@@ -6,7 +6,7 @@ import os
 
 from keras_ban import checks
 from keras_ban import files
-from keras_ban.metrics import BINS
+from keras_ban.tasks.scores import BINS
 
 _RUN = {"color": "black", "label": "this run", "shift": 0.0}
 _CONTROL = {"color": "tab:orange", "label": "on the labels alone", "shift": 0.2}
@@ -15,11 +15,13 @@ _COLORS = {"o": "tab:blue", "s": "tab:green", "^": "tab:purple"}
 _SCALES = {
     "error": (100, "error (%)"),
     "nll": (1, "negative log-likelihood (nats)"),
+    "rmse": (1, "RMSE (units of the labels)"),
+    "mae": (1, "MAE (units of the labels)"),
 }
 
 
 def draw(table, path=None, control=None):
-    """Draws error, NLL and calibration of an evaluated lineage.
+    """Draws error, NLL and calibration of an evaluated lineage, or its RMSE.
 
     Bars are 95 % intervals over the examples: how far other ones of as many
     could have moved a point. They say nothing of other seeds.
@@ -45,15 +47,17 @@ def draw(table, path=None, control=None):
     width = 9 + 0.3 * max(12, len(names))
     picture = figure(path, figsize=(width, 4.4), layout="constrained")
     picture.suptitle(f"Born-again networks, {table.title}")
-    left, middle, right = picture.subplots(1, 3)
-    for axes, column in ((left, "error"), (middle, "nll")):
+    curves = any(curve is not None for curve in table.reliability.values())
+    left, middle, *others = picture.subplots(1, 2 + curves)
+    for axes, column in zip((left, middle), table.judged, strict=True):
         if control is not None:
             _draw_points(axes, control, column, places, _CONTROL)
         _draw_points(axes, table, column, places, _RUN)
         _label(axes, names, column)
     if control is not None:
         left.legend(frameon=False)
-    _calibration(right, table)
+    for axes in others:
+        _calibration(axes, table)
     if path is not None:
         picture.savefig(path, dpi=150)
     return picture
@@ -88,7 +92,7 @@ def figure(path, **options):
 
 
 def _measured(table):
-    return [row for row in table if "error" in row]
+    return [row for row in table if table.judged[0] in row]
 
 
 def _key(row):

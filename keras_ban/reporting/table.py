@@ -12,12 +12,19 @@ _COLUMNS = {
     "fidelity": ("fidelity %", lambda v: f"{100 * v:.2f}"),
     "real_fidelity": ("on real rows %", lambda v: f"{100 * v:.2f}"),
     "r2": ("R2", lambda v: f"{v:.4f}"),
+    "f1_micro": ("F1 micro %", lambda v: f"{100 * v:.2f}"),
+    "f1_macro": ("F1 macro %", lambda v: f"{100 * v:.2f}"),
+    "average_precision": ("avg. precision %", lambda v: f"{100 * v:.2f}"),
     "accuracy": ("accuracy %", lambda v: f"{100 * v:.2f}"),
     "error": ("error %", lambda v: f"{100 * v:.2f}"),
     "perplexity": ("perplexity", lambda v: f"{v:.2f}"),
+    "rmse": ("RMSE", lambda v: f"{v:.4g}"),
+    "mae": ("MAE", lambda v: f"{v:.4g}"),
     "nll": ("NLL", lambda v: f"{v:.4f}"),
+    "coverage": ("coverage %", lambda v: f"{100 * v:.2f}"),
     "ece": ("ECE %", lambda v: f"{100 * v:.2f}"),
     "agreement": ("agreement %", lambda v: f"{100 * v:.2f}"),
+    "distance": ("from teacher", lambda v: f"{v:.4g}"),
     "parameters": ("parameters", lambda v: f"{v:,}"),
     "seconds": ("seconds", lambda v: f"{v:.1f}"),
 }
@@ -30,6 +37,8 @@ _SPARED = (
     "real_fidelity",
     "seconds",
     "agreement",
+    "distance",
+    "f1_micro",
     "ece",
     "depth",
 )
@@ -46,10 +55,23 @@ class Table(list):
             returns.
         data: What tells the labels that it was measured on from others, a
             text; empty if it was not.
+        kept: The scores that are recorded of each generation, names.
+        judged: The two that networks are judged by, names.
     """
 
-    def __init__(self, rows, title, reliability=None, intervals=None, data=""):
+    def __init__(
+        self,
+        rows,
+        title,
+        reliability=None,
+        intervals=None,
+        data="",
+        kept=(),
+        judged=("error", "nll"),
+    ):
         super().__init__(rows)
+        self.kept = kept
+        self.judged = judged
         self.title = title
         self.reliability = reliability or {}
         self.intervals = intervals or {}

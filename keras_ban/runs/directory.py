@@ -87,7 +87,7 @@ def _loaded(path, custom_objects):
             teachers = functools.partial(
                 load, path / folders.TEACHERS, custom_objects
             )
-        return Lineage(generations(records), records.from_logits, teachers)
+        return Lineage(generations(records), teachers=teachers, **records.said)
 
 
 def get(directory, keep="all", save_every=None, overwrite=False, cluster=None):

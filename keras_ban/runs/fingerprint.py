@@ -38,13 +38,13 @@ def run(common, networks, callbacks_given):
     }
 
 
-def shared(seed, objective, from_logits, feed, teacher, views):
+def shared(seed, objective, said, feed, teacher, views):
     """What all generations of a run share.
 
     Args:
         seed: The seed of the run.
         objective: The `Objective`.
-        from_logits: As `BornAgain` got it.
+        said: What the owner of the models says of them.
         feed: The `Feed`.
         teacher: The teacher that was given, or `None`.
         views: How examples are shown, a dict.
@@ -56,7 +56,9 @@ def shared(seed, objective, from_logits, feed, teacher, views):
         {
             "seed": seed,
             "objective": _objective(objective),
-            "from_logits": from_logits,
+            "from_logits": said.from_logits,
+            # Runs of earlier versions do not have it.
+            **({} if said.task == "auto" else {"task": said.described()}),
             **feed.describe(),
             "views": _named(views),
             "teacher": teacher and weights(teacher),

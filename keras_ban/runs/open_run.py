@@ -73,7 +73,8 @@ class OpenRun:
         self._writing = {}
         # Callbacks without a state, and states without a callback.
         self._unmatched = [], []
-        self._from_logits = fingerprint["run"]["from_logits"]
+        told = fingerprint["run"]
+        self._said = {k: told[k] for k in ("from_logits", "task") if k in told}
         self._feed = feed
         self._fingerprints = records.compare(fingerprint, feed)
         self._is_announced = records.is_new
@@ -274,7 +275,7 @@ class OpenRun:
             **fields,
             "model": files.digest(path),
             "fingerprint": self._fingerprints[generation.number],
-            "from_logits": self._from_logits,
+            **self._said,
             "callbacks": held,
             "arrays": to_lists(arrays),
             "replicas": self._cluster.replicas,

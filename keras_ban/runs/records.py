@@ -25,6 +25,7 @@ from keras_ban.runs.folders import generation_files
 from keras_ban.runs.folders import generation_folders
 from keras_ban.runs.later import later_records
 from keras_ban.runs.schema import SCHEMA
+from keras_ban.tasks import kinds
 from keras_ban.version import __version__
 
 
@@ -54,9 +55,15 @@ class Records:
         self._read()
 
     @property
-    def from_logits(self):
-        """What the run was told of the outputs of its models."""
-        return self.finished[0]["from_logits"] if self.finished else None
+    def said(self):
+        """What the run was told of the outputs of its models, a dict."""
+        first = self.finished[0] if self.finished else {}
+        task = first.get("task", kinds.AUTO)
+        return {
+            "from_logits": first.get("from_logits"),
+            # One of the user's own is not kept.
+            "task": task if task in kinds.KINDS else kinds.AUTO,
+        }
 
     @property
     def _run_json(self):

@@ -13,6 +13,8 @@ SCHEMA = 1
 _SHA256 = re.compile("[0-9a-f]{64}")
 # More than any computer, and still a number that all parts can work with.
 _LARGEST = 2**53
+# What is measured of each generation at least, of classes and of values.
+_KEPT = {"accuracy", "error", "nll", "ece"}, {"rmse", "mae"}
 
 
 def run(content):
@@ -189,7 +191,7 @@ def _is_samples(value):
 def _is_measured(value):
     if not isinstance(value, dict) or not all(map(_is_number, value.values())):
         return False
-    return not value or {"accuracy", "error", "nll", "ece"} <= set(value)
+    return not value or any(kept <= set(value) for kept in _KEPT)
 
 
 def _is_fingerprint(value):
@@ -232,14 +234,17 @@ _RECORD = {
     "seed": (lambda v: v is None or (_is_count(v) and v < 2**32), "a seed"),
     "history": (_is_history, "lists of numbers by name"),
     "seconds": _SECONDS,
-    "metrics": (_is_measured, "accuracy, error, nll and ece, or none of them"),
+    "metrics": (
+        _is_measured,
+        "accuracy, error, nll and ece, or rmse and mae, or none of them",
+    ),
     "model": _DIGEST,
     "fingerprint": _DIGEST,
     "from_logits": (lambda v: v is None or _is_truth(v), "true, false or null"),
     "callbacks": (lambda v: isinstance(v, list), "a list"),
 }
 # What earlier versions did not write.
-_RECORD_LATER = {"replicas": _FROM_ONE}
+_RECORD_LATER = {"replicas": _FROM_ONE, "task": (_is_text, "a name")}
 _STATE_LATER = {"steps_per_execution": _FROM_ONE}
 _STATE = {
     "number": _NUMBER,

@@ -232,13 +232,13 @@ def has_gradient(model, gradient):
         )
 
 
-def prediction(model, x, from_logits=None, y=None, name="x", trained=False):
-    """Runs a model on a few rows and checks that its output is a classifier's.
+def prediction(model, x, said=kinds.UNSAID, y=None, name="x", trained=False):
+    """Runs a model on a few rows and checks that its output is of its task.
 
     Args:
         model: A `keras.Model`; it is built by the call if it was not.
         x: One batch of inputs.
-        from_logits: As in `outputs.gives_logits`. Defaults to `None`.
+        said: What its owner says of it. Defaults to nothing.
         y: Its labels, or `None`. Defaults to `None`.
         name: What errors call the inputs. Defaults to `"x"`.
         trained: Whether the model is to be trained. Defaults to `False`.
@@ -256,7 +256,7 @@ def prediction(model, x, from_logits=None, y=None, name="x", trained=False):
             f"The model {model.name!r} must have one output of shape (batch, "
             "..., classes). Received: "
             f"{keras.tree.map_structure(np.shape, result)}. Wrap the model in "
-            "one that returns the classifier's output alone."
+            "one that returns this output alone."
         )
     if trained:
         _check_trained(model)
@@ -268,34 +268,7 @@ def prediction(model, x, from_logits=None, y=None, name="x", trained=False):
             f"the first rows of `{name}`. Check its weights, and how the data "
             "was scaled."
         )
-    is_logits = outputs.gives_logits(model, from_logits)
-    one_column = values.shape[-1] == 1
-    sums = values[..., 0] if one_column else values.sum(-1)
-    distributions = np.all(values >= 0) and np.all(np.abs(sums - 1) < 0.02)
-    if one_column and not is_logits:
-        if distributions:
-            raise ValueError(
-                f"The model {model.name!r} has one class only: its single "
-                "output is 1 for every input. Expected a softmax over two or "
-                "more classes, or one sigmoid."
-            )
-        distributions = np.all((values >= 0) & (values <= 1))
-    if not is_logits and not distributions:
-        raise ValueError(
-            f"The model {model.name!r} says that it gives probabilities, and "
-            "does not. Expected numbers from 0 to 1 with a sum of 1 over the "
-            f"last axis. Received: {values.reshape(-1, values.shape[-1])[0]}. "
-            "End it in a softmax, or compile it with a loss that has "
-            "`from_logits=True`. (Several sigmoids are several labels at once, "
-            "multi-label classification: not supported.)"
-        )
-    if is_logits and not one_column and distributions:
-        raise ValueError(
-            f"The model {model.name!r} says that it gives logits, and every "
-            "row of its output is a distribution. Expected numbers before "
-            "the softmax. Compile it with a loss that has "
-            "`from_logits=False`, or leave its softmax out."
-        )
+    kinds.of(model, said, values.shape, y).check_output(model, values)
     return values
 
 
@@ -303,18 +276,3 @@ def _are_finite(x):
     """Whether inputs are finite; where not, they are named as such later."""
     held = [rows.values(a) for a in keras.tree.flatten(x) if a is not None]
     return all(np.isfinite(a).all() for a in held if a.dtype.kind in "iufb")
-
-
-def same_classes(student_shape, teacher_shape):
-    """Checks that student and teacher answer the same question."""
-    one, other = tuple(student_shape), tuple(teacher_shape)
-    same = len(one) == len(other) and all(
-        a == b or a is None or b is None
-        for a, b in zip(one[1:], other[1:], strict=True)
-    )
-    if not same:
-        raise ValueError(
-            "Student and teacher must give the same classes. Received: a "
-            f"student with outputs of shape {one} and a teacher with outputs "
-            f"of shape {other}. Give them the same last layer."
-        )

@@ -1,67 +1,76 @@
-"""What kind of task a model has: told by its loss, its outputs and labels."""
+"""What kind of task a model has: said, or told by its loss and its outputs."""
 
-import keras
+from typing import Any
+from typing import NamedTuple
+
 import numpy as np
 
+from keras_ban.tasks import known_losses
 from keras_ban.tasks import outputs
 from keras_ban.tasks.activations import last_activation
+from keras_ban.tasks.base import Task
+from keras_ban.tasks.classes import Binary
+from keras_ban.tasks.classes import Classes
+from keras_ban.tasks.gaussian import HEAD
+from keras_ban.tasks.gaussian import Gaussian
+from keras_ban.tasks.gaussian import GaussianNLL
+from keras_ban.tasks.multilabel import MultiLabel
+from keras_ban.tasks.values import Values
 
+AUTO = "auto"
 CLASSES = "classes"
 BINARY = "binary"
 MULTILABEL = "multilabel"
-VALUES = "values"
-SEQUENCES = "sequences"
+VALUES = known_losses.VALUES
+GAUSSIAN = known_losses.GAUSSIAN
+SEQUENCES = known_losses.SEQUENCES
+EMBEDDINGS = known_losses.EMBEDDINGS
 
-# A binary loss judges each output by itself. Losses that are not named here
-# say nothing: hinge losses, which serve classes and labels alike, those of
-# segmentation, and those that users write.
-_LOSSES = {
-    VALUES: (
-        "CosineSimilarity",
-        "Huber",
-        "LogCosh",
-        "MeanAbsoluteError",
-        "MeanAbsolutePercentageError",
-        "MeanSquaredError",
-        "MeanSquaredLogarithmicError",
-        "Poisson",
-        "cosine_similarity",
-        "huber",
-        "log_cosh",
-        "mean_absolute_error",
-        "mean_absolute_percentage_error",
-        "mean_squared_error",
-        "mean_squared_logarithmic_error",
-        "poisson",
-        # Embeddings, of no class.
-        "Circle",
-        "circle",
-    ),
-    BINARY: (
-        "BinaryCrossentropy",
-        "BinaryFocalCrossentropy",
-        "binary_crossentropy",
-        "binary_focal_crossentropy",
-    ),
-    SEQUENCES: ("CTC", "ctc"),
+KINDS = {
+    kind.name: kind
+    for kind in (Classes(), Binary(), MultiLabel(), Values(), Gaussian())
 }
-_WORDS = {
-    VALUES: "values (regression)",
-    MULTILABEL: "several labels at once (multi-label classification)",
+_REFUSED = {
     SEQUENCES: "sequences without an alignment (CTC)",
+    EMBEDDINGS: "embeddings, of no class",
 }
-_WAYS_OUT = {
-    VALUES: (
-        "If it tells classes, end it in a softmax, or compile it with a "
-        "cross-entropy. Regression is not supported."
-    ),
-    MULTILABEL: (
-        "If one of these classes is right for a sample, end it in a softmax, "
-        "or compile it with a categorical cross-entropy. Several labels are "
-        "not supported."
-    ),
-    SEQUENCES: "Such sequences are not supported.",
-}
+
+
+class Said(NamedTuple):
+    """What the owner of a model says of its outputs.
+
+    Attributes:
+        task: "auto", a name of `KINDS`, or a `Task`. Defaults to `"auto"`.
+        from_logits: Whether it gives logits, if it does not say it itself.
+            Defaults to `None`.
+    """
+
+    task: Any = AUTO
+    from_logits: bool | None = None
+
+    def checked(self):
+        """Returns it.
+
+        Raises:
+            ValueError: If the task is none.
+        """
+        is_name = isinstance(self.task, str) and self.task in (AUTO, *KINDS)
+        if is_name or isinstance(self.task, Task):
+            return self
+        raise ValueError(
+            "Invalid value for argument `task`. Expected 'auto', "
+            f"{', '.join(map(repr, KINDS))}, or a `keras_ban.tasks.Task`. "
+            f"Received: {self.task!r}"
+        )
+
+    def described(self):
+        """The task as a text; of a class of the owner's its name."""
+        if isinstance(self.task, str):
+            return self.task
+        return type(self.task).__qualname__
+
+
+UNSAID = Said()
 
 
 def named(model, shape=None, y=None):
@@ -77,17 +86,20 @@ def named(model, shape=None, y=None):
         y: NumPy array of labels, if there are any. Defaults to `None`.
 
     Returns:
-        `CLASSES`, `BINARY` (one output each), `MULTILABEL`, `VALUES` or
-        `SEQUENCES`, or `None` if there is no telling.
+        `CLASSES`, `BINARY` (one output each), `MULTILABEL`, `VALUES`,
+        `GAUSSIAN`, `SEQUENCES` or `EMBEDDINGS`, or `None` if there is no
+        telling.
     """
-    activation, loss = last_activation(model), _by_loss(model)
-    columns = _columns(model, shape)
+    activation = last_activation(model)
+    loss, columns = known_losses.by_loss(model), _columns(model, shape)
+    if _is_gaussian(model):
+        return GAUSSIAN
     if activation in ("softmax", "log_softmax") and columns != 1:
         return CLASSES
     if loss == VALUES:
         is_binary = activation == "sigmoid" and columns == 1
         return BINARY if is_binary and not _is_fractional(y) else VALUES
-    if loss == SEQUENCES or columns is None:
+    if loss in _REFUSED or columns is None:
         return loss if loss != BINARY else None
     if columns == 1:
         return BINARY
@@ -96,29 +108,50 @@ def named(model, shape=None, y=None):
     return CLASSES
 
 
-def classifier(model, from_logits=None, shape=None, y=None):
-    """Checks that a model is a classifier of one label a sample.
+def of(model, said=UNSAID, shape=None, y=None):
+    """The `Task` of a model.
 
     Args:
         model: As `named` takes it.
-        from_logits: As in `outputs.gives_logits`. Defaults to `None`.
+        said: What its owner says. Defaults to nothing.
         shape: As `named` takes it. Defaults to `None`.
         y: As `named` takes it. Defaults to `None`.
 
-    Returns:
-        Whether it gives logits (else probabilities).
+    Raises:
+        ValueError: If it has none that is known, or if there is no telling
+            what it gives.
+    """
+    if isinstance(said.task, Task):
+        return said.task.of(model, said.from_logits)
+    name = said.task
+    if name == AUTO:
+        check(model, shape, y)
+        name = named(model, shape, y) or CLASSES
+    return KINDS[name].of(model, said.from_logits)
+
+
+def classifier(model):
+    """Whether a classifier gives logits, else probabilities.
+
+    Args:
+        model: A `keras.Model`.
 
     Raises:
-        ValueError: If it is none, or if there is no telling what it gives.
+        ValueError: If it is none.
     """
-    check(model, shape, y)
-    is_logits = outputs.gives_logits(model, from_logits)
-    _refuse(model, named(model, shape, y), shape)
-    return is_logits
+    task = of(model)
+    if not task.has_classes:
+        raise ValueError(
+            f"The model {model.name!r} predicts {task.words}. Expected a "
+            "classifier with one label for each sample: a softmax or one "
+            f"sigmoid, or the logits of these. Received: "
+            f"{_evidence(model, None)}."
+        )
+    return task.from_logits
 
 
 def check(model, shape=None, y=None):
-    """Refuses a model whose loss is not that of a classifier.
+    """Refuses a model whose loss is of no task that is known.
 
     Args:
         model: As `named` takes it.
@@ -126,21 +159,42 @@ def check(model, shape=None, y=None):
         y: As `named` takes it. Defaults to `None`.
 
     Raises:
-        ValueError: If it is none. It names the task.
+        ValueError: If it is. It names the task.
     """
-    if _by_loss(model) is not None:
-        _refuse(model, named(model, shape, y), shape)
+    name = named(model, shape, y)
+    if name in _REFUSED:
+        raise ValueError(
+            f"The model {model.name!r} predicts {_REFUSED[name]}. Expected "
+            f"one of the tasks {', '.join(map(repr, KINDS))}. Received: "
+            f"{_evidence(model, shape)}. Say which it is by `task=`, or give "
+            "a `keras_ban.tasks.Task` of your own."
+        )
 
 
-def _refuse(model, task, shape):
-    if task not in _WORDS:
+def check_same(student, teacher):
+    """Refuses a teacher of another kind than its student.
+
+    Args:
+        student: The student's `Task`.
+        teacher: The teacher's `Task`.
+
+    Raises:
+        ValueError: If it is.
+    """
+    if student.has_classes and teacher.has_classes:
         return
-    raise ValueError(
-        f"The model {model.name!r} predicts {_WORDS[task]}. Expected a "
-        "classifier with one label for each sample: a softmax or one sigmoid, "
-        f"or the logits of these. Received: {_evidence(model, shape)}. "
-        f"{_WAYS_OUT[task]}"
-    )
+    if student.name != teacher.name:
+        raise ValueError(
+            f"The student predicts {student.words}, the teacher "
+            f"{teacher.words}. Expected the same kind of task. Compile both "
+            "with losses of one kind, or say which it is by `task=`."
+        )
+
+
+def _is_gaussian(model):
+    if isinstance(outputs.compiled_loss(model), GaussianNLL):
+        return True
+    return getattr(model, "layers", None) and model.layers[-1].name == HEAD
 
 
 def _evidence(model, shape):
@@ -155,24 +209,6 @@ def _evidence(model, shape):
     if activation is not None:
         words += f", last activation {activation!r}"
     return words
-
-
-def _by_loss(model):
-    """The task that the compiled loss stands for, or `None`."""
-    loss = outputs.compiled_loss(model)
-    if isinstance(loss, str):
-        try:
-            loss = keras.losses.get(loss)
-        except ValueError:  # Keras' own words for what fits the labels
-            return None
-    for task, names in _LOSSES.items():
-        for name in names:
-            known = getattr(keras.losses, name, None)
-            if isinstance(known, type) and isinstance(loss, known):
-                return task
-            if known is not None and loss is known:
-                return task
-    return None
 
 
 def _columns(model, shape):

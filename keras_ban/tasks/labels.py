@@ -6,6 +6,10 @@ _CORRECT = (
     "Correct the labels, or give the model as many outputs as there are "
     "classes."
 )
+_OTHER_TASKS = (
+    "If a row has several labels at once, say task='multilabel'; if these are "
+    "values to predict, task='values'."
+)
 
 
 def is_sparse(label_shape, logit_shape):
@@ -44,9 +48,38 @@ def check(y, output_shape, name="y"):
         output_shape: Shape `(rows, ..., n)` of the model's output.
         name: What the error calls the labels. Defaults to `"y"`.
     """
+    check_numbers(y, name)
     expected = _label_shape(y, output_shape)
+    if is_sparse(y.shape, expected):
+        _class_numbers(y, output_shape[-1], name)
+        return
+    if output_shape[-1] == 1:
+        bad(
+            name,
+            f"distributions of shape {y.shape}",
+            f"one label for each single output, of shape {expected[:-1]} or "
+            f"{(*expected[:-1], 1)}",
+        )
+    y = y.astype("float64")
+    is_none = (y < 0).any(-1) | (np.abs(y.sum(-1) - 1) > 1e-2)
+    if is_none.any():
+        bad(
+            name,
+            f"the row {y[is_none][0]}",
+            "rows that are distributions: none negative, with a sum of 1",
+            f"{_CORRECT} {_OTHER_TASKS}",
+        )
+
+
+def check_numbers(y, name="y"):
+    """Checks that labels are finite numbers.
+
+    Args:
+        y: NumPy array of labels.
+        name: What the error calls them. Defaults to `"y"`.
+    """
     if y.dtype.kind in "USO":
-        _bad_labels(
+        bad(
             name,
             f"texts or objects ({y.dtype})"
             + (f", as {str(y.flat[0])!r}" if y.size else ""),
@@ -56,33 +89,37 @@ def check(y, output_shape, name="y"):
             "need `.astype(int)`.",
         )
     if y.dtype.kind not in "iufb":
-        _bad_labels(name, f"numbers of type {y.dtype}", "numbers")
+        bad(name, f"numbers of type {y.dtype}", "numbers")
     if not np.all(np.isfinite(y)):
-        _bad_labels(
+        bad(
             name,
             "NaN or infinity",
             "finite numbers",
             "Leave out the rows that have no label.",
         )
-    if is_sparse(y.shape, expected):
-        _class_numbers(y, output_shape[-1], name)
-        return
-    if output_shape[-1] == 1:
-        _bad_labels(
+
+
+def check_columns(y, shape, name, words):
+    """Checks that there is a label for each number that a model gives.
+
+    Args:
+        y: NumPy array of labels.
+        shape: Shape `(rows, ..., n)` of that which they are compared with.
+        name: What the error calls them.
+        words: What the model predicts.
+    """
+    shapes = {(len(y), *shape[1:])}
+    if shape[-1] == 1:
+        shapes.add((len(y), *shape[1:-1]))
+    if y.shape not in shapes:
+        bad(
             name,
-            f"distributions of shape {y.shape}",
-            f"one label for each single output, of shape {expected[:-1]} or "
-            f"{(*expected[:-1], 1)}",
-        )
-    y = y.astype("float64")
-    bad = (y < 0).any(-1) | (np.abs(y.sum(-1) - 1) > 1e-2)
-    if bad.any():
-        _bad_labels(
-            name,
-            f"the row {y[bad][0]}",
-            "rows that are distributions: none negative, with a sum of 1. "
-            "(Several labels of a row at once, multi-label classification, "
-            "and values to predict, regression, are not supported.)",
+            f"labels of shape {y.shape}",
+            f"labels of shape {' or '.join(map(str, sorted(shapes)))}, as the "
+            f"model predicts {words}",
+            "Give the labels this shape, or the model as many outputs as "
+            "there are labels of a sample; if a sample has one class, compile "
+            "with a categorical cross-entropy, or say task='classes'.",
         )
 
 
@@ -122,11 +159,11 @@ def _class_numbers(y, columns, name):
     hint = (
         ""
         if is_whole
-        else " (values to predict, regression, are not supported)"
+        else " (if they are values to predict, say task='values')"
     )
     low, high = (y.min(), y.max()) if y.size else (0, 0)
     if low < 0 or high > classes - 1:
-        _bad_labels(
+        bad(
             name,
             f"labels from {low} to {high}",
             f"class numbers from 0 to {classes - 1}, as the model has "
@@ -135,9 +172,7 @@ def _class_numbers(y, columns, name):
         )
     # A single sigmoid may learn a probability; class numbers are whole.
     if columns > 1 and not is_whole:
-        _bad_labels(
-            name, f"{y[y != np.floor(y)][0]}", f"whole class numbers{hint}"
-        )
+        bad(name, f"{y[y != np.floor(y)][0]}", f"whole class numbers{hint}")
 
 
 def _outputs(columns):
@@ -160,7 +195,18 @@ def _way_to_numbers(y, low, high, columns):
     )
 
 
-def _bad_labels(name, received, expected, way_out=_CORRECT):
+def bad(name, received, expected, way_out=_CORRECT):
+    """Raises the error for labels that do not fit.
+
+    Args:
+        name: What it calls the labels.
+        received: What they are.
+        expected: What they should be.
+        way_out: What to do. Defaults to a sentence on classes.
+
+    Raises:
+        ValueError: Always.
+    """
     raise ValueError(
         f"Invalid labels in `{name}`. Expected {expected}. Received: "
         f"{received}. {way_out}"

@@ -7,20 +7,20 @@ neither, its owner has to, by an argument.
 """
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_ban.tasks.activations import last_activation
 from keras_ban.tasks.labels import is_sparse
 from keras_ban.tasks.losses import at_least_float32
-from keras_ban.tasks.losses import cross_entropy
 from keras_ban.tasks.losses import with_mask_of
 
 _WAY_OUT = (
     "End the model in a dense layer without activation (logits) or in "
     "`keras.layers.Softmax()` (probabilities), compile it with a loss whose "
     "`from_logits` says which, or, where it says nothing, pass "
-    "`from_logits=True` or `False`. (Several sigmoids are several labels at "
-    "once, multi-label classification: not supported.)"
+    "`from_logits=True` or `False`. Several sigmoids are several labels at "
+    "once: task='multilabel'; values to predict are task='values'."
 )
 
 _CROSS_ENTROPIES = (
@@ -30,13 +30,15 @@ _CROSS_ENTROPIES = (
 )
 
 
-def gives_logits(model, from_logits=None):
+def gives_logits(model, from_logits=None, several=False):
     """Whether the output of a classifier is logits (else probabilities).
 
     Args:
         model: A `keras.Model` with one output.
         from_logits: What the owner says of a model that does not say it.
             Defaults to `None`.
+        several: Whether each column is a label of its own. Defaults to
+            `False`.
 
     Returns:
         `True` for logits, `False` for softmax or sigmoid probabilities.
@@ -44,7 +46,7 @@ def gives_logits(model, from_logits=None):
     Raises:
         ValueError: If nothing says it, or if layer and loss disagree.
     """
-    layer, loss = _by_structure(model), _by_loss(model)
+    layer, loss = _by_structure(model, several), _by_loss(model)
     said = {kind for kind in (layer, loss) if kind is not None}
     if not said and from_logits is not None:
         return from_logits
@@ -59,12 +61,15 @@ def gives_logits(model, from_logits=None):
     )
 
 
-def _by_structure(model):
+def _by_structure(model, several):
     """`True` for logits, `False` for probabilities, `None` for neither."""
     activation = last_activation(model)
     if activation == "sigmoid":
         # More than one column of sigmoids is no distribution over classes.
-        return False if model.outputs[0].shape[-1] == 1 else None
+        one = model.outputs[0].shape[-1] == 1
+        return False if one or several else None
+    if several and activation != "linear":
+        return None
     kinds = {"softmax": False, "log_softmax": True, "linear": True}
     return kinds.get(activation)
 
@@ -88,28 +93,29 @@ def compiled_loss(model):
     return leaves[0] if len(leaves) == 1 else loss
 
 
-def label_losses(model, y_true, logits, from_logits):
-    """The compiled loss of each sample, as a function of the logits.
+def is_any(loss):
+    """Whether the labels are to decide which loss it is, or there is none."""
+    return loss is None or str(loss).lower() in ("ce", "crossentropy")
+
+
+def label_losses(loss, y_true, scores, output):
+    """A loss of each sample, as a function of the scores.
 
     Args:
-        model: A compiled `keras.Model`; without a loss, the cross-entropy is
-            taken.
+        loss: As `keras.Model.compile` takes it.
         y_true: Labels of shape `(...)`, `(..., 1)` or `(..., n)`.
-        logits: Logits as `to_logits` gives them.
-        from_logits: Whether the model gives logits.
+        scores: Scores of shape `(..., n)`.
+        output: Function from scores to the output that the loss takes.
 
     Returns:
         Loss of shape `(...)`.
     """
-    loss = compiled_loss(model)
-    if loss is None or str(loss).lower() in ("ce", "crossentropy"):
-        return cross_entropy(y_true, logits)
     loss = keras.losses.get(loss)
-    y_true = ops.cast(y_true, logits.dtype)
-    if len(y_true.shape) < len(logits.shape) and logits.shape[-1] == 1:
+    y_true = ops.cast(y_true, scores.dtype)
+    if len(y_true.shape) < len(scores.shape) and scores.shape[-1] == 1:
         y_true = ops.expand_dims(y_true, -1)
     call = loss.call if isinstance(loss, keras.losses.Loss) else loss
-    return call(y_true, to_output(logits, from_logits))
+    return call(y_true, output(scores))
 
 
 def to_logits(outputs, from_logits):
@@ -133,14 +139,25 @@ def to_logits(outputs, from_logits):
 
 
 def _log_probabilities(outputs):
-    binary = outputs.shape[-1] == 1
+    if outputs.shape[-1] == 1:
+        return log_odds(outputs)
     logits = getattr(outputs, "_keras_logits", None)
     if logits is not None:
-        logits = at_least_float32(logits)
-        return logits if binary else ops.log_softmax(logits)
+        return ops.log_softmax(at_least_float32(logits))
     p = at_least_float32(outputs)
-    if not binary:
-        return ops.log(ops.maximum(p, _tiny(p)))
+    return ops.log(ops.maximum(p, _tiny(p)))
+
+
+def log_odds(outputs):
+    """The logit `log p - log(1 - p)` of each probability.
+
+    Args:
+        outputs: Outputs of sigmoids, of any shape.
+    """
+    logits = getattr(outputs, "_keras_logits", None)
+    if logits is not None:
+        return at_least_float32(logits)
+    p = at_least_float32(outputs)
     return ops.log(ops.maximum(p, _tiny(p))) - ops.log(
         ops.maximum(1 - p, _tiny(p))
     )
@@ -182,3 +199,67 @@ def default_compilation(from_logits, row_shape, label_shape):
     else:
         loss = keras.losses.CategoricalCrossentropy
     return {"loss": loss(from_logits=from_logits), "metrics": metrics}
+
+
+def check_distributions(model, values, is_logits):
+    """Refuses outputs that are not what a classifier says that they are.
+
+    Args:
+        model: The `keras.Model`.
+        values: Its output for a few rows, an array of shape `(rows, ..., n)`.
+        is_logits: Whether it says that these are logits.
+
+    Raises:
+        ValueError: If they are not.
+    """
+    one_column = values.shape[-1] == 1
+    sums = values[..., 0] if one_column else values.sum(-1)
+    distributions = np.all(values >= 0) and np.all(np.abs(sums - 1) < 0.02)
+    if one_column and not is_logits:
+        if distributions:
+            raise ValueError(
+                f"The model {model.name!r} has one class only: its single "
+                "output is 1 for every input. Expected a softmax over two or "
+                "more classes, or one sigmoid."
+            )
+        distributions = np.all((values >= 0) & (values <= 1))
+    if not is_logits and not distributions:
+        raise ValueError(
+            f"The model {model.name!r} says that it gives probabilities, and "
+            "does not. Expected numbers from 0 to 1 with a sum of 1 over the "
+            f"last axis. Received: {values.reshape(-1, values.shape[-1])[0]}. "
+            "End it in a softmax, or compile it with a loss that has "
+            "`from_logits=True`. Several sigmoids are several labels at once: "
+            "say task='multilabel'."
+        )
+    if is_logits and not one_column and distributions:
+        raise ValueError(
+            f"The model {model.name!r} says that it gives logits, and every "
+            "row of its output is a distribution. Expected numbers before "
+            "the softmax. Compile it with a loss that has "
+            "`from_logits=False`, or leave its softmax out."
+        )
+
+
+def same_outputs(one, other, noun="classes"):
+    """Checks that student and teacher answer the same question.
+
+    Args:
+        one: Shape `(rows, ..., n)` of the student's output.
+        other: Shape of the teacher's.
+        noun: What `n` counts. Defaults to `"classes"`.
+
+    Raises:
+        ValueError: If they do not.
+    """
+    one, other = tuple(one), tuple(other)
+    same = len(one) == len(other) and all(
+        a == b or a is None or b is None
+        for a, b in zip(one[1:], other[1:], strict=True)
+    )
+    if not same:
+        raise ValueError(
+            f"Student and teacher must give the same {noun}. Received: a "
+            f"student with outputs of shape {one} and a teacher with outputs "
+            f"of shape {other}. Give them the same last layer."
+        )

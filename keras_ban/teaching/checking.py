@@ -11,16 +11,15 @@ from keras_ban.tasks import outputs
 from keras_ban.tasks.checks import apart
 from keras_ban.tasks.checks import counting
 from keras_ban.tasks.checks import prediction
-from keras_ban.tasks.checks import same_classes
 
 
-def check_training(distiller, data, from_logits):
+def check_training(distiller, data, said):
     """Checks data and models, as far as reading changes no order.
 
     Args:
         distiller: The `Distiller`.
         data: The `Feed`.
-        from_logits: As in `outputs.gives_logits`.
+        said: What the owner of the models says of them.
 
     Raises:
         ValueError: If they do not fit each other.
@@ -52,16 +51,16 @@ def check_training(distiller, data, from_logits):
         else:
             # The teacher does not run on what is held out.
             student = distiller.student
-            shape = prediction(student, x, from_logits, y, name).shape
-        scan.check(shape, needs_labels)
+            shape = prediction(student, x, said, y, name).shape
+        scan.check(distiller.task, shape, needs_labels)
         if examples is data.train:
-            data.check_class_weight(shape)
+            data.check_class_weight(distiller.task, shape)
             distiller.check_objective(x, y)
         else:
-            check_loss(distiller.student, x, y, from_logits)
+            check_loss(distiller.student, x, y, distiller.task)
 
 
-def check_pair(distiller, x, y, name, from_logits):
+def check_pair(distiller, x, y, name, said):
     """Checks on one batch that student, teacher and objective fit together.
 
     Args:
@@ -69,7 +68,7 @@ def check_pair(distiller, x, y, name, from_logits):
         x: A batch of inputs.
         y: Its labels, or `None`.
         name: What errors call the inputs.
-        from_logits: As in `outputs.gives_logits`.
+        said: What the owner of the models says of them.
 
     Returns:
         The shape `(rows, ..., n)` of the student's output.
@@ -78,14 +77,17 @@ def check_pair(distiller, x, y, name, from_logits):
         ValueError: If they do not.
     """
     student = distiller.student
-    shape = prediction(student, x, from_logits, y, name, trained=True).shape
+    shape = prediction(student, x, said, y, name, trained=True).shape
+    task = distiller.task = kinds.of(student, said, shape, y)
     if distiller.teacher is not None:
         teacher = distiller.teacher.model
-        other = prediction(teacher, x, from_logits, y, name).shape
-        same_classes(shape, other)
+        other = prediction(teacher, x, distiller.teacher.said, y, name).shape
+        distiller.teacher.look(other, y)
+        kinds.check_same(task, distiller.teacher.task)
+        task.check_pair(shape, other)
         apart(student, teacher)
         _warn_of_augmentation(student)
-    distiller.objective.check_classes(shape[-1])
+    distiller.objective.check_task(task, shape[-1])
     return shape
 
 
@@ -155,14 +157,14 @@ def check_carried(models, examples, strategy=None):
         )
 
 
-def check_loss(student, x, y, from_logits):
+def check_loss(student, x, y, task):
     """Tries the loss on the labels of a few samples, if there are any.
 
     Args:
         student: A `keras.Model`.
         x: A batch of inputs.
         y: Its labels, or `None`.
-        from_logits: As in `outputs.gives_logits`.
+        task: The `Task` of the student.
 
     Raises:
         ValueError: If it cannot be computed.
@@ -170,8 +172,7 @@ def check_loss(student, x, y, from_logits):
     if y is None:
         return
     x, y = first_rows((x, y))
-    is_logits = outputs.gives_logits(student, from_logits)
-    logits = outputs.to_logits(student(x), is_logits)
-    with counting(student, y, logits.shape):
+    scores = task.scores(student(x))
+    with counting(student, y, scores.shape):
         y = ops.convert_to_tensor(y)
-        outputs.label_losses(student, y, logits, is_logits)
+        task.label_losses(outputs.compiled_loss(student), y, scores)

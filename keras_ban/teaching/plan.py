@@ -74,12 +74,13 @@ class Plan:
         """Whether labels are mixed."""
         return any(view.mixes for view in self._augment)
 
-    def check(self, examples, objective, shape=None, outputs=()):
+    def check(self, examples, objective, task, shape=None, outputs=()):
         """Checks that data and objective allow it.
 
         Args:
             examples: The `Examples` to train on.
             objective: The `Objective`.
+            task: The `Task` of the students, or `None` if it is not known.
             shape: Shape `(rows, ..., n)` of the models' output, if it is
                 known. Defaults to `None`.
             outputs: What those that will teach give for a few examples while
@@ -93,7 +94,7 @@ class Plan:
         if not self:
             return
         if self._cache:
-            _check_objective(self._cache, objective)
+            _check_objective(self._cache, objective, task)
             if shape:
                 check_classes(self._cache, shape[-1])
             for output in outputs:
@@ -231,12 +232,17 @@ def _cache(identifier):
     )
 
 
-def _check_objective(cache, objective):
+def _check_objective(cache, objective, task):
     if not objective.needs_teacher:
         raise ValueError(
             f"The objective {objective.name!r} learns from no teacher. "
             "Received: `teacher_outputs`. Leave it out, or choose another "
             "objective."
+        )
+    if cache.top_k and task is not None and not task.has_classes:
+        raise ValueError(
+            "`top_k` keeps the largest probabilities of classes. Received: "
+            f"models that predict {task.words}. Leave `top_k` out."
         )
     if cache.top_k and isinstance(objective, LogitRegression):
         raise ValueError(

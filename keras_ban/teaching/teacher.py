@@ -7,10 +7,9 @@ import numpy as np
 import tensorflow as tf
 
 from keras_ban import checks
-from keras_ban.networks.ensembles import ensemble
+from keras_ban.networks.ensembles import joined
 from keras_ban.networks.stand_in import check_own_methods
 from keras_ban.tasks import kinds
-from keras_ban.tasks import outputs
 
 
 class Teacher:
@@ -23,33 +22,41 @@ class Teacher:
     Args:
         model: A trained `keras.Model`, or a list of them, which stands for
             their mean prediction.
-        from_logits: Says what the model gives, if it does not say it itself.
-            Defaults to `None`.
+        said: What its owner says of it, a `Said`. Defaults to nothing.
 
     Attributes:
         model: The model, one for a list of them.
-        from_logits: Whether it gives logits.
+        said: As given; of a list of models, what their mean is.
+        task: Its `Task`.
         function: This function, compiled as it is first called.
 
     Raises:
         ValueError: If there is no model, or one without weights, or one that
-            is no classifier.
+            has no task that is known.
     """
 
-    def __init__(self, model, from_logits=None):
+    def __init__(self, model, said=kinds.UNSAID):
         _check(model)
         if isinstance(model, (list, tuple)):
-            model = ensemble(model, from_logits=from_logits)
-            from_logits = False
+            model, task = joined(model, None, said)
+            said = kinds.Said(task)
         self.model = model
-        self.from_logits = kinds.classifier(model, from_logits)
+        self.said = said
+        self.task = kinds.of(model, said)
         self.function = tf.function(self, reduce_retracing=True)
 
     def __call__(self, x):
-        """Returns logits `(..., n)`, or `(..., 1)` if binary, for inputs."""
-        return outputs.to_logits(
-            self.model(x, training=False), self.from_logits
-        )
+        """Returns scores `(..., n)` for inputs; logits `(..., 1)` if binary."""
+        return self.task.scores(self.model(x, training=False))
+
+    def look(self, shape, y):
+        """Asks again for its task, now that labels may tell.
+
+        Args:
+            shape: Shape of its output.
+            y: NumPy array of labels, or `None`.
+        """
+        self.task = kinds.of(self.model, self.said, shape, y)
 
 
 def _way_to_model(given):

@@ -1,4 +1,4 @@
-"""What kind of task a model has, and models that are no classifiers."""
+"""What kind of task a model has, and which are refused."""
 
 import keras
 import numpy as np
@@ -21,6 +21,7 @@ VALUE = X[:, :1] + 10
 MARKS = (X[:, :4] > 0).astype("float32")
 ONE_HOT = np.eye(4, dtype="float32")[Y]
 VALUES, SEVERAL = r"values \(regression\)", "several labels at once"
+GAUSSIAN = keras_ban.tasks.GaussianNLL()
 
 
 def own_loss(y_true, y_pred):
@@ -68,6 +69,8 @@ TASKS = [
     ((4, "sigmoid", "mae"), "values"),
     ((4, None, keras.losses.CosineSimilarity()), "values"),
     ((4, None, keras.losses.CTC()), "sequences"),
+    ((4, None, keras.losses.Circle()), "embeddings"),
+    ((4, None, GAUSSIAN), "gaussian"),
 ]
 
 
@@ -102,52 +105,55 @@ def test_an_ensemble_is_a_classifier():
 
 
 NO_CLASSIFIERS = {
-    "regressor": ((1, None, "mse"), VALUE, VALUES),
-    "values from 0 to 1": ((1, None, "mae"), X[:, 0] % 1, VALUES),
-    "several values": ((4, None, "huber"), X[:, :4], VALUES),
-    "sigmoid of values": ((1, "sigmoid", "mse"), X[:, 0] % 1, VALUES),
-    "counts": ((1, "exponential", "poisson"), Y, VALUES),
-    "several labels": ((4, None, BCE), MARKS, SEVERAL),
-    "one label of several": ((4, None, BCE), ONE_HOT, SEVERAL),
-    "sigmoids": ((4, "sigmoid", "binary_crossentropy"), MARKS, SEVERAL),
+    "regressor": ((1, None, "mse"), VALUES),
+    "several values": ((4, None, "huber"), VALUES),
+    "counts": ((1, "exponential", "poisson"), VALUES),
+    "several labels": ((4, None, BCE), SEVERAL),
+    "sigmoids": ((4, "sigmoid", "binary_crossentropy"), SEVERAL),
 }
 each = pytest.mark.parametrize(
-    ("arguments", "y", "words"), NO_CLASSIFIERS.values(), ids=NO_CLASSIFIERS
+    ("arguments", "words"), NO_CLASSIFIERS.values(), ids=NO_CLASSIFIERS
 )
-kind_of_data = pytest.mark.parametrize("as_dataset", [False, True])
+LABELS = {
+    (1, None, "mse"): VALUE,
+    (1, None, "mae"): X[:, 0] % 1,
+    (4, None, "huber"): X[:, :4],
+    (1, "sigmoid", "mse"): X[:, 0] % 1,
+    (1, "exponential", "poisson"): Y,
+    (4, None, BCE): MARKS,
+    (4, "sigmoid", "binary_crossentropy"): MARKS,
+}
 
 
-def as_data(as_dataset, x, y):
-    return (data_set(x, y, size=32), None) if as_dataset else (x, y)
+FORMULAS = {
+    "mse": lambda z, t: np.square(z - t),
+    "mae": lambda z, t: np.abs(z - t),
+    "huber": lambda z, t: np.where(
+        np.abs(z - t) < 1, np.square(z - t) / 2, np.abs(z - t) - 0.5
+    ),
+    "poisson": lambda z, t: z - t * np.log(z + 1e-7),
+}
 
 
-@each
-@kind_of_data
-@pytest.mark.parametrize("objective", ["ban", "labels"])
-def test_a_lineage_of_no_classifiers(
-    arguments, y, words, as_dataset, objective
-):
-    x, y = as_data(as_dataset, X, y)
-    refused(
-        words.replace("\\", ""),
-        "Expected a classifier",
-        model_fn=lambda: linear(*arguments),
-        born={"objective": objective},
-        x=x,
-        y=y,
-    )
-
-
-@each
-@kind_of_data
-def test_a_distiller_of_no_classifiers(arguments, y, words, as_dataset):
+@pytest.mark.parametrize("arguments", LABELS, ids=str)
+def test_a_distiller_by_formulas(arguments):
     student, teacher = linear(*arguments), linear(*arguments)
-    if arguments[:2] == (1, "sigmoid"):
-        if as_dataset:
-            return  # nothing but the labels tells, and they are not read
-    x, y = as_data(as_dataset, X, y)
-    with pytest.raises(ValueError, match=words):
-        keras_ban.Distiller(student, teacher).fit(x, y, verbose=0)
+    task = kinds.of(student, y=LABELS[arguments])
+    z, t = (
+        m.predict(X, verbose=0).astype("float64") for m in (student, teacher)
+    )
+    if task.name == "multilabel":
+        q, p = (
+            1 / (1 + np.exp(-one)) if arguments[1] is None else one
+            for one in (z, t)
+        )
+        expected = -p * np.log(q) - (1 - p) * np.log(1 - q)
+    else:
+        expected = FORMULAS[arguments[2]](z, t)
+    distiller = keras_ban.Distiller(student, teacher)
+    fit = {"batch_size": len(X), "verbose": 0}
+    history = distiller.fit(X, LABELS[arguments], **fit).history
+    assert history["loss"][0] == pytest.approx(expected.mean(), rel=1e-5)
 
 
 @pytest.mark.parametrize("loss", ["mse", "mae", "poisson"])
@@ -167,26 +173,18 @@ def test_several_labels_of_a_student_that_is_not_built_yet():
         distiller.fit(data_set(X, MARKS, size=32), verbose=0)
 
 
-@each
-def test_members_that_are_no_classifiers(arguments, y, words):
-    if arguments[:2] == (1, "sigmoid"):
-        return  # without labels, a binary classifier
-    with pytest.raises(ValueError, match=words):
-        keras_ban.ensemble([linear(*arguments), linear(*arguments)])
-
-
-def test_from_logits_makes_no_classifier_of_several_sigmoids():
-    members = [linear(4, "sigmoid", None), linear(4, "sigmoid", None)]
-    with pytest.raises(ValueError, match=SEVERAL):
-        keras_ban.ensemble(members, from_logits=False)
-
-
 def test_several_labels_of_a_class_of_its_own():
     model = Silent()
     model(X)
     model.compile("sgd", BCE)
-    with pytest.raises(ValueError, match=SEVERAL):
-        keras_ban.ensemble([model])
+    p = keras_ban.ensemble([model]).predict(X, verbose=0)
+    expected = 1 / (1 + np.exp(-model.predict(X, verbose=0)))
+    np.testing.assert_allclose(p, expected, atol=1e-6)
+
+
+def test_members_of_two_tasks():
+    with pytest.raises(ValueError, match="Expected the same kind of task"):
+        keras_ban.ensemble([linear(4, None, BCE), linear(4, None, "mse")])
 
 
 def test_logits_that_were_matched_are_averaged_beside_a_softmax():
@@ -197,19 +195,7 @@ def test_logits_that_were_matched_are_averaged_beside_a_softmax():
 
 
 @each
-def test_evaluation_of_no_classifiers(arguments, y, words):
-    model = linear(*arguments)
-    lineage = keras_ban.Lineage(
-        [keras_ban.Generation(0, "Teacher", model, "labels")]
-    )
-    with pytest.raises(ValueError, match=words):
-        lineage.evaluate(X, y)
-
-
-@each
-def test_trees_of_no_classifiers(arguments, y, words):
-    if arguments[:2] == (1, "sigmoid"):
-        return  # without labels, a binary classifier
+def test_trees_of_no_classifiers(arguments, words):
     with pytest.raises(ValueError, match=words) as info:
         classifier(linear(*arguments)).fit(X)
     if words == VALUES:
@@ -218,12 +204,12 @@ def test_trees_of_no_classifiers(arguments, y, words):
 
 def test_values_for_a_loss_that_says_nothing():
     refused(
-        "regression",
+        "task='values'",
         model_fn=lambda: linear(1, None, own_loss),
         y=VALUE,
     )
     refused(
-        "regression",
+        "task='values'",
         model_fn=lambda: linear(4, None, own_loss),
         y=X[:, :4],
     )

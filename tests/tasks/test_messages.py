@@ -95,18 +95,6 @@ def test_several_outputs(y):
     assert "several outputs are not supported" in told(y)
 
 
-@pytest.mark.parametrize("outputs", [1, 3])
-def test_values(outputs):
-    message = told(X[:, :outputs], outputs=outputs, loss="mse")
-    assert "predicts values (regression)" in message
-
-
-def test_several_labels():
-    loss = keras.losses.BinaryCrossentropy(from_logits=True)
-    message = told((X[:, :4] > 0).astype("float32"), loss=loss)
-    assert "several labels at once (multi-label" in message
-
-
 @pytest.mark.parametrize(
     "objective",
     [

@@ -1,0 +1,228 @@
+"""What a model's output is, and all that follows from it: a method each."""
+
+import keras
+import numpy as np
+
+from keras_ban.tasks import labels
+from keras_ban.tasks import outputs
+from keras_ban.tasks.losses import at_least_float32
+from keras_ban.tasks.losses import with_mask_of
+
+
+class Task:
+    """Base class of the kinds of tasks; a kind of one's own is a subclass.
+
+    What a model gives becomes *scores*, which objectives compare: logits of a
+    classifier, the values themselves of a regression. All methods that take
+    tensors are written with `keras.ops`.
+
+    Attributes:
+        name: What `task=` calls it.
+        noun: What one label is, in errors.
+        nouns: The same for several.
+        words: What a model of this kind predicts, in errors.
+        has_classes: Whether scores are logits of classes, of which one is
+            right.
+    """
+
+    name = "task"
+    noun = "label"
+    nouns = "labels"
+    words = "something"
+    has_classes = False
+
+    def of(self, model, from_logits=None):
+        """This task, as a model has it: what it gives may depend on it.
+
+        Args:
+            model: A `keras.Model`.
+            from_logits: What the owner says of a model that does not say it.
+                Defaults to `None`.
+
+        Returns:
+            A `Task`.
+
+        Raises:
+            ValueError: If the model has another one.
+        """
+        return self
+
+    def scores(self, result):
+        """The output of a model as scores, in float32 at least.
+
+        Args:
+            result: Output of shape `(..., n)`.
+
+        Returns:
+            Shape `(..., n)`, with the Keras mask of `result`.
+        """
+        return with_mask_of(result, at_least_float32(result))
+
+    def output(self, scores):
+        """The inverse of `scores`, for a loss that takes model outputs."""
+        return scores
+
+    def comparable(self, student, teacher, other):
+        """Scores of both, of which neither has a free constant.
+
+        Args:
+            student: Scores of the student, shape `(..., n)`.
+            teacher: Scores of the teacher, shape `(..., n)`.
+            other: The teacher's `Task`.
+
+        Returns:
+            A pair of shape `(..., n)`.
+
+        Raises:
+            ValueError: If they cannot be compared.
+        """
+        self.check_pair(student.shape, teacher.shape)
+        return student, teacher
+
+    def check_pair(self, student_shape, teacher_shape):
+        """Refuses a teacher whose scores are no targets for a student.
+
+        Args:
+            student_shape: Shape `(..., n)` of the student's output.
+            teacher_shape: Shape `(..., n)` of the teacher's output.
+        """
+        outputs.same_outputs(student_shape, teacher_shape, self.nouns)
+
+    def label_losses(self, loss, y_true, scores):
+        """The loss on the labels of each sample.
+
+        Args:
+            loss: What the student was compiled with, or `None`.
+            y_true: Labels.
+            scores: Scores of shape `(..., n)`.
+
+        Returns:
+            Loss of shape `(...)`.
+        """
+        if outputs.is_any(loss):
+            return self.default_losses(y_true, scores)
+        return outputs.label_losses(loss, y_true, scores, self.output)
+
+    def default_losses(self, y_true, scores):
+        """The loss of each sample for a model compiled without one."""
+        raise NotImplementedError
+
+    def teacher_losses(self, student, teacher):
+        """How far a student is from its teacher, a loss for each sample.
+
+        Args:
+            student: Scores of the student, shape `(..., n)`.
+            teacher: Scores of the teacher, shape `(..., n)`.
+
+        Returns:
+            Loss of shape `(...)`.
+        """
+        raise NotImplementedError
+
+    def softened(self, student, teacher, temperature):
+        """The same at a temperature, times its square.
+
+        Source: Hinton, Vinyals and Dean, "Distilling the Knowledge in a
+        Neural Network", 2015, Section 2.
+
+        Args:
+            student: Scores of the student, shape `(..., n)`.
+            teacher: Scores of the teacher, shape `(..., n)`.
+            temperature: The temperature.
+        """
+        return temperature**2 * self.teacher_losses(
+            student / temperature, teacher / temperature
+        )
+
+    def check_output(self, model, values):
+        """Refuses outputs that are none of this task.
+
+        Args:
+            model: The `keras.Model`.
+            values: Its output for a few rows, an array of shape `(rows, ...,
+                n)`.
+        """
+
+    def check_labels(self, y, shape, name="y"):
+        """Refuses labels that are none of this task.
+
+        Args:
+            y: NumPy array of labels.
+            shape: Shape `(rows, ..., n)` of the model's output.
+            name: What the error calls them. Defaults to `"y"`.
+        """
+        labels.check_numbers(y, name)
+
+    def seen(self, y, shape):
+        """Which labels there are among those of a batch, a set.
+
+        Args:
+            y: NumPy array of labels.
+            shape: Shape `(rows, ..., n)` of the model's output.
+        """
+        return set(np.unique(y)[:2].tolist())
+
+    def default_compilation(self, row_shape, label_shape):
+        """Loss and metrics for a model that was compiled without a loss.
+
+        Args:
+            row_shape: Shape `(..., n)` of the model's output for one sample.
+            label_shape: Shape `(rows, ...)` of the labels of a batch.
+
+        Returns:
+            A dict, `loss` and `metrics`.
+        """
+        raise NotImplementedError
+
+    def of_mean(self):
+        """This task, as an ensemble has it, whose output `merged` makes."""
+        return self
+
+    def averaged(self, output, name, columns):
+        """The tensor of a member of an ensemble that is averaged.
+
+        Args:
+            output: Symbolic output of the member, `(..., n)`.
+            name: A name for a layer that makes it.
+            columns: The largest `n` among the members.
+        """
+        return output
+
+    def merged(self, members, weights):
+        """The output of an ensemble, a symbolic tensor.
+
+        Args:
+            members: What `averaged` gives for each, a list.
+            weights: The weight of each, with a sum of 1.
+        """
+        scaled = [
+            keras.layers.Rescaling(w, dtype="float32", name=f"weighted_{i}")(p)
+            for i, (p, w) in enumerate(zip(members, weights, strict=True))
+        ]
+        if len(scaled) == 1:
+            return scaled[0]
+        return keras.layers.Add(dtype="float32", name="mean")(scaled)
+
+    def ensemble_compilation(self):
+        """What an ensemble is compiled with for `evaluate`, a dict."""
+        raise NotImplementedError
+
+    def predictions(self, output):
+        """What is measured of a model's output, in float64.
+
+        Args:
+            output: Output of shape `(..., n)`.
+        """
+        raise NotImplementedError
+
+    def mean(self, predictions):
+        """The predictions of an ensemble, from those of its members, a list."""
+        return np.mean(predictions, axis=0)
+
+    def measuring(self):
+        """What collects predictions and sums them up, as `scores.Scores`.
+
+        Its results have `error` and `nll`, or `rmse` and `mae`, by which
+        networks are judged.
+        """
+        raise NotImplementedError
