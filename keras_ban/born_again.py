@@ -7,17 +7,16 @@ from keras_ban import objectives
 from keras_ban.distribution import strategies
 from keras_ban.distribution.cluster import Cluster
 from keras_ban.feeding.feed import feed
-from keras_ban.generations.ancestry import Ancestry
 from keras_ban.generations.ancestry import lengths
 from keras_ban.generations.blueprints import Blueprints
 from keras_ban.generations.outlook import Outlook
-from keras_ban.generations.phases import Phases
 from keras_ban.generations.places import check_places
 from keras_ban.generations.prepared import given_callbacks
 from keras_ban.generations.succession import train
 from keras_ban.generations.training import Trainer
 from keras_ban.generations.trial import Trial
 from keras_ban.generations.trial import tried
+from keras_ban.generations.wanted import wanted
 from keras_ban.lineage import Lineage
 from keras_ban.reporting import printed
 from keras_ban.reporting.evaluation import quiet_retracing
@@ -26,7 +25,6 @@ from keras_ban.runs.folders import TEACHERS
 from keras_ban.state import seeds
 from keras_ban.tasks import kinds
 from keras_ban.teaching.plans import SAME
-from keras_ban.teaching.plans import Plans
 from keras_ban.teaching.teacher import Teacher
 
 
@@ -243,22 +241,25 @@ class BornAgain:
                 generations before are in `self.lineage`.
             KeyboardInterrupt: If it is stopped. It says what is finished.
         """
-        prepared = self._prepared(
-            {
-                **fit_arguments,
-                "x": x,
-                "y": y,
-                "verbose": verbose,
-                "validation_data": validation_data,
-                "validation_split": validation_split,
-            },
-            generations,
-            teacher,
-            callbacks,
-            Plans.told(teacher_outputs, augment, views, teacher_augment),
-            Ancestry(teachers, learn_from, self._said),
-            Phases(phases),
-        )
+        arguments = {
+            **fit_arguments,
+            "x": x,
+            "y": y,
+            "generations": generations,
+            "teacher": teacher,
+            "callbacks": callbacks,
+            "verbose": verbose,
+            "validation_data": validation_data,
+            "validation_split": validation_split,
+            "teacher_outputs": teacher_outputs,
+            "augment": augment,
+            "views": views,
+            "teacher_augment": teacher_augment,
+            "teachers": teachers,
+            "learn_from": learn_from,
+            "phases": phases,
+        }
+        prepared = self._prepared(wanted(arguments, self._said))
         try:
             has_trained, data = self._train(*prepared), prepared[1]
         except KeyboardInterrupt as interrupt:
@@ -271,37 +272,23 @@ class BornAgain:
             printed.say(str(self.lineage))
         return self.lineage
 
-    def _prepared(
-        self,
-        fit_arguments,
-        generations,
-        teacher,
-        callbacks,
-        plans,
-        ancestry,
-        phases,
-    ):
+    def _prepared(self, run):
         """Checks all that can be checked before the first training step.
 
         Args:
-            fit_arguments: Those of `keras.Model.fit` but `callbacks`, a dict.
-            generations: As `fit` takes it.
-            teacher: As `fit` takes it.
-            callbacks: As `fit` takes it.
-            plans: The `Plans`.
-            ancestry: The `Ancestry`.
-            phases: The `Phases`.
+            run: The `Wanted`.
 
         Returns:
             What `_train` takes.
         """
+        ancestry, plans, teacher = run.ancestry, run.plans, run.teacher
         least = int(self.objective.needs_teacher)
-        generations = checks.integer("generations", generations, least)
+        generations = checks.integer("generations", run.generations, least)
         ancestry.check(self.objective, teacher)
         plans.check_teacher(teacher)
         # Networks are counted as they are trained.
         count = ancestry.teachers + generations
-        own = [given_callbacks(callbacks, k) for k in range(count)]
+        own = [given_callbacks(run.callbacks, k) for k in range(count)]
         if teacher is not None:
             teacher = Teacher(teacher, self._said).model
         first = int(teacher is not None)
@@ -309,19 +296,19 @@ class BornAgain:
         trained = generations + (teacher is None)
         self._blueprints.check_count(trained)
         data = feed(
-            fit_arguments,
+            run.rest,
             viewed=bool(plans),
             generation=first,
             epoch_seed=functools.partial(seeds.derive, self.seed),
-            lengths=lengths(fit_arguments.get("epochs"), generations + 1),
+            lengths=lengths(run.rest.get("epochs"), generations + 1),
         )
         data.check_initial_epoch()
-        phases.check(data.lengths or [data.epochs])
+        run.phases.check(data.lengths or [data.epochs])
         self._run.check(data, own, ancestry.takes_all)
         with self._cluster.watched():
             needs_labels = teacher is None or self.objective.needs_labels
             known = self._blueprints, self.objective, self.seed, teacher
-            make = functools.partial(Trial, *known, self._run, phases)
+            make = functools.partial(Trial, *known, self._run, run.phases)
             trial = tried(make, needs_labels, data, plans, ancestry)
         data.train.check_steps()
         outputs = trial.teaching(trained)

@@ -261,7 +261,7 @@ class Distiller(StandIn):
 
     def _known(self):
         """The `Task` of the student."""
-        return self.task or kinds.of(self.student, self._said)
+        return self.task or kinds.task_of(self.student, self._said)
 
     def _label_losses(self, y_true, scores):
         loss = outputs.compiled_loss(self.student)
@@ -304,7 +304,7 @@ class Distiller(StandIn):
         """
         if not self._is_checked:
             # A student that was not built before says now what it gives.
-            self.task = kinds.of(self.student, self._said, y_pred.shape)
+            self.task = kinds.task_of(self.student, self._said, y_pred.shape)
             kinds.check_same(self.task, (self.teacher or self).task)
             self._is_checked = True
         if teacher_logits is None and self.objective.needs_teacher:

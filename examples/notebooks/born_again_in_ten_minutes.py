@@ -52,8 +52,8 @@ from keras_ban import views
 #
 # Scikit-learn ships 1,797 images of handwritten digits, 8×8 pixels each. We
 # train on 500, and draw the labels of four in ten of these anew, from all ten
-# digits: where labels are wrong, a teacher has most to say. Three sets are kept apart:
-# one to train on, one to choose by, one to report on.
+# digits: where labels are wrong, a teacher has most to say. Three sets are kept
+# apart: one to train on, one to choose by, one to report on.
 
 # %%
 digits = load_digits()

@@ -16,10 +16,8 @@ from keras_ban.comparison.measures import measure
 from keras_ban.comparison.progress import Progress
 from keras_ban.distribution import strategies
 from keras_ban.distribution.cluster import Cluster
-from keras_ban.generations.ancestry import Ancestry
-from keras_ban.generations.phases import Phases
+from keras_ban.generations.wanted import wanted
 from keras_ban.tasks import kinds
-from keras_ban.teaching.plans import Plans
 
 
 def compare(
@@ -215,28 +213,7 @@ class Runs:
 
     def _checked(self, run, fit_arguments):
         """`Trial` and `Feed` of a run, after what `fit` checks first."""
-        rest = dict(fit_arguments)
-
-        def taken(*names):
-            return {name: rest.pop(name) for name in names if name in rest}
-
-        plans = Plans.told(
-            **taken("teacher_outputs", "augment", "views", "teacher_augment")
-        )
-        ancestry = Ancestry(said=self._said, **taken("teachers", "learn_from"))
-        generations = rest.pop("generations")
-        callbacks = rest.pop("callbacks", None)
-        phases = Phases(rest.pop("phases", None))
-        prepared = run._prepared(
-            rest,
-            generations,
-            None,
-            callbacks,
-            plans,
-            ancestry,
-            phases,
-        )
-        return prepared[:2]
+        return run._prepared(wanted(fit_arguments, self._said))[:2]
 
     def _taught(self):
         return [e for e in self._design.entries if e.kind == "teachers"]

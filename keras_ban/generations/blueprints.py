@@ -103,7 +103,7 @@ class Blueprints:
         shape = prediction(model, x, self.said).shape
         default = {}
         if label_shape is not None:
-            task = kinds.of(model, self.said, shape)
+            task = kinds.task_of(model, self.said, shape)
             default = task.default_compilation(shape[1:], label_shape)
         with model.distribute_strategy.scope():
             model.compile(optimizer="adam", **default)

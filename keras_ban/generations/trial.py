@@ -183,7 +183,7 @@ class Trial:
             pair.append(self._fresh(function, before))
             output = prediction(pair[-1], self._x, said, self._y, trained=True)
             self.outputs.setdefault(function, []).append(output)
-        task = kinds.of(pair[0], said, output.shape, self._y)
+        task = kinds.task_of(pair[0], said, output.shape, self._y)
         self.task = self.task or task
         kinds.check_same(task, self.task)
         apart(*pair, ("model of one call of `model_fn`", "next"))

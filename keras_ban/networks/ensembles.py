@@ -167,9 +167,9 @@ def _tasks(models, members, said):
         is_matched = said.task == kinds.AUTO and beside_softmax
         if is_matched and kinds.named(model, shape) == kinds.VALUES:
             own = said._replace(task=kinds.CLASSES)
-            found.append(kinds.of(model, own, shape))
+            found.append(kinds.task_of(model, own, shape))
         else:
-            found.append(kinds.of(model, said, shape))
+            found.append(kinds.task_of(model, said, shape))
         kinds.check_same(found[0], found[-1])
     try:
         for [shape] in shapes:

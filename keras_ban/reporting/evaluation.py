@@ -103,8 +103,32 @@ def evaluate(
         for name, members in ensembles.items():
             mean = tasks[0].mean([p[g.name] for g in members])
             scores[name].update(y, mean, weight)
+    rows = _rows(everyone, scores, ensembles)
+    measuring = next(iter(scores.values()))
+    return Table(
+        rows,
+        title,
+        {name: score.reliability() for name, score in scores.items()},
+        {name: score.intervals() for name, score in scores.items()},
+        labels_seen.hexdigest(),
+        measuring.kept,
+        measuring.judged,
+    )
+
+
+def _rows(generations, scores, ensembles):
+    """The rows of generations and of ensembles, measured or not.
+
+    Args:
+        generations: A sequence of `Generation`s.
+        scores: What was measured, by name.
+        ensembles: By name, lists of generations.
+
+    Returns:
+        A list of dicts.
+    """
     results = {name: score.result() for name, score in scores.items()}
-    rows = overview([dataclasses.replace(g, metrics={}) for g in everyone])
+    rows = overview([dataclasses.replace(g, metrics={}) for g in generations])
     for row in rows:
         if row["name"] in results:
             row |= results[row["name"]]
@@ -121,18 +145,7 @@ def evaluate(
                 "seconds": sum(row["seconds"] for row in own),
             }
         )
-    curves = {name: score.reliability() for name, score in scores.items()}
-    intervals = {name: score.intervals() for name, score in scores.items()}
-    measuring = next(iter(scores.values()))
-    return Table(
-        rows,
-        title,
-        curves,
-        intervals,
-        labels_seen.hexdigest(),
-        measuring.kept,
-        measuring.judged,
-    )
+    return rows
 
 
 def _tasks(generations, found, said, y):
@@ -145,7 +158,7 @@ def _tasks(generations, found, said, y):
         y: The labels.
     """
     tasks = [
-        kinds.of(g.model, said, output.shape, y)
+        kinds.task_of(g.model, said, output.shape, y)
         for g, (output, _) in zip(generations, found, strict=True)
     ]
     for task in tasks:

@@ -31,7 +31,7 @@ class Task:
     words = "something"
     has_classes = False
 
-    def of(self, model, from_logits=None):
+    def for_model(self, model, from_logits=None):
         """This task, as a model has it: what it gives may depend on it.
 
         Args:

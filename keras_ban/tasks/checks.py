@@ -268,7 +268,7 @@ def prediction(model, x, said=kinds.UNSAID, y=None, name="x", trained=False):
             f"the first rows of `{name}`. Check its weights, and how the data "
             "was scaled."
         )
-    kinds.of(model, said, values.shape, y).check_output(model, values)
+    kinds.task_of(model, said, values.shape, y).check_output(model, values)
     return values
 
 

@@ -34,7 +34,7 @@ class Classes(Task):
     def __init__(self, from_logits=True):
         self.from_logits = from_logits
 
-    def of(self, model, from_logits=None):
+    def for_model(self, model, from_logits=None):
         return type(self)(outputs.gives_logits(model, from_logits))
 
     def scores(self, result):

@@ -108,7 +108,7 @@ def named(model, shape=None, y=None):
     return CLASSES
 
 
-def of(model, said=UNSAID, shape=None, y=None):
+def task_of(model, said=UNSAID, shape=None, y=None):
     """The `Task` of a model.
 
     Args:
@@ -122,12 +122,12 @@ def of(model, said=UNSAID, shape=None, y=None):
             what it gives.
     """
     if isinstance(said.task, Task):
-        return said.task.of(model, said.from_logits)
+        return said.task.for_model(model, said.from_logits)
     name = said.task
     if name == AUTO:
         check(model, shape, y)
         name = named(model, shape, y) or CLASSES
-    return KINDS[name].of(model, said.from_logits)
+    return KINDS[name].for_model(model, said.from_logits)
 
 
 def classifier(model):
@@ -139,7 +139,7 @@ def classifier(model):
     Raises:
         ValueError: If it is none.
     """
-    task = of(model)
+    task = task_of(model)
     if not task.has_classes:
         raise ValueError(
             f"The model {model.name!r} predicts {task.words}. Expected a "

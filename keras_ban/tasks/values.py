@@ -35,7 +35,7 @@ class Values(Task):
     def __init__(self, loss=None):
         self._loss = loss
 
-    def of(self, model, from_logits=None):
+    def for_model(self, model, from_logits=None):
         return type(self)(known_losses.of_values(model))
 
     def default_losses(self, y_true, scores):

@@ -78,7 +78,7 @@ def check_pair(distiller, x, y, name, said):
     """
     student = distiller.student
     shape = prediction(student, x, said, y, name, trained=True).shape
-    task = distiller.task = kinds.of(student, said, shape, y)
+    task = distiller.task = kinds.task_of(student, said, shape, y)
     if distiller.teacher is not None:
         teacher = distiller.teacher.model
         other = prediction(teacher, x, distiller.teacher.said, y, name).shape

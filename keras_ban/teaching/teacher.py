@@ -42,7 +42,7 @@ class Teacher:
             said = kinds.Said(task)
         self.model = model
         self.said = said
-        self.task = kinds.of(model, said)
+        self.task = kinds.task_of(model, said)
         self.function = tf.function(self, reduce_retracing=True)
 
     def __call__(self, x):
@@ -56,7 +56,7 @@ class Teacher:
             shape: Shape of its output.
             y: NumPy array of labels, or `None`.
         """
-        self.task = kinds.of(self.model, self.said, shape, y)
+        self.task = kinds.task_of(self.model, self.said, shape, y)
 
 
 def _way_to_model(given):

@@ -138,7 +138,7 @@ FORMULAS = {
 @pytest.mark.parametrize("arguments", LABELS, ids=str)
 def test_a_distiller_by_formulas(arguments):
     student, teacher = linear(*arguments), linear(*arguments)
-    task = kinds.of(student, y=LABELS[arguments])
+    task = kinds.task_of(student, y=LABELS[arguments])
     z, t = (
         m.predict(X, verbose=0).astype("float64") for m in (student, teacher)
     )

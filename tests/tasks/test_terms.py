@@ -84,7 +84,7 @@ def pair(loss):
 def test_teacher_terms_and_gradients(kind):
     loss, _, _, formula = KINDS[kind]
     student, teacher = pair(loss)
-    task = kinds.of(student)
+    task = kinds.task_of(student)
     z, t = (
         m.predict(X, verbose=0).astype("float64") for m in (student, teacher)
     )
