@@ -250,7 +250,7 @@ def prediction(model, x, said=kinds.UNSAID, y=None, name="x", trained=False):
         # Tensors, as in training: Keras reads numbers in text of NumPy alone.
         result = model(map_arrays(tensor, first_rows(x)), training=False)
     if hasattr(result, "shape"):
-        kinds.check(model, result.shape, y)
+        kinds.check(model, said, result.shape, y)
     if not hasattr(result, "shape") or len(result.shape) < 2:
         raise ValueError(
             f"The model {model.name!r} must have one output of shape (batch, "

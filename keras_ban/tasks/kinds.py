@@ -125,7 +125,7 @@ def task_of(model, said=UNSAID, shape=None, y=None):
         return said.task.for_model(model, said.from_logits)
     name = said.task
     if name == AUTO:
-        check(model, shape, y)
+        check(model, said, shape, y)
         name = named(model, shape, y) or CLASSES
     return KINDS[name].for_model(model, said.from_logits)
 
@@ -150,11 +150,12 @@ def classifier(model):
     return task.from_logits
 
 
-def check(model, shape=None, y=None):
-    """Refuses a model whose loss is of no task that is known.
+def check(model, said=UNSAID, shape=None, y=None):
+    """Refuses a model whose loss is of no task that is known, if none is said.
 
     Args:
         model: As `named` takes it.
+        said: What its owner says. Defaults to nothing.
         shape: As `named` takes it. Defaults to `None`.
         y: As `named` takes it. Defaults to `None`.
 
@@ -162,7 +163,7 @@ def check(model, shape=None, y=None):
         ValueError: If it is. It names the task.
     """
     name = named(model, shape, y)
-    if name in _REFUSED:
+    if said.task == AUTO and name in _REFUSED:
         raise ValueError(
             f"The model {model.name!r} predicts {_REFUSED[name]}. Expected "
             f"one of the tasks {', '.join(map(repr, KINDS))}. Received: "

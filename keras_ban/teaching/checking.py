@@ -28,7 +28,7 @@ def check_training(distiller, data, said):
     models = distiller.student, teacher
     check_carried(models, data.train, distiller.student.distribute_strategy)
     # Data that is not read leaves its task to the loss and the outputs.
-    kinds.check(distiller.student)
+    kinds.check(distiller.student, said)
     if data.train.reads_once:
         return
     shape = None
