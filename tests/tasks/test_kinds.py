@@ -135,7 +135,7 @@ FORMULAS = {
 }
 
 
-@pytest.mark.parametrize("arguments", LABELS, ids=str)
+@pytest.mark.parametrize("arguments", LABELS)
 def test_a_distiller_by_formulas(arguments):
     student, teacher = linear(*arguments), linear(*arguments)
     task = kinds.task_of(student, y=LABELS[arguments])
