@@ -71,7 +71,8 @@ def test_networks_are_those_of_trainings_one_by_one(study):
 
 def test_teachers_on_views_of_their_own_are_those_of_one_training():
     method = Method("kd", noisy, 2, teacher_augment="mixup", name="mild")
-    study = compare([method, "labels+views"])
+    twin = Method("labels", "mixup", name="labels+views")
+    study = compare([method, twin])
     found = {name: of[1] for name, of in study.lineages.items()}
     how = {"augment": noisy, "teacher_augment": "mixup", "teachers": 2}
     one = alone("kd", SEEDS[1], generations=1, **how)
