@@ -312,8 +312,9 @@ class BornAgain:
             trial = tried(make, needs_labels, data, plans, ancestry)
         data.train.check_steps()
         outputs = trial.teaching(trained)
-        known = self.objective, trial.task, trial.shape
-        plans.check(data.train, *known, outputs)
+        plans.check(
+            data.train, self.objective, trial.shape, outputs, trial.task
+        )
         return trial, data, plans, own, ancestry
 
     def _fit(self, founders, **arguments):

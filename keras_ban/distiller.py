@@ -196,7 +196,7 @@ class Distiller(StandIn):
             check_own_training(self.student)
         given = getattr(self.student, "outputs", None) or ()
         shapes = [output.shape for output in given]
-        plan.check(data.train, self.objective, self.task, *shapes[:1])
+        plan.check(data.train, self.objective, *shapes[:1], task=self.task)
         # What orders itself draws from the same generator.
         seed = 0 if data.train.orders_itself else random.getrandbits(32)
         cluster = Cluster(self.student.distribute_strategy)

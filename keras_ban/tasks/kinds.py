@@ -18,8 +18,8 @@ from keras_ban.tasks.multilabel import MultiLabel
 from keras_ban.tasks.values import Values
 
 AUTO = "auto"
-CLASSES = "classes"
-BINARY = "binary"
+CLASSES = known_losses.CLASSES
+BINARY = known_losses.BINARY
 MULTILABEL = "multilabel"
 VALUES = known_losses.VALUES
 GAUSSIAN = known_losses.GAUSSIAN
@@ -103,6 +103,8 @@ def named(model, shape=None, y=None):
         return loss if loss != BINARY else None
     if columns == 1:
         return BINARY
+    if loss == CLASSES:
+        return CLASSES
     if loss == BINARY or activation == "sigmoid":
         return MULTILABEL
     return CLASSES

@@ -5,6 +5,7 @@ import keras
 from keras_ban.tasks.outputs import compiled_loss
 
 BINARY = "binary"
+CLASSES = "classes"
 EMBEDDINGS = "embeddings"
 GAUSSIAN = "gaussian"
 SEQUENCES = "sequences"
@@ -31,6 +32,14 @@ KNOWN = {
         "mean_squared_error",
         "mean_squared_logarithmic_error",
         "poisson",
+    ),
+    CLASSES: (
+        "CategoricalCrossentropy",
+        "CategoricalFocalCrossentropy",
+        "SparseCategoricalCrossentropy",
+        "categorical_crossentropy",
+        "categorical_focal_crossentropy",
+        "sparse_categorical_crossentropy",
     ),
     EMBEDDINGS: ("Circle", "circle"),
     BINARY: (

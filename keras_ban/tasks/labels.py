@@ -191,7 +191,7 @@ def _way_to_numbers(y, low, high, columns):
     return (
         f"If {others[0]} marks what is to be ignored, as `ignore_class` and "
         "padding do, give these positions the sample weight 0 and any class. "
-        f"Else: {_CORRECT[0].lower()}{_CORRECT[1:]}"
+        f"Otherwise: {_CORRECT}"
     )
 
 

@@ -74,18 +74,19 @@ class Plan:
         """Whether labels are mixed."""
         return any(view.mixes for view in self._augment)
 
-    def check(self, examples, objective, task, shape=None, outputs=()):
+    def check(self, examples, objective, shape=None, outputs=(), task=None):
         """Checks that data and objective allow it.
 
         Args:
             examples: The `Examples` to train on.
             objective: The `Objective`.
-            task: The `Task` of the students, or `None` if it is not known.
             shape: Shape `(rows, ..., n)` of the models' output, if it is
                 known. Defaults to `None`.
             outputs: What those that will teach give for a few examples while
                 they are fresh, arrays of shape `(rows, ..., n)`. Defaults to
                 `()`: nothing is known.
+            task: The `Task` of the students. Defaults to `None`: it is not
+                known.
 
         Raises:
             ValueError: If they do not, or if the data differs between two

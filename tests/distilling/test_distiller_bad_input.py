@@ -216,7 +216,7 @@ BAD = {
         lambda x, y: {"student": mlp(last="softmax")},
     ),
     "several sigmoids": (
-        UNCERTAIN,
+        "The student predicts several labels at once",
         lambda x, y: {"student": mlp(last="sigmoid"), "loss": None},
     ),
     "several sigmoids with a loss": (

@@ -140,7 +140,7 @@ LABELS = {
     ),
     "NaN": (
         changed(Y, -1, NAN, "float32"),
-        ("NaN", "finite numbers", "Correct"),
+        ("NaN", "finite numbers", "Leave out"),
     ),
     "strings": (Y.astype(str), ("texts", "Number them")),
     "no distribution": (
@@ -153,7 +153,7 @@ LABELS = {
     ),
     "NaN distribution": (
         changed(np.eye(4)[Y], -1, NAN),
-        ("NaN", "finite numbers", "Correct"),
+        ("NaN", "finite numbers", "Leave out"),
     ),
     "one class": (
         np.full(96, 2),

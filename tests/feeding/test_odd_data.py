@@ -185,8 +185,8 @@ def test_class_weight_of_sequences():
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ((X[:64], Y), "64, 96"),
-        ((X[:64], Y[:64], np.ones(96)), "64, 64, 96"),
+        ((X[:64], Y), r"inputs of 64, labels of 96"),
+        ((X[:64], Y[:64], np.ones(96)), "labels of 64, weights of 96"),
         ((X, Y, np.ones((96, 2))), r"\(32, 2\)"),
         ((X, Y, np.full(96, NAN)), "NaN.*`sample_weight`"),
         ((NAN * X, Y), "NaN.*`x`"),
@@ -223,4 +223,6 @@ def test_lengths_differ_within_a_batch():
         def __getitem__(self, index):
             return X[:32], Y[: 32 - index]
 
-    refused("different lengths", "32, 31", x=Uneven(), y=None)
+    refused(
+        "different lengths", "inputs of 32, labels of 31", x=Uneven(), y=None
+    )

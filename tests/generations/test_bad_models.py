@@ -220,7 +220,7 @@ UNCERTAIN = {
     ),
     "several sigmoids": (
         lambda: linear(4, "sigmoid", None),
-        ("Cannot tell for certain", "Received: nothing", "Softmax()"),
+        ("several labels at once", "(96, 4)", "task='classes'"),
     ),
     "several sigmoids, compiled": (
         lambda: linear(4, "sigmoid", PROBABILITIES),
@@ -266,7 +266,7 @@ def test_own_train_step():
 def test_unknown_fit_argument():
     words = "epoch", "Expected", "epochs"
     refused(*words, epoch=3)
-    refused("lr, optimiser", "Expected", lr=3, optimiser="sgd")
+    refused("of `fit`: lr", "Expected", lr=3, optimiser="sgd")
 
 
 @pytest.mark.parametrize(
