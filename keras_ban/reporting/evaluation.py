@@ -11,6 +11,7 @@ from keras_ban.reporting.table import Table
 from keras_ban.tasks import kinds
 from keras_ban.tasks import labels
 from keras_ban.tasks.checks import taking
+from keras_ban.tasks.scores import NOTHING
 from keras_ban.tasks.scores import leading
 
 
@@ -103,6 +104,8 @@ def evaluate(
         for name, members in ensembles.items():
             mean = tasks[0].mean([p[g.name] for g in members])
             scores[name].update(y, mean, weight)
+    if scores is None:
+        raise ValueError(NOTHING)
     rows = _rows(everyone, scores, ensembles)
     measuring = next(iter(scores.values()))
     return Table(

@@ -5,6 +5,10 @@ import numpy as np
 from keras_ban.tasks.labels import is_sparse
 
 BINS = 15
+NOTHING = (
+    "Nothing to measure. Expected a batch at least, with a sample weight that "
+    "is not 0. Received: none."
+)
 # Of a normal distribution, 95 % lie within so many standard deviations.
 Z = 1.959964
 
@@ -81,10 +85,7 @@ class Scores:
             ValueError: If nothing was added, or nothing of any weight.
         """
         if not self._rows or self._columns()[-1].sum() == 0:
-            raise ValueError(
-                "Nothing to measure. Expected a batch at least, with a sample "
-                "weight that is not 0. Received: none."
-            )
+            raise ValueError(NOTHING)
         nll, _, correct, agrees, weight = self._columns()
         accuracy = float(np.average(correct, weights=weight))
         _, _, share, gap = self.reliability()

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from keras_ban.tasks.scores import NOTHING
 from keras_ban.tasks.scores import Z
 from keras_ban.tasks.scores import leading
 
@@ -59,10 +60,7 @@ class ValueScores:
             )
         ]
         if found[-1].sum() == 0:
-            raise ValueError(
-                "Nothing to measure. Expected a batch at least, with a sample "
-                "weight that is not 0. Received: none."
-            )
+            raise ValueError(NOTHING)
         return found
 
     def result(self):

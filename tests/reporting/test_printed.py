@@ -76,12 +76,14 @@ def test_fit_ends_on_a_stream_of_any_encoding(encoding, monkeypatch):
 
 
 def test_one_generation_is_no_generations(lineage):
-    assert "1 generation\n" in str(keras_ban.Lineage(lineage[:1]))
+    assert "1 generation, validation data\n" in str(
+        keras_ban.Lineage(lineage[:1])
+    )
 
 
 def test_generations_by_name_and_by_slices(lineage):
     assert lineage["BAN-1"] is lineage[1]
-    with pytest.raises(KeyError, match=r"'BAN-3'.*'Teacher', 'BAN-1', 'BAN-2'"):
+    with pytest.raises(KeyError, match=r"'BAN-3'.*Teacher, BAN-1, BAN-2"):
         lineage["BAN-3"]
     students = lineage[1:]
     assert isinstance(students, keras_ban.Lineage)

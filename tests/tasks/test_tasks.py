@@ -349,3 +349,13 @@ def test_class_weights_need_classes():
         keras_ban.BornAgain(lambda: linear(2, None, "mse")).fit(
             X, VALUES, class_weight={0: 2.0}, verbose=0
         )
+
+
+def test_one_sigmoid_and_two_columns_are_averaged():
+    one, two = linear(1, "sigmoid", "binary_crossentropy"), linear(2)
+    p = one.predict(X, verbose=0)
+    q = keras.ops.softmax(two.predict(X, verbose=0))
+    expected = (np.concatenate([1 - p, p], -1) + q) / 2
+    for members in ([one, two], [two, one]):
+        found = keras_ban.ensemble(members).predict(X, verbose=0)
+        np.testing.assert_allclose(found, expected, atol=1e-6)
