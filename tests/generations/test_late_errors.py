@@ -39,7 +39,7 @@ UNFIT = {
 @pytest.mark.parametrize("objective", ["ban", "labels"])
 @pytest.mark.parametrize("unfit", UNFIT.values(), ids=UNFIT)
 def test_loss_of_a_later_model_function(unfit, objective):
-    words = "loss or a metric", "cannot be computed", "(8,)", "(8, 4)"
+    words = "of the model", "cannot be computed", "(8,)", "(8, 4)"
     born = {"objective": objective}
     refused(*words, model_fn=[linear, unfit], born=born)
     refused(*words, model_fn=unfit, born=born)
