@@ -6,7 +6,6 @@ import pytest
 import tensorflow as tf
 from builders import compiled
 from builders import data_set
-from builders import linear
 from builders import two_inputs
 from lineages import X
 from lineages import Y
