@@ -17,8 +17,8 @@ from lineages import model_fn
 from weights import same
 
 import keras_ban
-from keras_ban.reporting import evaluation
 from keras_ban.runs.signals import Signals
+from keras_ban.tasks.classes import Classes
 from keras_ban.teaching.store import Store
 
 
@@ -138,7 +138,7 @@ def test_in_a_second_thread_signals_do_what_they_did(number):
 
 STOPS = {
     "cache": (Store, "write"),
-    "validation": (evaluation, "probabilities"),
+    "validation": (Classes, "predictions"),
 }
 
 
