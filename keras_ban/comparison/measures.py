@@ -33,18 +33,10 @@ class Measure(NamedTuple):
     unit: str
     difference_unit: str
 
-    def decimals(self, value):
-        """How many decimals of a value are shown.
-
-        Args:
-            value: The value, in the unit that is shown.
-        """
-        return decimals(value, self.digits)
-
     def amount(self, found):
         """The `Estimate` of a difference, as "1.20 +-0.35 points less"."""
         mean, half = self.scale * abs(found.mean), self.scale * found.half
-        text = plus_minus(mean, half, self.decimals(mean))
+        text = plus_minus(mean, half, decimals(mean, self.digits))
         return f"{text} {self.more if found.mean > 0 else self.less}"
 
 
