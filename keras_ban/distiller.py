@@ -19,19 +19,23 @@ from keras_ban.feeding.passes import clear_errors
 from keras_ban.networks.stand_in import StandIn
 from keras_ban.networks.stand_in import check_own_training
 from keras_ban.rows import first_rows
+from keras_ban.rows import map_arrays
+from keras_ban.tasks import heads
 from keras_ban.tasks import kinds
 from keras_ban.tasks import mixed
 from keras_ban.tasks import outputs
 from keras_ban.tasks.checks import apart
 from keras_ban.tasks.checks import prediction
 from keras_ban.teaching import checking
-from keras_ban.teaching import topk
 from keras_ban.teaching.epochs import told
 from keras_ban.teaching.plan import Plan
 from keras_ban.teaching.teacher import Teacher
 from keras_ban.teaching.terms import Terms
 from keras_ban.teaching.terms import check_objective
+from keras_ban.teaching.terms import prepared
+from keras_ban.teaching.terms import total_loss
 from keras_ban.teaching.terms import track
+from keras_ban.teaching.terms import track_outputs
 
 _DEFAULT = "sum_over_batch_size"
 
@@ -51,14 +55,13 @@ class Distiller(StandIn):
     as it was found.
 
     Args:
-        student: The `keras.Model` to train, with one output: logits or
-            probabilities of classes or of several labels, or values.
+        student: The `keras.Model` to train, with one output or several:
+            logits or probabilities of classes or of several labels, or values.
         teacher: A trained `keras.Model` for the same classes, labels or
-            values, or a list of them, which stands for their mean prediction.
-            May be `None` for the objective "labels".
-        objective: A short name, an `objectives.Objective` or a function
-            `(y_true, student_logits, teacher_logits)` that returns the loss
-            of each sample. Defaults to `"ban"`.
+            values, or a list of them, which stands for their mean prediction;
+            of several outputs those of the same names teach. May be `None`
+            for the objective "labels".
+        objective: As `BornAgain` takes it. Defaults to `"ban"`.
         from_logits: Says what those models give that do not say it
             themselves. Defaults to `None`.
         task: What kind of task they have, as `BornAgain` takes it. Defaults
@@ -78,12 +81,7 @@ class Distiller(StandIn):
     """
 
     def __init__(
-        self,
-        student,
-        teacher,
-        objective="ban",
-        from_logits=None,
-        task="auto",
+        self, student, teacher, objective="ban", from_logits=None, task="auto"
     ):
         checks.backend()
         said = kinds.Said(task, from_logits).checked()
@@ -99,8 +97,6 @@ class Distiller(StandIn):
             self.teacher = Teacher(teacher, said)
             apart(student, self.teacher.model)
         self._labels = objectives.Labels()
-        self.objective.learn_labels_by(self._label_losses)
-        self._labels.learn_labels_by(self._label_losses)
         self._own_reduction = self.objective.reduction
         self._said, self.task = said, None
         self._unfinished_compile = None
@@ -194,9 +190,8 @@ class Distiller(StandIn):
         data.train.check_steps()
         if plan.mixes:
             check_own_training(self.student)
-        given = getattr(self.student, "outputs", None) or ()
-        shapes = [output.shape for output in given]
-        plan.check(data.train, self.objective, *shapes[:1], task=self.task)
+        shape = heads.spec(self.student)
+        plan.check(data.train, self.objective, shape, task=self.task)
         # What orders itself draws from the same generator.
         seed = 0 if data.train.orders_itself else random.getrandbits(32)
         cluster = Cluster(self.student.distribute_strategy)
@@ -220,7 +215,7 @@ class Distiller(StandIn):
             name: What errors call the inputs. Defaults to `"x"`.
 
         Returns:
-            The shape `(rows, ..., n)` of the student's output.
+            Shape `(rows, ..., n)` of the student's output, or a `ByName`.
 
         Raises:
             ValueError: If an output is not what its model says, if the
@@ -244,10 +239,12 @@ class Distiller(StandIn):
         checking.check_loss(self.student, x, y, self.task)
         if type(self.objective) in objectives.BUILT_IN:
             return
-        if y is not None:
-            y = ops.convert_to_tensor(y)
-        logits = self._scores(self.student(x), self.teacher(x))
-        check_objective(self.objective, y, *logits, self.student.run_eagerly)
+        y = map_arrays(ops.convert_to_tensor, y)
+        taught = self.teacher and self.teacher(x)
+        for part in self._learned(y, self.student(x), taught):
+            objective = prepared(self.objective, part)
+            if type(objective) not in objectives.BUILT_IN:
+                check_objective(objective, part, self.student.run_eagerly)
 
     def _finish_compile(self, data):
         """Compiles again, now that the labels say which loss is meant."""
@@ -255,26 +252,28 @@ class Distiller(StandIn):
         if y is None and data.validation:
             x, y, _ = next(data.validation.read(1))
         if y is not None:
-            row = prediction(self.student, x, self._said).shape[1:]
-            loss = self._known().default_compilation(row, y.shape)["loss"]
+            values = prediction(self.student, x, self._said)
+            row = heads.each(lambda v: v.shape[1:], values)
+            shape = heads.label_shape(y)
+            loss = self._known().default_compilation(row, shape)["loss"]
             self.compile(loss=loss, **self._unfinished_compile)
 
     def _known(self):
         """The `Task` of the student."""
         return self.task or kinds.task_of(self.student, self._said)
 
-    def _label_losses(self, y_true, scores):
-        loss = outputs.compiled_loss(self.student)
-        return self._known().label_losses(loss, y_true, scores)
-
-    def _scores(self, y_pred, teacher_scores=None):
-        """Scores of student and teacher, of which none has a free constant."""
+    def _learned(self, y, y_pred, teacher_scores=None, sample_weight=None):
+        """What the student learns of each output, a list of `Part`s."""
         task = self._known()
-        self.objective.task = task
         scores = task.scores(y_pred)
-        if teacher_scores is None:
-            return scores, None
-        return task.comparable(scores, teacher_scores, self.teacher.task)
+        if teacher_scores is not None:
+            # Of which none has a free constant.
+            scores, teacher_scores = task.comparable(
+                scores, teacher_scores, self.teacher.task
+            )
+        return task.learned(
+            self.student, y, scores, teacher_scores, sample_weight
+        )
 
     def compute_loss(
         self,
@@ -304,15 +303,16 @@ class Distiller(StandIn):
         """
         if not self._is_checked:
             # A student that was not built before says now what it gives.
-            self.task = kinds.task_of(self.student, self._said, y_pred.shape)
-            kinds.check_same(self.task, (self.teacher or self).task)
+            result = heads.by_name(self.student, y_pred)
+            shape = heads.shape_of(result)
+            self.task = kinds.task_of(self.student, self._said, shape)
+            checking.check_unread(self)
             self._is_checked = True
         if teacher_logits is None and self.objective.needs_teacher:
             teacher_logits = self.teacher(x)
         self.objective.check_labels(y)
-        loss = self.objective(
-            y, *self._scores(y_pred, teacher_logits), sample_weight
-        )
+        learned = self._learned(y, y_pred, teacher_logits, sample_weight)
+        loss = total_loss(self.objective, learned)
         return self.with_added(loss, x, training, added)
 
     def train_step(self, data):
@@ -329,7 +329,7 @@ class Distiller(StandIn):
             y_pred = self.student(x, training=True)
             added = self.student.losses
             if kept is not None:
-                teacher_logits = topk.decode(kept, y_pred.shape[-1])
+                teacher_logits = self.teacher.decoded(kept, y_pred)
             x, y, y_pred, sample_weight, teacher_logits = counted(
                 x, y, y_pred, sample_weight, teacher_logits
             )
@@ -344,13 +344,14 @@ class Distiller(StandIn):
 
     def _log(self, loss, x, y, y_pred, sample_weight, teacher_logits):
         logs = track(self._student_loss(), loss, x)
+        learned = self._learned(y, y_pred, teacher_logits, sample_weight)
         if y is not None:
             logs |= self.student.compute_metrics(
                 x, mixed.larger(y), y_pred, sample_weight
             )
+            logs |= track_outputs(self.student, self.objective, learned, x)
         if teacher_logits is not None:
-            logits = self._scores(y_pred, teacher_logits)
-            logs |= self._terms.update(x, y, *logits, sample_weight)
+            logs |= self._terms.update(x, learned)
         return logs
 
     def test_step(self, data):
@@ -362,10 +363,11 @@ class Distiller(StandIn):
         y_pred = self.student(x, training=False)
         added = self.student.losses
         x, y, y_pred, sample_weight = counted(x, y, y_pred, sample_weight)
-        logits, _ = self._scores(y_pred)
-        loss = self._labels(y, logits, sample_weight=sample_weight)
+        learned = self._learned(y, y_pred, None, sample_weight)
+        loss = total_loss(self._labels, learned)
         loss = self.with_added(loss, x, False, added)
         track(self._student_loss(), loss, x)
+        track_outputs(self.student, self._labels, learned, x)
         return self.student.compute_metrics(x, y, y_pred, sample_weight)
 
     @property

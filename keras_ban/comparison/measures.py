@@ -74,7 +74,8 @@ RMSE = Measure(
     difference_unit="unit of the labels",
 )
 MAE = RMSE._replace(name="mae", title="MAE", verb="has an MAE")
-_KNOWN = {one.name: one for one in (ERROR, NLL, RMSE, MAE)}
+LOSS = NLL._replace(name="loss", title="loss", verb="has a loss", unit="")
+_KNOWN = {one.name: one for one in (ERROR, NLL, RMSE, MAE, LOSS)}
 
 
 def judged(names):
@@ -83,7 +84,20 @@ def judged(names):
     Args:
         names: Names of the scores that there are.
     """
-    return tuple(_KNOWN[name] for name in scores.judged(names))
+    return tuple(map(_known, scores.judged(names)))
+
+
+def _known(name):
+    """The `Measure` of a name, be it of one of several outputs."""
+    if name in _KNOWN:
+        return _KNOWN[name]
+    output, _, score = name.rpartition("_")
+    found = _KNOWN[score]
+    return found._replace(
+        name=name,
+        title=f"{output} {found.title}",
+        verb=f"{found.verb} in {output}",
+    )
 
 
 def measure(argument, name, known):

@@ -7,7 +7,6 @@ import keras
 import tensorflow as tf
 
 from keras_ban.feeding import passes
-from keras_ban.feeding.batches import check_single
 from keras_ban.feeding.class_weights import weighted
 from keras_ban.feeding.examples import UNSAID
 from keras_ban.feeding.examples import Examples
@@ -35,8 +34,6 @@ class Dataset(Examples):
 
     def __init__(self, data, how):
         super().__init__(data, how)
-        parts = keras.utils.unpack_x_y_sample_weight(data.element_spec)
-        check_single(*parts[1:])
         self._buffer = _buffer(how.shuffle)
         self._counts_steps = self._buffer is not None or how.viewed
         self.joins_passes = self._counts_steps

@@ -7,7 +7,6 @@ import numpy as np
 import tensorflow as tf
 
 from keras_ban.feeding.arrays import Arrays
-from keras_ban.feeding.batches import check_single
 from keras_ban.feeding.datasets import Dataset
 from keras_ban.feeding.examples import Examples
 from keras_ban.feeding.examples import Reading
@@ -48,7 +47,6 @@ def given(x, y=None, sample_weight=None, how=None, generation=None, once=False):
     if _is_arrays(x):
         _check_arrays(y, sample_weight, how.role)
         y, sample_weight = _alone(y), _alone(sample_weight)
-        check_single(y, sample_weight)
         found = Arrays(
             _standard(x, how.role.data, is_input=True),
             _standard(y, how.role.labels),

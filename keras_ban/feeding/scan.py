@@ -11,7 +11,6 @@ import numpy as np
 
 from keras_ban.rows import count
 from keras_ban.rows import values
-from keras_ban.tasks import labels
 from keras_ban.tasks.checks import way_to_pairs
 
 VALIDATION = "validation_data"
@@ -61,7 +60,7 @@ class Scan:
         for x, y, sample_weight in self._batches:
             same_rows((x, y, sample_weight), self._role.data)
             finite(x, self._role.data)
-            labels.check_weight(sample_weight, output_shape)
+            task.check_weight(sample_weight, output_shape)
             finite(sample_weight, "sample_weight")
             if y is not None:
                 task.check_labels(y, output_shape, self._role.labels)
@@ -191,4 +190,5 @@ def _is_text(array):
 
 
 def _total(sample_weight):
-    return np.abs(sample_weight).sum()
+    held = keras.tree.flatten(sample_weight)
+    return sum(np.abs(one).sum() for one in held if one is not None)

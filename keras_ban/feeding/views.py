@@ -180,7 +180,7 @@ def check_augment(steps, x, y=None, positions=False, argument="augment"):
             or if the views have another shape.
     """
     numbers = np.arange(count_rows(x))
-    batch = Batch(x, None if y is None else tf.convert_to_tensor(y))
+    batch = Batch(x, map_arrays(tf.convert_to_tensor, y))
     for step in steps:
         step.check(batch, positions)
     try:
@@ -204,11 +204,14 @@ def check_augment(steps, x, y=None, positions=False, argument="augment"):
     labels = pair[0].labels
     if y is None or isinstance(labels, Mixed):
         return
-    if tuple(labels.shape) != tuple(np.shape(y)):
+    shapes = [
+        [tuple(a.shape) for a in keras.tree.flatten(held) if a is not None]
+        for held in (labels, y)
+    ]
+    if shapes[0] != shapes[1]:
         raise ValueError(
             f"`{argument}` gives labels of another shape. Expected "
-            f"{tuple(np.shape(y))}, as given. Received: "
-            f"{tuple(labels.shape)}. "
+            f"{shapes[1]}, as given. Received: {shapes[0]}. "
             "Give labels as rows of one number for each class, by "
             "`keras.utils.to_categorical`, if it mixes them."
         )

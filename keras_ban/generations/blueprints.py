@@ -12,6 +12,7 @@ from keras_ban.networks.layers import is_untouched
 from keras_ban.networks.layers import steps_taken
 from keras_ban.networks.layers import sublayers
 from keras_ban.networks.stand_in import check_own_methods
+from keras_ban.tasks import heads
 from keras_ban.tasks import kinds
 from keras_ban.tasks.checks import prediction
 
@@ -100,11 +101,12 @@ class Blueprints:
         """
         if model.compiled:
             return model
-        shape = prediction(model, x, self.said).shape
+        shape = heads.shape_of(prediction(model, x, self.said))
         default = {}
         if label_shape is not None:
             task = kinds.task_of(model, self.said, shape)
-            default = task.default_compilation(shape[1:], label_shape)
+            row = heads.each(lambda one: one[1:], shape)
+            default = task.default_compilation(row, label_shape)
         with model.distribute_strategy.scope():
             model.compile(optimizer="adam", **default)
         return model

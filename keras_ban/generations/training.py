@@ -16,6 +16,7 @@ from keras_ban.runs import fingerprint
 from keras_ban.runs.backup import check_executions
 from keras_ban.state import seeds
 from keras_ban.state.variables import Variables
+from keras_ban.tasks import heads
 from keras_ban.tasks.checks import apart
 from keras_ban.teaching.epochs import telling
 
@@ -125,7 +126,7 @@ class Trainer:
         students = range(max(first, 1), len(self.watches))
         self._plans.later.check_room(
             self.feed.train,
-            self.trial.shape[1:],
+            heads.each(lambda shape: shape[1:], self.trial.shape),
             [_outputs_of(number - 1) for number in students],
             self._cluster,
         )
@@ -322,8 +323,7 @@ class Trainer:
 
     def _compiled(self, model):
         rows, y = self.trial.workshop.batch
-        shape = None if y is None else y.shape
-        return self.trial.blueprints.compiled(model, rows, shape)
+        return self.trial.blueprints.compiled(model, rows, heads.label_shape(y))
 
     def _schedule(self, training, run, saved=None, beside=1, is_shown=True):
         """Says how it is trained, from the beginning or from what was saved."""

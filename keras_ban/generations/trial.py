@@ -17,13 +17,13 @@ from keras_ban.rows import first_rows
 from keras_ban.rows import map_arrays
 from keras_ban.rows import tensor
 from keras_ban.state import seeds
+from keras_ban.tasks import heads
 from keras_ban.tasks import kinds
 from keras_ban.tasks.checks import apart
 from keras_ban.tasks.checks import counting
 from keras_ban.tasks.checks import has_gradient
 from keras_ban.tasks.checks import prediction
 from keras_ban.tasks.losses import with_mask_of
-from keras_ban.tasks.outputs import same_outputs
 from keras_ban.teaching.checking import check_carried
 
 
@@ -86,10 +86,10 @@ class Trial:
             before = pair[0]
         if teacher is not None:
             run.check_model(teacher, self._x)
-        shapes = [z.shape for pair in self.outputs.values() for z in pair]
-        self.shape = shapes[0]
-        for shape in shapes:
-            same_outputs(shape, self.shape, self.task.nouns)
+        given = [z for pair in self.outputs.values() for z in pair]
+        self.shape = heads.shape_of(given[0])
+        for values in given:
+            self.task.check_alike(heads.shape_of(values), self.shape)
 
     def check_inputs(self, batch, name):
         """Checks that the inputs that models are validated on fit them all.
@@ -108,7 +108,7 @@ class Trial:
         x, y, _ = batch
         said = self.blueprints.said
         for model in self._spare[::2]:
-            shape = prediction(model, x, said, y, name).shape
+            shape = heads.shape_of(prediction(model, x, said, y, name))
         return shape
 
     def models(self):
@@ -157,7 +157,7 @@ class Trial:
             distiller.check_objective(self._x, self._y)
         self._try_phases()
         rows = first_rows(self._x)
-        shape = None if self._y is None else self._y.shape
+        shape = heads.label_shape(self._y)
         compiled = []
         for model in self._spare:
             with self.names.again():
@@ -183,9 +183,10 @@ class Trial:
             pair.append(self._fresh(function, before))
             output = prediction(pair[-1], self._x, said, self._y, trained=True)
             self.outputs.setdefault(function, []).append(output)
-        task = kinds.task_of(pair[0], said, output.shape, self._y)
+        shape = heads.shape_of(output)
+        task = kinds.task_of(pair[0], said, shape, self._y)
         self.task = self.task or task
-        kinds.check_same(task, self.task)
+        task.check_same(self.task)
         apart(*pair, ("model of one call of `model_fn`", "next"))
         _check_optimizers(*pair)
         _check_seeds(*pair)
@@ -207,7 +208,7 @@ class Trial:
         """Changes a model of each function as its training would."""
         if not self.phases:
             return
-        shape = None if self._y is None else self._y.shape
+        shape = heads.label_shape(self._y)
         for function, model in zip(self.networks, self._last, strict=True):
             model = self.blueprints.compiled(model, self._x, shape)
             with self.names.again():
@@ -219,19 +220,20 @@ class Trial:
 
     def _try_loss(self, model, x, y, weight):
         """Computes what a model was compiled with, loss and metrics."""
-        model = self.blueprints.compiled(model, x, y.shape)
+        model = self.blueprints.compiled(model, x, heads.label_shape(y))
         z = model(map_arrays(tensor, x), training=False)
         # Keras before 3.13 takes the loss from logits that it finds at z.
-        z = with_mask_of(z, tf.identity(z))
+        z = map_arrays(lambda one: with_mask_of(one, tf.identity(one)), z)
+        shape = heads.shape_of(heads.by_name(model, z))
         labels, weights = map_arrays(keras.ops.convert_to_tensor, (y, weight))
-        with counting(model, y, z.shape, weight):
+        with counting(model, y, shape, weight):
             if not overridden(model, "compute_loss", "train_step"):
                 with tf.GradientTape() as tape:
                     tape.watch(z)
                     loss = model.compute_loss(x, labels, z, weights)
                 has_gradient(model, tape.gradient(loss, z))
         if not overridden(model, "compute_metrics", "train_step"):
-            with counting(model, y, z.shape, weight, "metric"):
+            with counting(model, y, shape, weight, "metric"):
                 model.compute_metrics(x, labels, z, weights)
 
     def _fresh(self, function, before):

@@ -67,6 +67,8 @@ class Workshop:
         if held.optimizer is not student.optimizer:
             self._distillers[key] = fresh, rule
             return fresh
+        for name in held.objective.copies:
+            fresh.objective.for_output(name)
         pairs = zip(
             variables.objective_variables(held.objective),
             variables.objective_variables(fresh.objective),

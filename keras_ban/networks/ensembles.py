@@ -5,6 +5,7 @@ import numpy as np
 
 from keras_ban import checks
 from keras_ban.networks.stand_in import check_own_methods
+from keras_ban.tasks import heads
 from keras_ban.tasks import kinds
 from keras_ban.tasks.activations import last_activation
 
@@ -61,8 +62,9 @@ def joined(models, weights=None, said=kinds.UNSAID):
     weights = _check_weights(weights, len(models))
     inputs = keras.tree.map_structure(_like, _inputs(models[0]))
     members = [_member(m, f"member_{i}") for i, m in enumerate(models)]
-    tasks = _tasks(models, members, said)
-    columns = max(member.outputs[0].shape[-1] for member in members)
+    shapes = [_shape(model) for model in models]
+    tasks = _tasks(models, shapes, said)
+    columns = tasks[0].columns(shapes)
     averaged = [
         task.averaged(_call(member, inputs), f"probabilities_{i}", columns)
         for i, (member, task) in enumerate(zip(members, tasks, strict=True))
@@ -78,7 +80,7 @@ def joined(models, weights=None, said=kinds.UNSAID):
 
 
 def _member(model, name):
-    """The layers of a model under a name of their own.
+    """The layers of a model under a name of their own, its outputs in a list.
 
     Members may have equal names; and the state of their optimizers stays out.
     """
@@ -88,15 +90,27 @@ def _member(model, name):
     return keras.Model(inputs, keras.tree.flatten(model(inputs)), name=name)
 
 
+def _shape(model):
+    """Shape of the output of a model, or a `ByName` of several."""
+    shape = heads.spec(model)
+    if shape is None:
+        # A subclass says it where it is called.
+        result = heads.by_name(model, model(_inputs(model)))
+        shape = heads.shape_of(result)
+    return shape
+
+
 def _call(member, inputs):
+    """The outputs of a member; a tensor, if there is one."""
     try:
-        return member(inputs)[0]
+        found = member(inputs)
     except Exception as error:
         raise ValueError(
             f"The {member.name} of the ensemble does not take the inputs of "
             "the first. Expected members with the same inputs. Received: "
             f"{error}"
         ) from error
+    return found if len(found) > 1 else found[0]
 
 
 def _like(tensor):
@@ -154,14 +168,13 @@ def _check_members(models):
     return models
 
 
-def _tasks(models, members, said):
+def _tasks(models, shapes, said):
     """The `Task` of each member; refuses what does not go together."""
-    shapes = [[tuple(t.shape) for t in member.outputs] for member in members]
-    if any(len(s) != 1 or len(s[0]) < 2 for s in shapes):
+    if any(len(one) < 2 for shape in shapes for one in heads.leaves(shape)):
         _refuse_outputs(shapes)
     beside_softmax = "softmax" in map(last_activation, models)
     found = []
-    for model, [shape] in zip(models, shapes, strict=True):
+    for model, shape in zip(models, shapes, strict=True):
         # Beside a softmax, as many columns that were trained by squared
         # differences are logits, matched to a teacher's.
         is_matched = said.task == kinds.AUTO and beside_softmax
@@ -170,10 +183,10 @@ def _tasks(models, members, said):
             found.append(kinds.task_of(model, own, shape))
         else:
             found.append(kinds.task_of(model, said, shape))
-        kinds.check_same(found[0], found[-1])
+        found[0].check_same(found[-1])
     try:
-        for [shape] in shapes:
-            found[0].check_pair(shapes[0][0], shape)
+        for shape in shapes:
+            found[0].check_pair(shapes[0], shape)
     except ValueError:
         _refuse_outputs(shapes)
     return found
@@ -181,7 +194,7 @@ def _tasks(models, members, said):
 
 def _refuse_outputs(shapes):
     raise ValueError(
-        "The members of an ensemble must have one output each, for the "
+        "The members of an ensemble must have the same outputs, for the "
         f"same classes. Received: outputs of shapes {shapes}."
     )
 

@@ -85,7 +85,12 @@ def of_objective(objective):
         A string, or `None` if something in it cannot be compared.
     """
     # The loss of the labels is the student's.
-    held = {k: v for k, v in vars(objective).items() if k != "label_loss"}
+    copies = objective.copies
+    held = {
+        k: v
+        for k, v in vars(objective).items()
+        if k != "label_loss" and v is not copies
+    }
     copied = [getattr(v, "state", v) for v in held.values()]
     walk = Walk([v for v in copied if isinstance(v, keras.Variable)])
     try:
@@ -93,7 +98,8 @@ def of_objective(objective):
         walk.see(held)
     except (Unknown, RecursionError):
         return None
-    return walk.key()
+    keys = [walk.key(), *map(of_objective, copies.values())]
+    return None if None in keys else " ".join(keys)
 
 
 def _connections(model):

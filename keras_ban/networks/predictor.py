@@ -1,5 +1,6 @@
 """Models in inference mode, those of one architecture by one function."""
 
+import keras
 import tensorflow as tf
 
 from keras_ban.networks import likeness
@@ -59,4 +60,4 @@ def _stateless(model):
 
 
 def _with_mask(output):
-    return output, keras_mask(output)
+    return output, keras.tree.map_structure(keras_mask, output)

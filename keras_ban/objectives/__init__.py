@@ -7,6 +7,7 @@ from keras_ban.objectives.born_again import BAN
 from keras_ban.objectives.born_again import CWTM
 from keras_ban.objectives.born_again import DKPP
 from keras_ban.objectives.born_again import BANWithLabels
+from keras_ban.objectives.by_output import ByOutput
 from keras_ban.objectives.decoupled import DKD
 from keras_ban.objectives.distillation import KD
 from keras_ban.objectives.distillation import LogitRegression
@@ -23,6 +24,7 @@ __all__ = [
     "DKPP",
     "KD",
     "BANWithLabels",
+    "ByOutput",
     "FunctionObjective",
     "Labels",
     "LogitRegression",

@@ -55,6 +55,7 @@ class Objective(keras.losses.Loss):
     def __init__(self, name=None, reduction="sum_over_batch_size"):
         name = name or self.short_name or type(self).__name__.lower()
         super().__init__(name=name, reduction=reduction)
+        self._by_output = {}
 
     def call(self, y_true, student_logits, teacher_logits):
         """Returns the loss of each sample.
@@ -119,6 +120,33 @@ class Objective(keras.losses.Loss):
                 "'logits')."
             )
 
+    def for_output(self, name=None):
+        """The objective of one of several outputs: a copy of its own.
+
+        Args:
+            name: The name of the output. Defaults to `None`: there is one,
+                and this is its objective.
+        """
+        if name is None:
+            return self
+        if name not in self._by_output:
+            self._by_output[name] = self.fresh()
+        return self._by_output[name]
+
+    @property
+    def copies(self):
+        """The objectives of several outputs, by name, as far as asked for."""
+        return self._by_output
+
+    def check_outputs(self, names, taught=None):
+        """Raises `ValueError` if it is not for these outputs.
+
+        Args:
+            names: The names of the student's outputs.
+            taught: Those of the teacher's, or `None` without one. Defaults to
+                `None`.
+        """
+
     def check_classes(self, columns):
         """Raises `ValueError` if so many outputs cannot be compared.
 
@@ -173,7 +201,7 @@ class Objective(keras.losses.Loss):
         # `copy.copy` of a Keras object saves and loads it, which needs it
         # to be registered.
         new = object.__new__(type(self))
-        new.__dict__.update(self.__dict__)
+        new.__dict__.update(self.__dict__, _by_output={})
         return new
 
 

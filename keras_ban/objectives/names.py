@@ -11,6 +11,7 @@ from keras_ban.objectives.born_again import BAN
 from keras_ban.objectives.born_again import CWTM
 from keras_ban.objectives.born_again import DKPP
 from keras_ban.objectives.born_again import BANWithLabels
+from keras_ban.objectives.by_output import ByOutput
 from keras_ban.objectives.decoupled import DKD
 from keras_ban.objectives.distillation import KD
 from keras_ban.objectives.distillation import LogitRegression
@@ -42,8 +43,9 @@ def get(identifier):
         identifier: A short name ("labels", "ban", "ban+l", "cwtm", "dkpp",
             "kd", "dkd", "dist" or "logits"), an `Objective`, the
             configuration that `keras.saving.serialize_keras_object` gives for
-            one, or a function `(y_true, student_logits, teacher_logits)` that
-            returns the loss of each sample.
+            one, a function `(y_true, student_logits, teacher_logits)` that
+            returns the loss of each sample, or a dict of these by the names of
+            several outputs, `None` for one that learns from labels alone.
 
     Returns:
         An `Objective`.
@@ -57,6 +59,10 @@ def get(identifier):
         return _BY_NAME[identifier.lower()]()
     if isinstance(identifier, dict) and "class_name" in identifier:
         return get(keras.saving.deserialize_keras_object(identifier))
+    if isinstance(identifier, dict):
+        return ByOutput(
+            {k: v if v is None else get(v) for k, v in identifier.items()}
+        )
     if isinstance(identifier, type) and issubclass(identifier, Objective):
         return identifier()
     if callable(identifier) and not isinstance(

@@ -4,15 +4,15 @@ import contextlib
 import dataclasses
 import hashlib
 
+import keras
 import numpy as np
 import tensorflow as tf
 
 from keras_ban.reporting.table import Table
+from keras_ban.tasks import heads
 from keras_ban.tasks import kinds
-from keras_ban.tasks import labels
 from keras_ban.tasks.checks import taking
 from keras_ban.tasks.scores import NOTHING
-from keras_ban.tasks.scores import leading
 
 
 def overview(generations):
@@ -82,13 +82,18 @@ def evaluate(
     functions = [predictor.function(g.model) for g in generations]
     labels_seen = hashlib.blake2b(digest_size=16)
     for x, y, weight in stream:
-        labels_seen.update(np.ascontiguousarray(y).tobytes())
+        for label in keras.tree.flatten(y):
+            labels_seen.update(np.ascontiguousarray(label).tobytes())
         found = []
         for g, function in zip(generations, functions, strict=True):
             with taking(g.model, x):
                 found.append(function(x))
+        outputs = [
+            heads.by_name(g.model, output)
+            for g, (output, _) in zip(generations, found, strict=True)
+        ]
         if tasks is None:
-            tasks = _tasks(generations, found, said, y)
+            tasks = _tasks(generations, outputs, said, y)
             scores = {name: tasks[0].measuring() for name in names}
         p = {
             g.name: task.predictions(output)
@@ -96,9 +101,10 @@ def evaluate(
                 generations, found, tasks, strict=True
             )
         }
-        tasks[0].check_labels(y, found[0][0].shape)
-        labels.check_weight(weight, found[0][0].shape)
-        weight = _counted(weight, [mask for _, mask in found])
+        shape = heads.shape_of(outputs[0])
+        tasks[0].check_labels(y, shape)
+        tasks[0].check_weight(weight, shape)
+        weight = tasks[0].counted(weight, [mask for _, mask in found])
         for g in generations:
             scores[g.name].update(y, p[g.name], weight, p.get(g.teacher))
         for name, members in ensembles.items():
@@ -156,28 +162,17 @@ def _tasks(generations, found, said, y):
 
     Args:
         generations: The `Generation`s.
-        found: Output and mask of each.
+        found: The output of each, or a `ByName`.
         said: What the owner of the models says of them.
         y: The labels.
     """
     tasks = [
-        kinds.task_of(g.model, said, output.shape, y)
-        for g, (output, _) in zip(generations, found, strict=True)
+        kinds.task_of(g.model, said, heads.shape_of(output), y)
+        for g, output in zip(generations, found, strict=True)
     ]
     for task in tasks:
-        kinds.check_same(tasks[0], task)
+        tasks[0].check_same(task)
     return tasks
-
-
-def _counted(weight, masks):
-    """Sample weights of which masked positions have none."""
-    mask = next((m for m in masks if m is not None), None)
-    if mask is None:
-        return weight
-    mask = np.asarray(mask, "float64")
-    if weight is None:
-        return mask
-    return mask * weight.reshape(leading(weight.shape, mask.shape))
 
 
 @contextlib.contextmanager

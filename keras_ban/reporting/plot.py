@@ -17,6 +17,7 @@ _SCALES = {
     "nll": (1, "negative log-likelihood (nats)"),
     "rmse": (1, "RMSE (units of the labels)"),
     "mae": (1, "MAE (units of the labels)"),
+    "loss": (1, "loss"),
 }
 
 
@@ -104,13 +105,15 @@ def _key(row):
 
 def _draw_points(axes, table, column, places, style):
     """A point with its interval for each network and ensemble of a table."""
-    scale, style = _SCALES[column][0], dict(style)
+    scale, style = _scale(column)[0], dict(style)
     shift = style.pop("shift")
     for row in _measured(table):
         if _key(row) not in places:
             continue
-        low, high = table.intervals[row["name"]][column]
         value = row[column]
+        # A sum over several outputs has none.
+        intervals = table.intervals[row["name"]]
+        low, high = intervals.get(column, (value, value))
         axes.errorbar(
             places[_key(row)] + shift,
             scale * value,
@@ -135,8 +138,17 @@ def _label(axes, names, column):
     room = 0.25 * (high - low)
     axes.set_ylim(max(0, low - room), high + room)
     axes.grid(axis="y", alpha=0.3)
-    axes.set_ylabel(_SCALES[column][1])
+    axes.set_ylabel(_scale(column)[1])
     axes.set_title("lower is better; bars: 95 %, over examples", fontsize=9)
+
+
+def _scale(column):
+    """By what a score is multiplied, and the words on its axis."""
+    if column in _SCALES:
+        return _SCALES[column]
+    output, _, score = column.rpartition("_")
+    scale, words = _SCALES[score]
+    return scale, f"{output}: {words}"
 
 
 def _calibration(axes, table):

@@ -7,6 +7,7 @@ from keras_ban.reporting import printed
 _COLUMNS = {
     "name": ("network", str),
     "teacher": ("learned from", str),
+    "loss": ("loss", lambda v: f"{v:.4f}"),
     "leaves": ("leaves", lambda v: f"{v:,}"),
     "depth": ("depth", str),
     "fidelity": ("fidelity %", lambda v: f"{100 * v:.2f}"),
@@ -104,8 +105,8 @@ class Table(list):
             for name, texts in self._columns().items()
         }
         room, spared = printed.width(), []
-        for column in _SPARED:
-            if column in columns and printed.wide(columns.values()) > room:
+        for column in self._spared(columns):
+            if printed.wide(columns.values()) > room:
                 spared.append(column)
                 del columns[column]
         lines = textwrap.wrap(printed.ascii(self.title), room)
@@ -116,19 +117,40 @@ class Table(list):
             lines += ["", *textwrap.wrap(text, room)]
         return "\n".join(lines)
 
+    def _spared(self, columns):
+        """What there may be no room for, of several outputs that of each."""
+        found = [name for name in _SPARED if name in columns]
+        kinds = (*_SPARED, *_COLUMNS)
+        found += [
+            name
+            for kind in dict.fromkeys(kinds)
+            for name in reversed(list(columns))
+            if name not in _COLUMNS and name.endswith(f"_{kind}")
+        ]
+        return dict.fromkeys(found)
+
     def _repr_html_(self):
         """All columns, for notebooks."""
         return printed.markup(self.title, self._columns().values())
 
     def _columns(self):
         """For each column that is used, its heading and its texts."""
-        return {
-            name: [heading, *(_cell(name, row.get(name)) for row in self)]
-            for name, (heading, _) in _COLUMNS.items()
-            if any(name in row for row in self)
-        }
+        used = dict.fromkeys(name for row in self for name in row)
+        found = {}
+        for known, (heading, text) in _COLUMNS.items():
+            for name in used:
+                output = name.removesuffix(known).removesuffix("_")
+                if name not in (known, f"{output}_{known}"):
+                    continue
+                # A longer name of a column may end in a shorter one.
+                if name != known and name in _COLUMNS:
+                    continue
+                title = f"{output} {heading}".strip()
+                cells = (_cell(text, row.get(name)) for row in self)
+                found[name] = [title, *cells]
+        return found
 
 
-def _cell(column, value):
+def _cell(text, value):
     missing = value is None or value != value
-    return "-" if missing else _COLUMNS[column][1](value)
+    return "-" if missing else text(value)

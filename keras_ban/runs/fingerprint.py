@@ -152,6 +152,9 @@ def _objective(objective):
     config = dict(objective.get_config())
     if "function" in config:
         config["function"] = objective.function
+    if "objectives" in config:
+        held = objective.copies.items()
+        config["objectives"] = {k: _objective(v) for k, v in held}
     return _named({"class": type(objective).__name__, **config})
 
 

@@ -122,10 +122,14 @@ def check_savable(model, x):
         loaded = load_model(path, f"what is saved of {model.name!r}")
     x = first_rows(x)
     before, after = (
-        np.asarray(keras.ops.convert_to_numpy(m(x, training=False)), "float64")
-        for m in (model, loaded)
+        [
+            np.asarray(keras.ops.convert_to_numpy(output), "float64")
+            for output in keras.tree.flatten(one(x, training=False))
+        ]
+        for one in (model, loaded)
     )
-    if not np.allclose(before, after, rtol=1e-4, atol=1e-5, equal_nan=True):
+    near = functools.partial(np.allclose, rtol=1e-4, atol=1e-5, equal_nan=True)
+    if len(before) != len(after) or not all(map(near, before, after)):
         raise ValueError(
             f"Keras does not restore the model {model.name!r}: it gives other "
             "outputs once it is saved and loaded. Every generation is saved in "

@@ -13,8 +13,9 @@ SCHEMA = 1
 _SHA256 = re.compile("[0-9a-f]{64}")
 # More than any computer, and still a number that all parts can work with.
 _LARGEST = 2**53
-# What is measured of each generation at least, of classes and of values.
-_KEPT = {"accuracy", "error", "nll", "ece"}, {"rmse", "mae"}
+# What is measured of each generation at least: of classes, of values, of
+# several outputs.
+_KEPT = {"accuracy", "error", "nll", "ece"}, {"rmse", "mae"}, {"loss"}
 
 
 def run(content):

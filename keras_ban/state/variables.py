@@ -9,6 +9,8 @@ from keras_ban.distribution.cluster import Cluster
 from keras_ban.distribution.replicas import replicas_of
 from keras_ban.networks.layers import carried
 from keras_ban.rows import count_rows
+from keras_ban.rows import first_rows
+from keras_ban.rows import map_arrays
 from keras_ban.state import seeds
 
 
@@ -20,6 +22,8 @@ def objective_variables(objective):
             found.append(value.state)
         elif isinstance(value, keras.Variable):
             found.append(value)
+    for one in objective.copies.values():
+        found += objective_variables(one)
     return found
 
 
@@ -124,15 +128,17 @@ class Variables:
             x: A batch of inputs.
             y: Its labels, or `None`.
         """
-        student = self._student
+        student, y = self._student, first_rows(y, count_rows(x))
         if replicas_of(student) > 1:
-            y = None if y is None else y[: count_rows(x)]
             exact.build(student, x, y)
             return
         y_pred = student(x, training=False)
         _build_optimizer(student)
         if y is not None:
-            y = keras.ops.convert_to_tensor(y[: len(y_pred)])
+            y = map_arrays(keras.ops.convert_to_tensor, y)
+            if keras.tree.is_nested(y_pred):
+                # It has a metric for the loss of each output.
+                student.compute_loss(x, y, y_pred)
             student.compute_metrics(x, y, y_pred, None)
             student.reset_metrics()
 

@@ -1,12 +1,40 @@
 """What a model's output is, and all that follows from it: a method each."""
 
+from typing import Any
+from typing import NamedTuple
+
 import keras
 import numpy as np
 
 from keras_ban.tasks import labels
 from keras_ban.tasks import outputs
+from keras_ban.tasks import scores as measured
 from keras_ban.tasks.losses import at_least_float32
 from keras_ban.tasks.losses import with_mask_of
+
+
+class Part(NamedTuple):
+    """What a student learns of one output.
+
+    Attributes:
+        name: The name of the output; `None` if there is one.
+        scale: Its weight in the loss, or `None` for 1.
+        task: Its `Task`.
+        loss: What the student was compiled with, or `None`.
+        y: Labels, or `None`.
+        scores: Scores of the student, shape `(..., n)`.
+        teacher: Scores of the teacher, shape `(..., n)`, or `None`.
+        weight: Sample weights, or `None`.
+    """
+
+    name: str | None
+    scale: float | None
+    task: Any
+    loss: Any
+    y: Any
+    scores: Any
+    teacher: Any = None
+    weight: Any = None
 
 
 class Task:
@@ -23,6 +51,8 @@ class Task:
         words: What a model of this kind predicts, in errors.
         has_classes: Whether scores are logits of classes, of which one is
             right.
+        parts: The `Task` of each of several outputs, by name; `None` if there
+            is one output.
     """
 
     name = "task"
@@ -30,6 +60,7 @@ class Task:
     nouns = "labels"
     words = "something"
     has_classes = False
+    parts = None
 
     def for_model(self, model, from_logits=None):
         """This task, as a model has it: what it gives may depend on it.
@@ -87,6 +118,63 @@ class Task:
             teacher_shape: Shape `(..., n)` of the teacher's output.
         """
         outputs.same_outputs(student_shape, teacher_shape, self.nouns)
+
+    def check_alike(self, one, other):
+        """Refuses models of a run whose outputs differ.
+
+        Args:
+            one: Shape `(rows, ..., n)` of an output.
+            other: That of another model.
+
+        Raises:
+            ValueError: If they do.
+        """
+        outputs.same_outputs(one, other, self.nouns)
+
+    def check_same(self, other):
+        """Refuses a teacher, or another model, of another kind.
+
+        Args:
+            other: Its `Task`.
+
+        Raises:
+            ValueError: If it is.
+        """
+        if self.has_classes and other.has_classes:
+            return
+        if self.name != other.name:
+            raise ValueError(
+                f"The student predicts {self.words}, the teacher "
+                f"{other.words}. Expected the same kind of task. Compile both "
+                "with losses of one kind, or say which it is by `task=`."
+            )
+
+    def check_objective(self, objective, shape, taught=None):
+        """Refuses an objective that learns nothing of such a task.
+
+        Args:
+            objective: The `Objective`.
+            shape: Shape `(rows, ..., n)` of the student's output.
+            taught: The names of the teacher's outputs, where there are
+                several. Defaults to `None`.
+
+        Raises:
+            ValueError: If it does not.
+        """
+        objective.check_task(self, shape[-1])
+
+    def learned(self, model, y, scores, teacher=None, weight=None):
+        """What is learned of each output, a list of `Part`s.
+
+        Args:
+            model: The student, compiled.
+            y: Labels, or `None`.
+            scores: Scores of the student.
+            teacher: Scores of the teacher. Defaults to `None`.
+            weight: Sample weights. Defaults to `None`.
+        """
+        loss = outputs.compiled_loss(model)
+        return [Part(None, None, self, loss, y, scores, teacher, weight)]
 
     def label_losses(self, loss, y_true, scores):
         """The loss on the labels of each sample.
@@ -153,6 +241,17 @@ class Task:
         """
         labels.check_numbers(y, name)
 
+    def check_weight(self, weight, shape, name="sample_weight"):
+        """Refuses weights that are not one for each label or sample.
+
+        Args:
+            weight: NumPy array, or `None`.
+            shape: Shape `(rows, ..., n)` of the model's output.
+            name: What the error calls them. Defaults to `"sample_weight"`.
+        """
+        labels.check_single(weight, name)
+        labels.check_weight(weight, shape, name)
+
     def seen(self, y, shape):
         """Which labels there are among those of a batch, a set.
 
@@ -188,20 +287,31 @@ class Task:
         """
         return output
 
-    def merged(self, members, weights):
+    def columns(self, shapes):
+        """What `averaged` is to know of all members: the largest `n`.
+
+        Args:
+            shapes: Shape `(rows, ..., n)` of the output of each, a list.
+        """
+        return max(shape[-1] for shape in shapes)
+
+    def merged(self, members, weights, prefix=""):
         """The output of an ensemble, a symbolic tensor.
 
         Args:
             members: What `averaged` gives for each, a list.
             weights: The weight of each, with a sum of 1.
+            prefix: What names of layers begin with. Defaults to `""`.
         """
         scaled = [
-            keras.layers.Rescaling(w, dtype="float32", name=f"weighted_{i}")(p)
+            keras.layers.Rescaling(
+                w, dtype="float32", name=f"{prefix}weighted_{i}"
+            )(p)
             for i, (p, w) in enumerate(zip(members, weights, strict=True))
         ]
         if len(scaled) == 1:
             return scaled[0]
-        return keras.layers.Add(dtype="float32", name="mean")(scaled)
+        return keras.layers.Add(dtype="float32", name=f"{prefix}mean")(scaled)
 
     def ensemble_compilation(self):
         """What an ensemble is compiled with for `evaluate`, a dict."""
@@ -218,6 +328,16 @@ class Task:
     def mean(self, predictions):
         """The predictions of an ensemble, from those of its members, a list."""
         return np.mean(predictions, axis=0)
+
+    def counted(self, weight, masks):
+        """Sample weights of which masked positions have none.
+
+        Args:
+            weight: Weights, or `None`.
+            masks: The Keras mask of each model's output, or `None`, a list.
+        """
+        mask = next((m for m in masks if m is not None), None)
+        return measured.counted(weight, mask)
 
     def measuring(self):
         """What collects predictions and sums them up, as `scores.Scores`.

@@ -13,6 +13,7 @@ from keras_ban.distribution.replicas import building
 from keras_ban.rows import first_rows
 from keras_ban.rows import map_arrays
 from keras_ban.rows import tensor
+from keras_ban.tasks import heads
 from keras_ban.tasks import kinds
 from keras_ban.tasks import outputs
 
@@ -184,18 +185,24 @@ def counting(model, y, shape, sample_weight=None, what="loss"):
         weights = (
             ""
             if sample_weight is None
-            else f", weights of shape {np.shape(sample_weight)}"
+            else f", weights of shape {_shapes(sample_weight)}"
         )
         is_loss = what == "loss"
         received = _loss_given(model) if is_loss else "its metrics"
         raise ValueError(
             f"{'The loss' if is_loss else 'A metric'} of the model "
             f"{model.name!r} cannot be computed. Expected one for labels of "
-            f"shape {np.shape(y)}{weights} and outputs of shape "
-            f"{tuple(shape)}. Received: {received}, which says: "
-            f"{_words(error)} "
+            f"shape {_shapes(y)}{weights} and outputs of shape "
+            f"{shape}. Received: {received}, which says: {_words(error)} "
             f"{_way_to_loss(y, shape) if is_loss else _WAY_TO_METRIC}"
         ) from None
+
+
+def _shapes(arrays):
+    if not keras.tree.is_nested(arrays):
+        return np.shape(arrays)
+    shapes = heads.label_shape(arrays)
+    return keras.tree.map_structure(lambda a: a and tuple(a), shapes)
 
 
 def _loss_given(model):
@@ -206,6 +213,8 @@ def _loss_given(model):
 
 def _way_to_loss(y, shape):
     """A way to a loss that fits labels and outputs, in words."""
+    if isinstance(shape, heads.ByName):
+        return "Give the labels by the names of the outputs, and each its loss."
     if shape[-1] == 1:
         return (
             "One output for two classes takes a binary cross-entropy; a "
@@ -225,7 +234,8 @@ def has_gradient(model, gradient):
         model: The compiled `keras.Model`.
         gradient: That of its loss for its output, or `None`.
     """
-    if gradient is None and not model.losses:
+    found = keras.tree.flatten(gradient)
+    if all(one is None for one in found) and not model.losses:
         raise ValueError(
             "it does not depend on the outputs by anything that can be "
             "differentiated: write it with `keras.ops`, not NumPy"
@@ -244,32 +254,40 @@ def prediction(model, x, said=kinds.UNSAID, y=None, name="x", trained=False):
         trained: Whether the model is to be trained. Defaults to `False`.
 
     Returns:
-        The output, a NumPy array of shape `(rows, ..., n)`.
+        The output, a NumPy array of shape `(rows, ..., n)`, of several a
+        `ByName` of arrays.
     """
     with taking(model, x, name), building(model):
         # Tensors, as in training: Keras reads numbers in text of NumPy alone.
         result = model(map_arrays(tensor, first_rows(x)), training=False)
-    if hasattr(result, "shape"):
-        kinds.check(model, said, result.shape, y)
-    if not hasattr(result, "shape") or len(result.shape) < 2:
-        raise ValueError(
-            f"The model {model.name!r} must have one output of shape (batch, "
-            "..., classes). Received: "
-            f"{keras.tree.map_structure(np.shape, result)}. Wrap the model in "
-            "one that returns this output alone."
-        )
+    found = heads.by_name(model, result)
+    for one in heads.leaves(found):
+        if not hasattr(one, "shape") or len(one.shape) < 2:
+            raise ValueError(
+                f"The outputs of the model {model.name!r} must have the shape "
+                "(batch, ..., classes). Received: "
+                f"{keras.tree.map_structure(np.shape, result)}. Give each a "
+                "last axis, or wrap the model in one that does."
+            )
+    kinds.check(model, said, heads.shape_of(found), y)
     if trained:
         _check_trained(model)
-    values = np.asarray(keras.ops.convert_to_numpy(result), "float64")
-    if not np.isfinite(values).all() and _are_finite(first_rows(x)):
-        raise ValueError(
-            f"The model {model.name!r} gives NaN or infinity. Expected finite "
-            f"numbers. Received: {values[~np.isfinite(values)][0]} for one of "
-            f"the first rows of `{name}`. Check its weights, and how the data "
-            "was scaled."
-        )
-    kinds.task_of(model, said, values.shape, y).check_output(model, values)
-    return values
+    found = heads.each(_float64, found)
+    for values in heads.leaves(found):
+        if not np.isfinite(values).all() and _are_finite(first_rows(x)):
+            raise ValueError(
+                f"The model {model.name!r} gives NaN or infinity. Expected "
+                "finite numbers. Received: "
+                f"{values[~np.isfinite(values)][0]} for one of the first rows "
+                f"of `{name}`. Check its weights, and how the data was scaled."
+            )
+    task = kinds.task_of(model, said, heads.shape_of(found), y)
+    task.check_output(model, found)
+    return found
+
+
+def _float64(tensor):
+    return np.asarray(keras.ops.convert_to_numpy(tensor), "float64")
 
 
 def _are_finite(x):

@@ -97,14 +97,14 @@ class Gaussian(Task):
     def default_compilation(self, row_shape, label_shape):
         return {"loss": GaussianNLL(), "metrics": []}
 
-    def merged(self, members, weights):
+    def merged(self, members, weights, prefix=""):
         pairs = [halves(ops.cast(member, "float32")) for member in members]
         mean = sum(w * m for (m, _), w in zip(pairs, weights, strict=True))
         variance = sum(
             w * (ops.exp(s) + ops.square(m - mean))
             for (m, s), w in zip(pairs, weights, strict=True)
         )
-        head = keras.layers.Concatenate(dtype="float32", name=HEAD)
+        head = keras.layers.Concatenate(dtype="float32", name=f"{prefix}{HEAD}")
         return head([mean, ops.log(variance)])
 
     def ensemble_compilation(self):

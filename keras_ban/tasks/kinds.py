@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from keras_ban.tasks import heads
 from keras_ban.tasks import known_losses
 from keras_ban.tasks import outputs
 from keras_ban.tasks.activations import last_activation
@@ -15,6 +16,7 @@ from keras_ban.tasks.gaussian import HEAD
 from keras_ban.tasks.gaussian import Gaussian
 from keras_ban.tasks.gaussian import GaussianNLL
 from keras_ban.tasks.multilabel import MultiLabel
+from keras_ban.tasks.several import Several
 from keras_ban.tasks.values import Values
 
 AUTO = "auto"
@@ -40,9 +42,10 @@ class Said(NamedTuple):
     """What the owner of a model says of its outputs.
 
     Attributes:
-        task: "auto", a name of `KINDS`, or a `Task`. Defaults to `"auto"`.
-        from_logits: Whether it gives logits, if it does not say it itself.
-            Defaults to `None`.
+        task: "auto", a name of `KINDS`, a `Task`, or a dict of such by the
+            names of outputs. Defaults to `"auto"`.
+        from_logits: Whether it gives logits, if it does not say it itself, or
+            a dict of such. Defaults to `None`.
     """
 
     task: Any = AUTO
@@ -54,17 +57,47 @@ class Said(NamedTuple):
         Raises:
             ValueError: If the task is none.
         """
+        if isinstance(self.task, dict):
+            for name in self.task:
+                self.for_output(name).checked()
+            return self
         is_name = isinstance(self.task, str) and self.task in (AUTO, *KINDS)
         if is_name or isinstance(self.task, Task):
             return self
         raise ValueError(
             "Invalid value for argument `task`. Expected 'auto', "
-            f"{', '.join(map(repr, KINDS))}, or a `keras_ban.tasks.Task`. "
-            f"Received: {self.task!r}"
+            f"{', '.join(map(repr, KINDS))}, a `keras_ban.tasks.Task`, or a "
+            f"dict of these by the names of outputs. Received: {self.task!r}"
         )
+
+    def for_output(self, name):
+        """What is said of one of several outputs.
+
+        Args:
+            name: Its name.
+        """
+        task, logits = self.task, self.from_logits
+        if isinstance(task, dict):
+            task = task.get(name, AUTO)
+        if isinstance(logits, dict):
+            logits = logits.get(name)
+        return Said(task, logits)
+
+    def among(self, names):
+        """What is said of the outputs that a model has.
+
+        Args:
+            names: Their names, a list; empty if they are not known.
+        """
+        if not isinstance(self.task, dict) or not names:
+            return self
+        own = {k: v for k, v in self.task.items() if k in names}
+        return self._replace(task=own)
 
     def described(self):
         """The task as a text; of a class of the owner's its name."""
+        if isinstance(self.task, dict):
+            return {k: self.for_output(k).described() for k in self.task}
         if isinstance(self.task, str):
             return self.task
         return type(self.task).__qualname__
@@ -125,11 +158,48 @@ def task_of(model, said=UNSAID, shape=None, y=None):
     """
     if isinstance(said.task, Task):
         return said.task.for_model(model, said.from_logits)
+    shape = heads.spec(model) if shape is None else shape
+    if isinstance(shape, heads.ByName):
+        return _several(model, said, shape, y)
+    if isinstance(said.task, dict):
+        said = said.for_output((heads.names(model) or [model.name])[0])
+        return task_of(model, said, shape, y)
     name = said.task
     if name == AUTO:
         check(model, said, shape, y)
         name = named(model, shape, y) or CLASSES
     return KINDS[name].for_model(model, said.from_logits)
+
+
+def _several(model, said, shapes, y):
+    """The `Task` of a model with several outputs, as `task_of` tells each."""
+    labels = Several(shapes).split(y)
+    losses = heads.losses(model, shapes) or {}
+    _check_names(model, said, shapes)
+    parts = {}
+    for place, (name, shape) in enumerate(shapes.items()):
+        head = heads.Head(model, name, place, losses.get(name))
+        own = said.for_output(name)
+        parts[name] = task_of(head, own, shape, labels[name])
+    weights = heads.loss_weights(model, shapes)
+    return Several(heads.ByName(parts, shapes.template), weights)
+
+
+def _check_names(model, said, shapes):
+    """Refuses what is said of outputs that a model does not have."""
+    for argument, given in zip(("task", "from_logits"), said, strict=True):
+        is_one = not isinstance(given, dict)
+        if argument == "task" and is_one and given != AUTO:
+            received = repr(given)
+        elif is_one or set(given) <= set(shapes):
+            continue
+        else:
+            received = ", ".join(map(repr, given))
+        raise ValueError(
+            f"The model {model.name!r} has the outputs "
+            f"{', '.join(map(repr, shapes))}. Expected `{argument}` to be a "
+            f"dict of these. Received: {received}."
+        )
 
 
 def classifier(model):
@@ -164,6 +234,10 @@ def check(model, said=UNSAID, shape=None, y=None):
     Raises:
         ValueError: If it is. It names the task.
     """
+    shape = heads.spec(model) if shape is None else shape
+    if isinstance(shape, heads.ByName):
+        _several(model, said, shape, y)
+        return
     name = named(model, shape, y)
     if said.task == AUTO and name in _REFUSED:
         raise ValueError(
@@ -174,30 +248,12 @@ def check(model, said=UNSAID, shape=None, y=None):
         )
 
 
-def check_same(student, teacher):
-    """Refuses a teacher of another kind than its student.
-
-    Args:
-        student: The student's `Task`.
-        teacher: The teacher's `Task`.
-
-    Raises:
-        ValueError: If it is.
-    """
-    if student.has_classes and teacher.has_classes:
-        return
-    if student.name != teacher.name:
-        raise ValueError(
-            f"The student predicts {student.words}, the teacher "
-            f"{teacher.words}. Expected the same kind of task. Compile both "
-            "with losses of one kind, or say which it is by `task=`."
-        )
-
-
 def _is_gaussian(model):
     if isinstance(outputs.compiled_loss(model), GaussianNLL):
         return True
-    return getattr(model, "layers", None) and model.layers[-1].name == HEAD
+    # Behind it, an output in a list has a layer that names it.
+    last = (getattr(model, "layers", None) or ())[-2:]
+    return any(layer.name.endswith(HEAD) for layer in last)
 
 
 def _evidence(model, shape):

@@ -1,5 +1,6 @@
 """What labels may be."""
 
+import keras
 import numpy as np
 
 _CORRECT = (
@@ -78,6 +79,7 @@ def check_numbers(y, name="y"):
         y: NumPy array of labels.
         name: What the error calls them. Defaults to `"y"`.
     """
+    check_single(y, name)
     if y.dtype.kind in "USO":
         bad(
             name,
@@ -97,6 +99,28 @@ def check_numbers(y, name="y"):
             "finite numbers",
             "Leave out the rows that have no label.",
         )
+
+
+def check_single(given, name):
+    """Checks that labels or weights are one array, no structure.
+
+    Args:
+        given: An array, or `None`.
+        name: What the error calls it.
+
+    Raises:
+        ValueError: If it is a dict, tuple or list.
+    """
+    if not keras.tree.is_nested(given):
+        return
+    held = ", ".join(map(repr, given)) if isinstance(given, dict) else ""
+    raise ValueError(
+        f"`{name}` holds several arrays of labels or weights. Expected one, "
+        f"as the model has one output. Received: a {type(given).__name__} of "
+        f"{held or len(given)}. Give the array of this output, as "
+        "`y['label']`, of a data set by `map`; or a model with an output for "
+        "each, named alike."
+    )
 
 
 def check_columns(y, shape, name, words):

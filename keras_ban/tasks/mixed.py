@@ -1,5 +1,6 @@
 """Losses and metrics on labels of examples that are mixed of two each."""
 
+import keras
 from keras import ops
 
 from keras_ban.distribution.parts import Mixed
@@ -31,8 +32,12 @@ def larger(y_true):
     """
     if not isinstance(y_true, Mixed):
         return y_true
-    share = _aligned(y_true.share, len(y_true.first.shape))
-    return ops.where(share >= 0.5, y_true.first, y_true.second)
+
+    def chosen(first, second):
+        share = _aligned(y_true.share, len(first.shape))
+        return ops.where(share >= 0.5, first, second)
+
+    return keras.tree.map_structure(chosen, y_true.first, y_true.second)
 
 
 def _aligned(column, rank):

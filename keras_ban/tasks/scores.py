@@ -22,6 +22,10 @@ def judged(names):
     Returns:
         A pair of names.
     """
+    if "loss" in names:
+        # Of several outputs; what is first of these follows.
+        first, second, *_ = names
+        return first, second
     first = "error" if "error" in names else "rmse"
     return first, "nll" if "nll" in names else "mae"
 
@@ -265,3 +269,18 @@ def leading(weight_shape, shape):
     while len(weight_shape) > len(shape) and weight_shape[-1] == 1:
         weight_shape = weight_shape[:-1]
     return (*weight_shape, *(1,) * (len(shape) - len(weight_shape)))
+
+
+def counted(weight, mask):
+    """Sample weights of which masked positions have none.
+
+    Args:
+        weight: Weights of shape `(...)` or of its first axes, or `None`.
+        mask: Booleans of shape `(...)`, or `None`.
+    """
+    if mask is None:
+        return weight
+    mask = np.asarray(mask, "float64")
+    if weight is None:
+        return mask
+    return mask * weight.reshape(leading(weight.shape, mask.shape))

@@ -1,13 +1,16 @@
 """Data and models of a training, checked before it begins."""
 
+import keras
 from keras import ops
 
 from keras_ban import checks
+from keras_ban.distribution.replicas import replicas_of
 from keras_ban.networks.layers import augmenting
 from keras_ban.networks.layers import carried
 from keras_ban.rows import first_rows
+from keras_ban.rows import map_arrays
+from keras_ban.tasks import heads
 from keras_ban.tasks import kinds
-from keras_ban.tasks import outputs
 from keras_ban.tasks.checks import apart
 from keras_ban.tasks.checks import counting
 from keras_ban.tasks.checks import prediction
@@ -51,7 +54,7 @@ def check_training(distiller, data, said):
         else:
             # The teacher does not run on what is held out.
             student = distiller.student
-            shape = prediction(student, x, said, y, name).shape
+            shape = heads.shape_of(prediction(student, x, said, y, name))
         scan.check(distiller.task, shape, needs_labels)
         if examples is data.train:
             data.check_class_weight(distiller.task, shape)
@@ -76,19 +79,33 @@ def check_pair(distiller, x, y, name, said):
     Raises:
         ValueError: If they do not.
     """
-    student = distiller.student
-    shape = prediction(student, x, said, y, name, trained=True).shape
+    student, taught = distiller.student, None
+    values = prediction(student, x, said, y, name, trained=True)
+    shape = heads.shape_of(values)
     task = distiller.task = kinds.task_of(student, said, shape, y)
     if distiller.teacher is not None:
-        teacher = distiller.teacher.model
-        other = prediction(teacher, x, distiller.teacher.said, y, name).shape
-        distiller.teacher.look(other, y)
-        kinds.check_same(task, distiller.teacher.task)
-        task.check_pair(shape, other)
-        apart(student, teacher)
+        teacher = distiller.teacher
+        values = prediction(teacher.model, x, teacher.said, y, name)
+        other = heads.shape_of(values)
+        teacher.look(other, y)
+        taught = teacher.meet(student, task, other)
+        task.check_same(teacher.task)
+        task.check_pair(shape, taught)
+        apart(student, teacher.model)
         _warn_of_augmentation(student)
-    distiller.objective.check_task(task, shape[-1])
+    task.check_objective(distiller.objective, shape, taught)
     return shape
+
+
+def check_unread(distiller):
+    """Checks the tasks of student and teacher where no data could be read.
+
+    Args:
+        distiller: A `Distiller`, whose `task` is known by now.
+    """
+    if distiller.teacher is not None:
+        distiller.teacher.meet(distiller.student, distiller.task)
+        distiller.task.check_same(distiller.teacher.task)
 
 
 def _warn_of_augmentation(student):
@@ -113,7 +130,11 @@ def check_ignored(distiller):
         ValueError: If there is a teacher and the loss has an `ignore_class`.
     """
     student = distiller.student
-    ignored = getattr(outputs.compiled_loss(student), "ignore_class", None)
+    found = [
+        getattr(loss, "ignore_class", None)
+        for loss in keras.tree.flatten(student.loss)
+    ]
+    ignored = next((one for one in found if one is not None), None)
     if distiller.objective.needs_teacher and ignored is not None:
         raise ValueError(
             f"The loss of {student.name!r} ignores the class {ignored}, which "
@@ -172,7 +193,13 @@ def check_loss(student, x, y, task):
     if y is None:
         return
     x, y = first_rows((x, y))
-    scores = task.scores(student(x))
-    with counting(student, y, scores.shape):
-        y = ops.convert_to_tensor(y)
-        task.label_losses(outputs.compiled_loss(student), y, scores)
+    result = student(x)
+    scores = task.scores(result)
+    with counting(student, y, heads.shape_of(heads.by_name(student, result))):
+        y = map_arrays(ops.convert_to_tensor, y)
+        for part in task.learned(student, y, scores):
+            part.task.label_losses(part.loss, part.y, part.scores)
+        if task.parts and student.loss and replicas_of(student) == 1:
+            # It makes a metric for the loss of each output.
+            student.compute_loss(x, y, result)
+            student.reset_metrics()

@@ -21,7 +21,8 @@ class Epochs(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch, logs=None):
         """As in Keras."""
-        self._objective.begin_epoch(epoch, self._epochs)
+        for one in (self._objective, *self._objective.copies.values()):
+            one.begin_epoch(epoch, self._epochs)
 
 
 def telling(trained, epochs):

@@ -46,6 +46,8 @@ def fill(cache, teacher, examples, views, folder, cluster, watch):
         "views": views.count,
         "augment": _digest_of_view(views, examples) if views.augment else None,
     }
+    if teacher.names:
+        made_of["outputs"] = teacher.names
     directory = cache.directory and cache.directory / folder
     store = Store(directory, made_of, len(rows), cluster.number == 0)
     outputs = Outputs(store, starts, None if examples.is_fixed else rows)
@@ -53,10 +55,14 @@ def fill(cache, teacher, examples, views, folder, cluster, watch):
     def give(view, numbers, x, y):
         outputs.check(x, numbers)
         shown = views.shown(x, y, numbers, view)
-        logits = np.asarray(teacher.function(shown))
-        kept = encode(logits, cache)
-        check_kept(logits, kept, cache, numbers)
-        return kept
+        # In the order of the names, where there are several outputs.
+        given = keras.tree.flatten(teacher.function(shown))
+        found = ()
+        for logits in map(np.asarray, given):
+            kept = encode(logits, cache)
+            check_kept(logits, kept, cache, numbers)
+            found += kept
+        return found
 
     with store.open(cluster) as is_complete:
         if not is_complete:

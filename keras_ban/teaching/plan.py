@@ -1,5 +1,6 @@
 """How the examples of a training are shown, and their outputs kept."""
 
+import itertools
 import os
 
 import numpy as np
@@ -12,6 +13,7 @@ from keras_ban.feeding.views import Views
 from keras_ban.feeding.views import check_augment
 from keras_ban.objectives import LogitRegression
 from keras_ban.rows import first_rows
+from keras_ban.tasks import heads
 from keras_ban.teaching.cache import TeacherCache
 from keras_ban.teaching.filling import check_classes
 from keras_ban.teaching.filling import check_kept
@@ -96,9 +98,9 @@ class Plan:
             return
         if self._cache:
             _check_objective(self._cache, objective, task)
-            if shape:
+            if shape and self._cache.top_k:
                 check_classes(self._cache, shape[-1])
-            for output in outputs:
+            for output in itertools.chain(*map(heads.leaves, outputs)):
                 check_kept(output, encode(output, self._cache), self._cache)
         if self._augment and not examples.takes_views:
             _unknown_places(self._argument, examples)
@@ -116,7 +118,8 @@ class Plan:
                 raise ValueError(DIFFERS)
         if self._augment:
             _, *rows = next(examples.numbered())
-            positions = shape is not None and len(shape) > 2
+            known = () if shape is None else heads.leaves(shape)
+            positions = any(len(one) > 2 for one in known)
             rows = first_rows(rows)
             check_augment(self._augment, *rows, positions, self._argument)
             self._check_batches(examples)
@@ -154,8 +157,14 @@ class Plan:
         numbers, *_ = next(examples.numbered(1))
         # The last batch may hold less.
         rows = (size - 1) * len(numbers) + 1
-        encoded = encode(np.zeros((1, *shape), "float32"), self._cache)
-        needed = size_of(encoded, rows, self._count or 1)
+        needed = sum(
+            size_of(
+                encode(np.zeros((1, *one), "float32"), self._cache),
+                rows,
+                self._count or 1,
+            )
+            for one in heads.leaves(shape)
+        )
         cluster.on_chief(
             lambda: check_room(self._cache.directory, folders, needed)
         )

@@ -273,5 +273,5 @@ def _kinds(made_of):
     """The type of each array, and the last axis of its rows if it is known."""
     dtype, top_k = made_of["dtype"], made_of["top_k"]
     if top_k is None:
-        return [(dtype, None)]
+        return [(dtype, None)] * len(made_of.get("outputs", [None]))
     return [(dtype, [top_k]), ("int32", [top_k]), ("float32", [1])]

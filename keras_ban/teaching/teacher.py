@@ -9,7 +9,10 @@ import tensorflow as tf
 from keras_ban import checks
 from keras_ban.networks.ensembles import joined
 from keras_ban.networks.stand_in import check_own_methods
+from keras_ban.tasks import heads
 from keras_ban.tasks import kinds
+from keras_ban.tasks.several import Several
+from keras_ban.teaching import topk
 
 
 class Teacher:
@@ -41,22 +44,91 @@ class Teacher:
             model, task = joined(model, None, said)
             said = kinds.Said(task)
         self.model = model
-        self.said = said
-        self.task = kinds.task_of(model, said)
+        self.said = said.among(heads.names(model))
+        self._whole = self.task = kinds.task_of(model, self.said)
+        self._chosen = _all
         self.function = tf.function(self, reduce_retracing=True)
 
     def __call__(self, x):
-        """Returns scores `(..., n)` for inputs; logits `(..., 1)` if binary."""
-        return self.task.scores(self.model(x, training=False))
+        """Returns scores `(..., n)` for inputs; logits `(..., 1)` if binary.
+
+        Of several outputs a dict of scores.
+        """
+        scores = self._whole.scores(self.model(x, training=False))
+        return self._chosen(scores)
+
+    def decoded(self, kept, output):
+        """Scores from what is kept of them, as calling it returns them.
+
+        Args:
+            kept: A tuple, what `filling.encode` makes of the scores.
+            output: What the student gives.
+        """
+        if self.names is None:
+            return topk.decode(kept, output.shape[-1])
+        found = [topk.decode((part,), None) for part in kept]
+        return dict(zip(self.names, found, strict=True))
+
+    @property
+    def names(self):
+        """The names of the outputs that it teaches, if there are several."""
+        return sorted(self.task.parts) if self.task.parts else None
 
     def look(self, shape, y):
         """Asks again for its task, now that labels may tell.
 
         Args:
-            shape: Shape of its output.
+            shape: Shape of its output, or a `ByName` of shapes.
             y: NumPy array of labels, or `None`.
         """
-        self.task = kinds.task_of(self.model, self.said, shape, y)
+        self._whole = self.task = kinds.task_of(self.model, self.said, shape, y)
+
+    def meet(self, student, task, shape=None):
+        """Takes of several outputs that of the student, or names its one.
+
+        Args:
+            student: The `keras.Model` that learns from it.
+            task: Its `Task`.
+            shape: Shape of the teacher's output, or a `ByName` of shapes.
+                Defaults to `None`: it is not known.
+
+        Returns:
+            The shape of what it teaches, alike.
+
+        Raises:
+            ValueError: If a student with one output has none of its.
+        """
+        self.task, has_several = self._whole, bool(task.parts)
+        teaches_several = bool(self._whole.parts)
+        self._chosen = _all
+        if has_several == teaches_several:
+            return shape
+        if has_several:
+            name = _only_name(self.model)
+            template = {name: name}
+            self.task = Several(heads.ByName({name: self._whole}, template))
+            self._chosen = lambda scores: {name: scores}
+            return shape and heads.ByName({name: shape}, template)
+        name = _only_name(student)
+        if name not in self._whole.parts:
+            raise ValueError(
+                f"The student {student.name!r} has one output, {name!r}. "
+                "Expected a teacher with an output of this name. Received: "
+                f"{', '.join(map(repr, self._whole.parts))}. Name the last "
+                "layer of the student as the output that it is to learn from."
+            )
+        self.task = self._whole.parts[name]
+        self._chosen = lambda scores: scores[name]
+        return shape and shape[name]
+
+
+def _all(scores):
+    return scores
+
+
+def _only_name(model):
+    """What a model calls its one output."""
+    return (heads.names(model) or [model.name])[0]
 
 
 def _way_to_model(given):

@@ -1,9 +1,12 @@
 """The two terms of a distilled loss, on the labels and by the teacher."""
 
+import functools
+
 import keras
 import tensorflow as tf
 
 from keras_ban.distribution.replicas import total
+from keras_ban.objectives import Labels
 from keras_ban.tasks import losses
 from keras_ban.tasks import mixed
 
@@ -36,35 +39,111 @@ class Terms:
         self._label.reset_state()
         self._teacher.reset_state()
 
-    def update(self, x, y, student_logits, teacher_logits, sample_weight):
+    def update(self, x, parts):
         """Adds a batch; returns the means so far, a dict.
+
+        Of several outputs, terms are sums as the loss is.
 
         Args:
             x: Inputs.
-            y: Labels, `Mixed` ones, or `None`.
-            student_logits: Logits of shape `(..., n)`.
-            teacher_logits: Logits of shape `(..., n)`.
-            sample_weight: Weights, or `None`.
+            parts: What is learned of each output, a list of `Part`s.
         """
-        soft = self._objective.teacher_loss(student_logits, teacher_logits)
-        terms = [(self._teacher, soft)]
-        if y is not None:
-            label = mixed.losses(
-                lambda y: self._objective.label_loss(y, student_logits), y
-            )
-            terms.insert(0, (self._label, label))
+        labels, soft = [], []
+        for part in parts:
+            one = prepared(self._objective, part)
+            if part.y is not None:
+                labels.append(_reduced(_label_losses(one, part), one, part))
+            if part.teacher is not None:
+                found = one.teacher_loss(part.scores, part.teacher)
+                soft.append(_reduced(found, one, part))
+        terms = [(self._label, labels), (self._teacher, soft)]
+        terms = [(tracker, _sum(found)) for tracker, found in terms if found]
         # Replicas take turns here.
         self._shown = tuple(tracker for tracker, _ in terms)
         logs = {}
-        for tracker, values in terms:
-            value = losses.reduce(
-                values,
-                sample_weight,
-                self._objective.reduction,
-                losses.keras_mask(student_logits),
-            )
+        for tracker, value in terms:
             logs |= track(tracker, value, x)
         return logs
+
+
+def track_outputs(student, objective, parts, x):
+    """Adds the labels' loss of each output to the student's own metrics.
+
+    Args:
+        student: The `keras.Model`, which has them if it has several outputs.
+        objective: The `Objective`.
+        parts: What is learned of each output, a list of `Part`s.
+        x: Inputs.
+
+    Returns:
+        The means so far, a dict.
+    """
+    metrics, logs = {one.name: one for one in student.metrics}, {}
+    for part in parts:
+        tracker = metrics.get(f"{part.name}_loss")
+        if part.name is None or tracker is None:
+            continue
+        one = prepared(objective, part)
+        value = _reduced(
+            _label_losses(one, part), one, part._replace(scale=None)
+        )
+        logs |= track(tracker, value, x)
+    return logs
+
+
+def _label_losses(objective, part):
+    """The loss on the labels of each sample."""
+    return mixed.losses(lambda y: objective.label_loss(y, part.scores), part.y)
+
+
+def _reduced(values, objective, part):
+    """The losses of an output as its summand of the batch's."""
+    mask = losses.keras_mask(part.scores)
+    value = losses.reduce(values, part.weight, objective.reduction, mask)
+    return value if part.scale is None else part.scale * value
+
+
+def _sum(values):
+    first, *others = values
+    return sum(others, first)
+
+
+def prepared(objective, part):
+    """The objective of an output, which knows its task and its labels' loss.
+
+    What the teacher does not have learns from its labels alone.
+
+    Args:
+        objective: The `Objective`.
+        part: The `Part`.
+    """
+    found = objective.for_output(part.name)
+    if part.name is not None:
+        if found.needs_teacher and part.teacher is None:
+            found = Labels()
+        reduction = getattr(part.loss, "reduction", None)
+        if reduction not in (None, "none"):
+            found.reduction = reduction
+    found.task = part.task
+    found.learn_labels_by(functools.partial(part.task.label_losses, part.loss))
+    return found
+
+
+def total_loss(objective, parts):
+    """The loss of a batch, over all outputs, a scalar.
+
+    Args:
+        objective: The `Objective`.
+        parts: What is learned of each output, a list of `Part`s.
+    """
+    values = []
+    for part in parts:
+        value = prepared(objective, part)(
+            part.y, part.scores, part.teacher, part.weight
+        )
+        scaled = value if part.scale is None else part.scale * value
+        values.append(scaled)
+    return _sum(values)
 
 
 def track(tracker, loss, x):
@@ -81,21 +160,19 @@ def track(tracker, loss, x):
     return {tracker.name: tracker.result()}
 
 
-def check_objective(objective, y, student_logits, teacher_logits, eager):
+def check_objective(objective, part, eager):
     """Tries an objective of the user's own on a few samples.
 
     Args:
         objective: The `Objective`.
-        y: Labels, or `None`.
-        student_logits: Logits of shape `(..., n)`.
-        teacher_logits: Logits of shape `(..., n)`.
+        part: The `Part` of a few samples.
         eager: Whether it is run step by step in training too, not compiled.
 
     Raises:
         ValueError: If it cannot be computed, does not give one loss for each
             sample, or has no gradient.
     """
-    name, expected = objective.name, tuple(student_logits.shape[:-1])
+    name, expected = objective.name, tuple(part.scores.shape[:-1])
 
     def gradient(y, student_logits, teacher_logits):
         with tf.GradientTape() as tape:
@@ -103,7 +180,7 @@ def check_objective(objective, y, student_logits, teacher_logits, eager):
             losses = objective.call(y, student_logits, teacher_logits)
         return tape.gradient(losses, student_logits)
 
-    tensors = y, student_logits, teacher_logits
+    tensors = part.y, part.scores, part.teacher
     try:
         received = tuple(objective.call(*tensors).shape)
         if eager:
