@@ -6,8 +6,8 @@ from keras_ban.comparison import measures
 from keras_ban.comparison import plot
 from keras_ban.comparison.results import Results
 from keras_ban.comparison.statistics import LEVEL
-from keras_ban.comparison.table import SCORES
 from keras_ban.comparison.table import Rows
+from keras_ban.comparison.table import scores_among
 from keras_ban.comparison.verdict import verdict
 from keras_ban.feeding.door import given
 from keras_ban.feeding.examples import Reading
@@ -217,8 +217,7 @@ class Comparison:
                 ensembles,
             )
         found = {row["name"]: row for row in table}
-        known = {*table.kept, *table.judged}
-        shown = [name for name in SCORES if name in known]
+        shown = scores_among([*table.judged, *table.kept])
         scores = {
             entry.name: {
                 measure: [

@@ -139,7 +139,8 @@ class Results:
         Its `error` and `ece` are fractions, its `nll` is in nats; `rmse` and
         `mae` of values are in the unit of the labels: means over the seeds.
         For each of them, `error_interval` is the 95 % interval, a
-        pair, `errors` (`nlls`, `eces`) are the values by seed,
+        pair, `errors` (`nlls`, `eces`) are the values by seed; of several
+        outputs `loss`, with `losses`, and `<output>_error` and the others;
         `error_difference` is the mean of the differences to the twin (`None`
         without one), and `error_difference_interval` its interval. `kept` and
         `nll_kept` are the shares of the teachers' gain in error and NLL, and
@@ -187,7 +188,7 @@ class Results:
         row = {
             measure: found.mean,
             f"{measure}_interval": (found.low, found.high),
-            f"{measure}s": values.tolist(),
+            _several(measure): values.tolist(),
             f"{measure}_difference": None,
             f"{measure}_difference_interval": None,
         }
@@ -200,3 +201,8 @@ class Results:
 
 def _named(augment):
     return None if augment is None else methods.named(augment)
+
+
+def _several(measure):
+    """What rows call the values of a measure."""
+    return f"{measure}es" if measure.endswith("s") else f"{measure}s"

@@ -10,6 +10,7 @@ WIDTH = 80
 # Scores: the heading, by what they are multiplied, and decimals, `None` for
 # three digits.
 SCORES = {
+    "loss": ("loss", 1, 3),
     "error": ("error %", 100, 2),
     "rmse": ("RMSE", 1, None),
     "mae": ("MAE", 1, None),
@@ -59,11 +60,39 @@ class Rows(list):
 
     def _columns(self):
         """For each column, its heading and its texts."""
-        headings = {k: v[0] for k, v in SCORES.items() if k in self[0]}
+        headings = {name: _form(name)[0] for name in _shown(self[0])}
         headings |= _HEADINGS
         cells = [headings, *map(_cells, self)]
         names = ["method", *(row["name"] for row in self)]
         return [names, *([c[k] for c in cells] for k in headings)]
+
+
+def scores_among(names):
+    """Those of the names that a comparison has, in its order.
+
+    Args:
+        names: Names of scores; of several outputs, each but the loss begins
+            with the name of an output.
+    """
+    found = [name for name in SCORES if name in names]
+    found += [name for name in names if name.rpartition("_")[2] in SCORES]
+    return list(dict.fromkeys(found))
+
+
+def _shown(row):
+    """The scores for which a table has room: of several outputs two."""
+    found = scores_among([name for name in row if f"{name}_interval" in row])
+    found = [name for name in found if not name.endswith("_kept")]
+    return found[:2] if "loss" in found else found
+
+
+def _form(score):
+    """Heading, scale and decimals of a score."""
+    if score in SCORES:
+        return SCORES[score]
+    output, _, known = score.rpartition("_")
+    heading, *rest = SCORES[known]
+    return f"{output} {heading}", *rest
 
 
 def plus_minus(mean, half, digits, sign=False):
@@ -83,7 +112,7 @@ def decimals(value, digits=None):
 
 def _cells(row):
     """The texts of a row's columns but the name."""
-    scores = [name for name in SCORES if name in row]
+    scores = _shown(row)
     cells = {name: _cell(row, name, name) for name in scores}
     cells |= {
         "difference": "-",
@@ -97,7 +126,7 @@ def _cells(row):
 
 
 def _cell(row, name, score, sign=False):
-    _, scale, digits = SCORES[score]
+    _, scale, digits = _form(score)
     low, high = row[f"{name}_interval"]
     half, mean = scale * (high - low) / 2, scale * row[name]
     # Differences of values are shown as finely as the values.

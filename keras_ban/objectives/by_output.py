@@ -19,16 +19,11 @@ class ByOutput(Objective):
             to `None` for one that learns from its labels alone.
 
     Raises:
-        ValueError: If it names no output. `fit` raises it where the names are
-            not those of the student's outputs.
+        ValueError: `fit` raises it where the names are not those of the
+            student's outputs.
     """
 
     def __init__(self, objectives, name=None, reduction="sum_over_batch_size"):
-        if not objectives:
-            raise ValueError(
-                "Invalid value for argument `objective`. Expected a dict from "
-                "the name of each output to its objective. Received: {}"
-            )
         self.objectives = {
             key: Labels() if one is None else one
             for key, one in objectives.items()

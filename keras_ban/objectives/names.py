@@ -59,7 +59,7 @@ def get(identifier):
         return _BY_NAME[identifier.lower()]()
     if isinstance(identifier, dict) and "class_name" in identifier:
         return get(keras.saving.deserialize_keras_object(identifier))
-    if isinstance(identifier, dict):
+    if isinstance(identifier, dict) and identifier:
         return ByOutput(
             {k: v if v is None else get(v) for k, v in identifier.items()}
         )

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import keras
 import numpy as np
 
+from keras_ban.tasks import heads
 from keras_ban.tasks import labels
 from keras_ban.tasks import outputs
 from keras_ban.tasks import scores as measured
@@ -118,6 +119,15 @@ class Task:
             teacher_shape: Shape `(..., n)` of the teacher's output.
         """
         outputs.same_outputs(student_shape, teacher_shape, self.nouns)
+
+    def labels_for(self, shape, y):
+        """The labels of the outputs that another model has.
+
+        Args:
+            shape: Shape of its output, or a `ByName` of shapes.
+            y: Labels, or `None`.
+        """
+        return None if isinstance(shape, heads.ByName) else y
 
     def check_alike(self, one, other):
         """Refuses models of a run whose outputs differ.

@@ -70,6 +70,11 @@ class Said(NamedTuple):
             f"dict of these by the names of outputs. Received: {self.task!r}"
         )
 
+    @property
+    def is_by_name(self):
+        """Whether it is said of several outputs, by their names."""
+        return any(isinstance(given, dict) for given in self)
+
     def for_output(self, name):
         """What is said of one of several outputs.
 
@@ -89,10 +94,16 @@ class Said(NamedTuple):
         Args:
             names: Their names, a list; empty if they are not known.
         """
-        if not isinstance(self.task, dict) or not names:
+        if not names:
             return self
-        own = {k: v for k, v in self.task.items() if k in names}
-        return self._replace(task=own)
+        return Said(
+            *(
+                {k: v for k, v in given.items() if k in names}
+                if isinstance(given, dict)
+                else given
+                for given in self
+            )
+        )
 
     def described(self):
         """The task as a text; of a class of the owner's its name."""
@@ -161,7 +172,7 @@ def task_of(model, said=UNSAID, shape=None, y=None):
     shape = heads.spec(model) if shape is None else shape
     if isinstance(shape, heads.ByName):
         return _several(model, said, shape, y)
-    if isinstance(said.task, dict):
+    if said.is_by_name:
         said = said.for_output((heads.names(model) or [model.name])[0])
         return task_of(model, said, shape, y)
     name = said.task

@@ -85,9 +85,9 @@ def check_pair(distiller, x, y, name, said):
     task = distiller.task = kinds.task_of(student, said, shape, y)
     if distiller.teacher is not None:
         teacher = distiller.teacher
-        values = prediction(teacher.model, x, teacher.said, y, name)
+        values = prediction(teacher.model, x, teacher.said, None, name)
         other = heads.shape_of(values)
-        teacher.look(other, y)
+        teacher.look(other, task.labels_for(other, y))
         taught = teacher.meet(student, task, other)
         task.check_same(teacher.task)
         task.check_pair(shape, taught)

@@ -45,8 +45,9 @@ class Teacher:
             said = kinds.Said(task)
         self.model = model
         self.said = said.among(heads.names(model))
-        self._whole = self.task = kinds.task_of(model, self.said)
-        self._chosen = _all
+        self._chosen, self._whole, self.task = _all, None, None
+        if not self.said.is_by_name or heads.names(model):
+            self._whole = self.task = kinds.task_of(model, self.said)
         self.function = tf.function(self, reduce_retracing=True)
 
     def __call__(self, x):
@@ -54,8 +55,11 @@ class Teacher:
 
         Of several outputs a dict of scores.
         """
-        scores = self._whole.scores(self.model(x, training=False))
-        return self._chosen(scores)
+        result = self.model(x, training=False)
+        if self._whole is None:
+            found = heads.by_name(self.model, result)
+            self.look(heads.shape_of(found), None)
+        return self._chosen(self._whole.scores(result))
 
     def decoded(self, kept, output):
         """Scores from what is kept of them, as calling it returns them.
@@ -98,6 +102,12 @@ class Teacher:
         Raises:
             ValueError: If a student with one output has none of its.
         """
+        if self._whole is None:
+            raise ValueError(
+                f"Cannot tell the outputs of the teacher {self.model.name!r}, "
+                "a class of its own. Expected data that can be read before "
+                "training, or a functional model. Give arrays."
+            )
         self.task, has_several = self._whole, bool(task.parts)
         teaches_several = bool(self._whole.parts)
         self._chosen = _all

@@ -53,7 +53,7 @@ class Terms:
             one = prepared(self._objective, part)
             if part.y is not None:
                 labels.append(_reduced(_label_losses(one, part), one, part))
-            if part.teacher is not None:
+            if part.teacher is not None and one.needs_teacher:
                 found = one.teacher_loss(part.scores, part.teacher)
                 soft.append(_reduced(found, one, part))
         terms = [(self._label, labels), (self._teacher, soft)]

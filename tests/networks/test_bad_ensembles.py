@@ -40,7 +40,10 @@ ERRORS = {
         lambda: [two_inputs(), functional_mlp()],
         "(?s)does not take the inputs.*same inputs.*Received",
     ),
-    "two outputs": (lambda: [two_outputs()], "one output each.*Received"),
+    "two outputs": (
+        lambda: [two_outputs(), functional_mlp()],
+        "(?s)has the outputs.*Received: one with one output",
+    ),
     "relu": (
         lambda: [functional_mlp(last="relu")],
         "Cannot tell for certain.*from_logits",

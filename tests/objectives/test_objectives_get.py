@@ -144,7 +144,6 @@ def test_get_configuration_of_a_function():
         keras.losses.MeanSquaredError,
         int,
         {},
-        {"alpha": 0.5},
     ],
 )
 def test_get_of_anything_else(identifier):
@@ -153,6 +152,11 @@ def test_get_of_anything_else(identifier):
     for name in NAMES:
         assert repr(name) in str(raised.value)
     assert f"Received: {identifier!r}" in str(raised.value)
+
+
+def test_get_of_what_is_no_objective_of_an_output():
+    with pytest.raises(ValueError, match=r"Unknown objective.*Received: 0\.5"):
+        objectives.get({"alpha": 0.5})
 
 
 @pytest.mark.parametrize(

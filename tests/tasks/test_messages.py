@@ -91,8 +91,10 @@ def test_one_hot_labels_beside_a_sparse_loss():
 
 
 @pytest.mark.parametrize("y", [[Y, Y], {"a": Y, "b": Y}])
-def test_several_outputs(y):
-    assert "several outputs are not supported" in told(y)
+def test_labels_of_several_outputs_for_one(y):
+    message = told(y)
+    assert "Expected one, as the model has one output. Received" in message
+    assert "a model with an output for each" in message
 
 
 @pytest.mark.parametrize(
