@@ -51,7 +51,8 @@ class BornAgain:
         objective: What students are trained on: "ban", "ban+l", "cwtm",
             "dkpp", "kd", "dkd", "dist", "logits", an `objectives.Objective`, a
             function `(y_true, student_logits, teacher_logits)`, or "labels",
-            the control: every generation learns from the labels alone.
+            the control: every generation learns from the labels alone; or a
+            dict of these by the names of several outputs, `None` for labels.
             Defaults to `"ban"`.
         directory: A folder in which the run is kept: what is finished, and
             the state of what is running. The same script, run again, goes on
@@ -74,9 +75,9 @@ class BornAgain:
             told by `TF_CONFIG` or Slurm, a `MultiWorkerMirroredStrategy`;
             else, with several GPUs, a `MirroredStrategy`; else none.
         task: What kind of task the models have: "classes", "binary" (one
-            sigmoid), "multilabel", "values" (regression), "gaussian" (values
-            with a variance each), or a `tasks.Task`. Defaults to `"auto"`:
-            what loss, last activation and labels say.
+            sigmoid), "multilabel", "values" (regression), "gaussian", a
+            `tasks.Task`, or a dict of these by the names of outputs. Defaults
+            to `"auto"`: what loss, last activation and labels say.
 
     Attributes:
         lineage: The `Lineage` of the last `fit`. It grows by a generation at
