@@ -5,42 +5,35 @@ import inspect
 import random
 
 import keras
-import tensorflow as tf
 from keras import ops
 
 from keras_ban import checks
 from keras_ban import objectives
-from keras_ban.distribution import parts
-from keras_ban.distribution import updates
 from keras_ban.distribution.cluster import Cluster
+from keras_ban.distribution.replicas import building
 from keras_ban.feeding.feed import check_names
 from keras_ban.feeding.feed import feed
 from keras_ban.feeding.passes import clear_errors
-from keras_ban.networks.stand_in import StandIn
 from keras_ban.networks.stand_in import check_own_training
 from keras_ban.rows import first_rows
 from keras_ban.rows import map_arrays
 from keras_ban.tasks import heads
 from keras_ban.tasks import kinds
-from keras_ban.tasks import mixed
 from keras_ban.tasks import outputs
 from keras_ban.tasks.checks import apart
-from keras_ban.tasks.checks import prediction
 from keras_ban.teaching import checking
 from keras_ban.teaching.epochs import told
+from keras_ban.teaching.features import FeatureTerm
 from keras_ban.teaching.plan import Plan
+from keras_ban.teaching.steps import Steps
 from keras_ban.teaching.teacher import Teacher
 from keras_ban.teaching.terms import Terms
-from keras_ban.teaching.terms import check_objective
-from keras_ban.teaching.terms import prepared
-from keras_ban.teaching.terms import total_loss
-from keras_ban.teaching.terms import track
-from keras_ban.teaching.terms import track_outputs
+from keras_ban.teaching.terms import check_objectives
 
 _DEFAULT = "sum_over_batch_size"
 
 
-class Distiller(StandIn):
+class Distiller(Steps):
     """Trains a student to match a teacher, as an ordinary `keras.Model`.
 
     `compile`, `fit`, `evaluate`, `predict` and callbacks work as usual. What
@@ -99,7 +92,7 @@ class Distiller(StandIn):
         self._labels = objectives.Labels()
         self._own_reduction = self.objective.reduction
         self._said, self.task = said, None
-        self._unfinished_compile = None
+        self._unfinished_compile = self._features = None
         self._shows_terms = True
         self._is_checked = False
         self.built = True
@@ -123,7 +116,7 @@ class Distiller(StandIn):
         self._adopt_compilation()
 
     def _adopt_compilation(self):
-        student = self.student
+        student, self._features = self.student, None
         checking.check_ignored(self)
         super().compile(
             optimizer=student.optimizer,
@@ -222,7 +215,10 @@ class Distiller(StandIn):
                 classes differ, or if the models share weights.
         """
         self._is_checked = True
-        return checking.check_pair(self, x, y, name, self._said)
+        shape = checking.check_pair(self, x, y, name, self._said)
+        if self.student.compiled:
+            self.prepare(x)
+        return shape
 
     def check_objective(self, x, y):
         """Tries the loss, and an objective of the user's own, on a few samples.
@@ -241,151 +237,29 @@ class Distiller(StandIn):
             return
         y = map_arrays(ops.convert_to_tensor, y)
         taught = self.teacher and self.teacher(x)
-        for part in self._learned(y, self.student(x), taught):
-            objective = prepared(self.objective, part)
-            if type(objective) not in objectives.BUILT_IN:
-                check_objective(objective, part, self.student.run_eagerly)
+        learned = self._learned(y, self.student(x), taught)
+        check_objectives(self.objective, learned, self.student.run_eagerly)
+
+    def prepare(self, x):
+        """Makes what compares features, if the objective has any.
+
+        Args:
+            x: A batch of inputs.
+
+        Raises:
+            ValueError: If layers are missing, or do not fit each other.
+        """
+        if self.objective.features and self._features is None:
+            with building(self.student):
+                self._features = FeatureTerm(
+                    self.objective, self.student, self.teacher, first_rows(x)
+                )
 
     def _finish_compile(self, data):
         """Compiles again, now that the labels say which loss is meant."""
-        x, y, _ = next(data.train.read(1))
-        if y is None and data.validation:
-            x, y, _ = next(data.validation.read(1))
-        if y is not None:
-            values = prediction(self.student, x, self._said)
-            row = heads.each(lambda v: v.shape[1:], values)
-            shape = heads.label_shape(y)
-            loss = self._known().default_compilation(row, shape)["loss"]
+        loss = checking.default_loss(self.student, data, self._said)
+        if loss is not None:
             self.compile(loss=loss, **self._unfinished_compile)
-
-    def _known(self):
-        """The `Task` of the student."""
-        return self.task or kinds.task_of(self.student, self._said)
-
-    def _learned(self, y, y_pred, teacher_scores=None, sample_weight=None):
-        """What the student learns of each output, a list of `Part`s."""
-        task = self._known()
-        scores = task.scores(y_pred)
-        if teacher_scores is not None:
-            # Of which none has a free constant.
-            scores, teacher_scores = task.comparable(
-                scores, teacher_scores, self.teacher.task
-            )
-        return task.learned(
-            self.student, y, scores, teacher_scores, sample_weight
-        )
-
-    def compute_loss(
-        self,
-        x=None,
-        y=None,
-        y_pred=None,
-        sample_weight=None,
-        training=True,
-        teacher_logits=None,
-        added=None,
-    ):
-        """The objective, plus the student's regularisers and added losses.
-
-        Args:
-            x: Inputs of the batch.
-            y: Labels of the batch, `Mixed` ones, or `None`.
-            y_pred: Output of the student.
-            sample_weight: Weights of the samples, or `None`.
-            training: Whether it is a step of training. Defaults to `True`.
-            teacher_logits: What `self.teacher(x)` gives. Defaults to `None`:
-                the teacher is run.
-            added: What `student.losses` was right after the forward pass.
-                Defaults to `None`: what it is.
-
-        Returns:
-            A scalar.
-        """
-        if not self._is_checked:
-            # A student that was not built before says now what it gives.
-            result = heads.by_name(self.student, y_pred)
-            shape = heads.shape_of(result)
-            self.task = kinds.task_of(self.student, self._said, shape)
-            checking.check_unread(self)
-            self._is_checked = True
-        if teacher_logits is None and self.objective.needs_teacher:
-            teacher_logits = self.teacher(x)
-        self.objective.check_labels(y)
-        learned = self._learned(y, y_pred, teacher_logits, sample_weight)
-        loss = total_loss(self.objective, learned)
-        return self.with_added(loss, x, training, added)
-
-    def train_step(self, data):
-        """One step: teacher forward, student forward and back, update."""
-        batch, counted = parts.opened(data)
-        learns = self.objective.needs_teacher
-        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(batch)
-        is_left = not learns and not isinstance(y, parts.Mixed)
-        if is_left and self._leaves_to_student("train_step", data):
-            return self.student.train_step(batch)
-        x, kept = x if isinstance(x, parts.Joined) else (x, None)
-        teacher_logits = self.teacher(x) if learns and kept is None else None
-        with tf.GradientTape() as tape:
-            y_pred = self.student(x, training=True)
-            added = self.student.losses
-            if kept is not None:
-                teacher_logits = self.teacher.decoded(kept, y_pred)
-            x, y, y_pred, sample_weight, teacher_logits = counted(
-                x, y, y_pred, sample_weight, teacher_logits
-            )
-            loss = self.compute_loss(
-                x, y, y_pred, sample_weight, True, teacher_logits, added
-            )
-            scaled = self.optimizer.scale_loss(loss)
-        variables = self.student.trainable_weights
-        gradients = tape.gradient(scaled, variables)
-        updates.apply(self.optimizer, gradients, variables)
-        return self._log(loss, x, y, y_pred, sample_weight, teacher_logits)
-
-    def _log(self, loss, x, y, y_pred, sample_weight, teacher_logits):
-        logs = track(self._student_loss(), loss, x)
-        learned = self._learned(y, y_pred, teacher_logits, sample_weight)
-        if y is not None:
-            logs |= self.student.compute_metrics(
-                x, mixed.larger(y), y_pred, sample_weight
-            )
-            logs |= track_outputs(self.student, self.objective, learned, x)
-        if teacher_logits is not None:
-            logs |= self._terms.update(x, learned)
-        return logs
-
-    def test_step(self, data):
-        """The student's own evaluation: the teacher does not run."""
-        batch, counted = parts.opened(data)
-        if self._leaves_to_student("test_step", data):
-            return self.student.test_step(batch)
-        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(batch)
-        y_pred = self.student(x, training=False)
-        added = self.student.losses
-        x, y, y_pred, sample_weight = counted(x, y, y_pred, sample_weight)
-        learned = self._learned(y, y_pred, None, sample_weight)
-        loss = total_loss(self._labels, learned)
-        loss = self.with_added(loss, x, False, added)
-        track(self._student_loss(), loss, x)
-        track_outputs(self.student, self._labels, learned, x)
-        return self.student.compute_metrics(x, y, y_pred, sample_weight)
-
-    @property
-    def metrics(self):
-        """The student's metrics, and in training the terms of the loss."""
-        # Without labels, the compiled metrics are never built.
-        metrics = [m for m in self.student.metrics if getattr(m, "built", True)]
-        return [*metrics, *(self._terms.shown if self._shows_terms else ())]
-
-    @property
-    def metrics_variables(self):
-        """The variables of the student's metrics and of both terms."""
-        return [*self.student.metrics_variables, *self._terms.variables]
-
-    def reset_metrics(self):
-        """Resets the student's metrics and both terms."""
-        self.student.reset_metrics()
-        self._terms.reset()
 
     def evaluate(self, *args, **kwargs):
         """The student's own evaluation; arguments as `keras.Model.evaluate`."""

@@ -58,6 +58,7 @@ OTHERS = {
     "generations/ancestry.py/lengths": "`epochs`",
     "generations/blueprints.py/_functions": "`model_fn`",
     "generations/prepared.py/given_callbacks": "`callbacks`",
+    "objectives/features.py/_function": "`loss`",
     "objectives/names.py/get": "`objective`",
     "runs/archive.py/_check_weights": "what an HDF5 file holds",
     "runs/fingerprint.py/_name": "a configuration",

@@ -55,6 +55,7 @@ class Workshop:
         """
         teacher = parent and self._twin(parent, trained=False)
         fresh = self._make(student, teacher)
+        fresh.prepare(self._rows)
         rule = likeness.of_objective(fresh.objective)
         key = id(student), id(teacher)
         held, known = self._distillers.setdefault(key, (fresh, rule))
@@ -67,8 +68,7 @@ class Workshop:
         if held.optimizer is not student.optimizer:
             self._distillers[key] = fresh, rule
             return fresh
-        for name in held.objective.copies:
-            fresh.objective.for_output(name)
+        fresh.objective.match(held.objective)
         pairs = zip(
             variables.objective_variables(held.objective),
             variables.objective_variables(fresh.objective),

@@ -85,11 +85,12 @@ def of_objective(objective):
         A string, or `None` if something in it cannot be compared.
     """
     # The loss of the labels is the student's.
-    copies = objective.copies
+    others = [*objective.copies.values(), *objective.features]
+    apart = ["label_loss", "features", "kept"]
     held = {
         k: v
         for k, v in vars(objective).items()
-        if k != "label_loss" and v is not copies
+        if k not in apart and v is not objective.copies and v not in others
     }
     copied = [getattr(v, "state", v) for v in held.values()]
     walk = Walk([v for v in copied if isinstance(v, keras.Variable)])
@@ -98,7 +99,7 @@ def of_objective(objective):
         walk.see(held)
     except (Unknown, RecursionError):
         return None
-    keys = [walk.key(), *map(of_objective, copies.values())]
+    keys = [walk.key(), *map(of_objective, others)]
     return None if None in keys else " ".join(keys)
 
 

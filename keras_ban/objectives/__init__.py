@@ -11,6 +11,7 @@ from keras_ban.objectives.by_output import ByOutput
 from keras_ban.objectives.decoupled import DKD
 from keras_ban.objectives.distillation import KD
 from keras_ban.objectives.distillation import LogitRegression
+from keras_ban.objectives.features import Features
 from keras_ban.objectives.names import BUILT_IN
 from keras_ban.objectives.names import get
 from keras_ban.objectives.relations import DIST
@@ -25,6 +26,7 @@ __all__ = [
     "KD",
     "BANWithLabels",
     "ByOutput",
+    "Features",
     "FunctionObjective",
     "Labels",
     "LogitRegression",

@@ -51,6 +51,9 @@ class Objective(keras.losses.Loss):
     needs_classes = False
     label_loss = staticmethod(cross_entropy)
     task = Classes()
+    # What is compared besides outputs, and the variables that this trains.
+    features = ()
+    kept = ()
 
     def __init__(self, name=None, reduction="sum_over_batch_size"):
         name = name or self.short_name or type(self).__name__.lower()
@@ -133,6 +136,15 @@ class Objective(keras.losses.Loss):
             self._by_output[name] = self.fresh()
         return self._by_output[name]
 
+    def match(self, other):
+        """Makes the copies that another of the same kind has.
+
+        Args:
+            other: An `Objective`.
+        """
+        for name in other.copies:
+            self.for_output(name)
+
     @property
     def copies(self):
         """The objectives of several outputs, by name, as far as asked for."""
@@ -195,6 +207,13 @@ class Objective(keras.losses.Loss):
         own = [k for k in config if k not in ("name", "reduction", "dtype")]
         given = ", ".join(f"{k}={config[k]!r}" for k in own)
         return f"{type(self).__name__}({given})"
+
+    def __add__(self, other):
+        """This objective and `Features`, or `Features` and this."""
+        # That module builds upon this one.
+        from keras_ban.objectives import features
+
+        return features.added(self, other)
 
     def fresh(self):
         """Returns a copy whose random state, if any, starts anew."""

@@ -15,6 +15,8 @@ from keras_ban.objectives.by_output import ByOutput
 from keras_ban.objectives.decoupled import DKD
 from keras_ban.objectives.distillation import KD
 from keras_ban.objectives.distillation import LogitRegression
+from keras_ban.objectives.features import Features
+from keras_ban.objectives.features import added
 from keras_ban.objectives.relations import DIST
 
 _BY_NAME = {
@@ -45,7 +47,8 @@ def get(identifier):
             configuration that `keras.saving.serialize_keras_object` gives for
             one, a function `(y_true, student_logits, teacher_logits)` that
             returns the loss of each sample, or a dict of these by the names of
-            several outputs, `None` for one that learns from labels alone.
+            several outputs, `None` for one that learns from labels alone, or
+            a list of one of these and `Features`, their sum.
 
     Returns:
         An `Objective`.
@@ -53,8 +56,12 @@ def get(identifier):
     Raises:
         ValueError: If the identifier stands for no objective.
     """
+    if isinstance(identifier, Features):
+        return added(identifier)
     if isinstance(identifier, Objective):
         return identifier
+    if isinstance(identifier, (list, tuple)) and identifier:
+        return added(*map(_term, identifier))
     if isinstance(identifier, str) and identifier.lower() in _BY_NAME:
         return _BY_NAME[identifier.lower()]()
     if isinstance(identifier, dict) and "class_name" in identifier:
@@ -78,6 +85,11 @@ def get(identifier):
     )
 
 
+def _term(identifier):
+    is_term = isinstance(identifier, Features)
+    return identifier if is_term else get(identifier)
+
+
 def _known_as(identifier):
     """What an objective of others is called here, in words."""
     kind = identifier if isinstance(identifier, type) else type(identifier)
@@ -87,7 +99,10 @@ def _known_as(identifier):
     elif not isinstance(name, str):
         name = kind.__name__
     if re.search("(?i)feature", kind.__name__ + name):
-        return ". Features of inner layers are not distilled."
+        return (
+            ". Features of inner layers are compared by `objectives.KD() + "
+            "objectives.Features({'student_layer': 'teacher_layer'})`."
+        )
     if not _OTHERS.search(kind.__name__ + " " + name):
         return ""
     temperature = getattr(identifier, "temperature", None)

@@ -155,6 +155,9 @@ def _objective(objective):
     if "objectives" in config:
         held = objective.copies.items()
         config["objectives"] = {k: _objective(v) for k, v in held}
+    if objective.features:
+        config["objective"] = _objective(objective.objective)
+        config["features"] = list(map(_objective, objective.features))
     return _named({"class": type(objective).__name__, **config})
 
 

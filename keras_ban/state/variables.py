@@ -24,7 +24,7 @@ def objective_variables(objective):
             found.append(value)
     for one in objective.copies.values():
         found += objective_variables(one)
-    return found
+    return [*found, *objective.kept]
 
 
 def copy(source, target, optimizer=True):

@@ -117,6 +117,9 @@ def names(model):
     shapes = spec(model)
     if isinstance(shapes, ByName):
         return list(shapes)
+    if isinstance(model, keras.Sequential):
+        # Keras calls its output by the name of the model.
+        return [layer.name for layer in model.layers[-1:]]
     return list(getattr(model, "output_names", None) or ())
 
 

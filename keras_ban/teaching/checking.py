@@ -97,6 +97,28 @@ def check_pair(distiller, x, y, name, said):
     return shape
 
 
+def default_loss(student, data, said):
+    """The loss for a student that was compiled without one.
+
+    Args:
+        student: The `keras.Model`.
+        data: The `Feed`.
+        said: What the owner of the models says of them.
+
+    Returns:
+        What `compile` takes; `None` if there are no labels.
+    """
+    x, y, _ = next(data.train.read(1))
+    if y is None and data.validation:
+        x, y, _ = next(data.validation.read(1))
+    if y is None:
+        return None
+    shape = heads.shape_of(prediction(student, x, said))
+    task = kinds.task_of(student, said, shape, y)
+    row = heads.each(lambda one: one[1:], shape)
+    return task.default_compilation(row, heads.label_shape(y))["loss"]
+
+
 def check_unread(distiller):
     """Checks the tasks of student and teacher where no data could be read.
 

@@ -1,6 +1,8 @@
 """Where the teacher's logits come from."""
 
 import os
+from typing import Any
+from typing import NamedTuple
 
 import keras
 import numpy as np
@@ -9,10 +11,23 @@ import tensorflow as tf
 from keras_ban import checks
 from keras_ban.networks.ensembles import joined
 from keras_ban.networks.stand_in import check_own_methods
+from keras_ban.networks.taps import Taps
 from keras_ban.tasks import heads
 from keras_ban.tasks import kinds
 from keras_ban.tasks.several import Several
 from keras_ban.teaching import topk
+
+
+class Taught(NamedTuple):
+    """What a teacher gives whose layers are tapped.
+
+    Attributes:
+        scores: Its scores.
+        features: What its layers give, a dict by name.
+    """
+
+    scores: Any
+    features: dict
 
 
 class Teacher:
@@ -46,6 +61,7 @@ class Teacher:
         self.model = model
         self.said = said.among(heads.names(model))
         self._chosen, self._whole, self.task = _all, None, None
+        self._taps = None
         if not self.said.is_by_name or heads.names(model):
             self._whole = self.task = kinds.task_of(model, self.said)
         self.function = tf.function(self, reduce_retracing=True)
@@ -53,13 +69,27 @@ class Teacher:
     def __call__(self, x):
         """Returns scores `(..., n)` for inputs; logits `(..., 1)` if binary.
 
-        Of several outputs a dict of scores.
+        Of several outputs a dict of scores; once it is tapped a `Taught`.
         """
-        result = self.model(x, training=False)
+        features = None
+        if self._taps is None:
+            result = self.model(x, training=False)
+        else:
+            result, features = self._taps(x, training=False)
         if self._whole is None:
             found = heads.by_name(self.model, result)
             self.look(heads.shape_of(found), None)
-        return self._chosen(self._whole.scores(result))
+        scores = self._chosen(self._whole.scores(result))
+        return scores if features is None else Taught(scores, features)
+
+    def tap(self, paths):
+        """Gives what inner layers give too, from now on: a `Taught`.
+
+        Args:
+            paths: Their names, as `Taps` takes them.
+        """
+        self._taps = Taps(self.model, paths, "teacher")
+        self.function = tf.function(self, reduce_retracing=True)
 
     def decoded(self, kept, output):
         """Scores from what is kept of them, as calling it returns them.
@@ -68,15 +98,25 @@ class Teacher:
             kept: A tuple, what `filling.encode` makes of the scores.
             output: What the student gives.
         """
-        if self.names is None:
-            return topk.decode(kept, output.shape[-1])
-        found = [topk.decode((part,), None) for part in kept]
-        return dict(zip(self.names, found, strict=True))
+        paths = sorted(self._taps.paths) if self._taps else []
+        count = len(kept) - len(paths)
+        scores, features = kept[:count], kept[count:]
+        if self.task.parts:
+            found = [topk.decode((part,), None) for part in scores]
+            scores = dict(zip(sorted(self.task.parts), found, strict=True))
+        else:
+            scores = topk.decode(scores, output.shape[-1])
+        if not paths:
+            return scores
+        return Taught(scores, dict(zip(paths, features, strict=True)))
 
     @property
     def names(self):
-        """The names of the outputs that it teaches, if there are several."""
-        return sorted(self.task.parts) if self.task.parts else None
+        """The names of what it gives, in order; `None` for scores alone."""
+        parts = sorted(self.task.parts) if self.task.parts else []
+        if not self._taps:
+            return parts or None
+        return [*(parts or [""]), *sorted(self._taps.paths)]
 
     def look(self, shape, y):
         """Asks again for its task, now that labels may tell.

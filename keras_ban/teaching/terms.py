@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 
 from keras_ban.distribution.replicas import total
+from keras_ban.objectives import BUILT_IN
 from keras_ban.objectives import Labels
 from keras_ban.tasks import losses
 from keras_ban.tasks import mixed
@@ -22,6 +23,7 @@ class Terms:
         self._objective = objective
         self._label = keras.metrics.Mean(name="label_loss")
         self._teacher = keras.metrics.Mean(name="teacher_loss")
+        self._features = keras.metrics.Mean(name="feature_loss")
         self._shown = ()
 
     @property
@@ -32,14 +34,18 @@ class Terms:
     @property
     def variables(self):
         """The variables of both metrics."""
-        return [*self._label.variables, *self._teacher.variables]
+        found = [*self._label.variables, *self._teacher.variables]
+        if self._objective.features:
+            found += self._features.variables
+        return found
 
     def reset(self):
         """Begins anew."""
         self._label.reset_state()
         self._teacher.reset_state()
+        self._features.reset_state()
 
-    def update(self, x, parts):
+    def update(self, x, parts, features=None):
         """Adds a batch; returns the means so far, a dict.
 
         Of several outputs, terms are sums as the loss is.
@@ -47,6 +53,8 @@ class Terms:
         Args:
             x: Inputs.
             parts: What is learned of each output, a list of `Part`s.
+            features: The term of features, a scalar. Defaults to `None`: there
+                is none.
         """
         labels, soft = [], []
         for part in parts:
@@ -58,6 +66,8 @@ class Terms:
                 soft.append(_reduced(found, one, part))
         terms = [(self._label, labels), (self._teacher, soft)]
         terms = [(tracker, _sum(found)) for tracker, found in terms if found]
+        if features is not None:
+            terms.append((self._features, features))
         # Replicas take turns here.
         self._shown = tuple(tracker for tracker, _ in terms)
         logs = {}
@@ -160,7 +170,25 @@ def track(tracker, loss, x):
     return {tracker.name: tracker.result()}
 
 
-def check_objective(objective, part, eager):
+def check_objectives(objective, parts, eager):
+    """Tries objectives of the user's own on a few samples.
+
+    Args:
+        objective: The `Objective`.
+        parts: What is learned of each output, a list of `Part`s.
+        eager: Whether it is run step by step in training too, not compiled.
+
+    Raises:
+        ValueError: If one cannot be computed, does not give one loss for each
+            sample, or has no gradient.
+    """
+    for part in parts:
+        found = prepared(objective, part)
+        if type(found) not in BUILT_IN:
+            _check_objective(found, part, eager)
+
+
+def _check_objective(objective, part, eager):
     """Tries an objective of the user's own on a few samples.
 
     Args:

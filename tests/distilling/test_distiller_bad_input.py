@@ -241,11 +241,11 @@ BAD = {
         lambda x, y: {"student": own(OwnLoss)},
     ),
     "student with two outputs": (
-        "must have one output",
+        "one of them at least, by its name",
         lambda x, y: {"student": two_outputs(), "loss": None},
     ),
     "teacher with two outputs": (
-        UNCERTAIN,
+        "Expected a teacher with an output of this name",
         lambda x, y: {"teacher": two_outputs()},
     ),
     "one class only": (

@@ -49,7 +49,7 @@ REFUSED = {
     "two labels": ({"y": [Y, Y]}, ("labels", "a list of 2", "one output")),
     "dict weights": (
         {"sample_weight": {"out": X[:, 0]}},
-        ("sample weights", "a dict of 'out'"),
+        ("`sample_weight` holds several arrays", "a dict of 'out'"),
     ),
     "dict labels in a data set": (
         {"x": data_set(X, {"out": Y}, size=32), **ALONE},
@@ -143,7 +143,7 @@ def test_validation_data_is_refused_before_the_first_step(given, words):
 def test_validation_weights_are_refused_before_the_first_step():
     for weight, words in (
         (np.ones((96, 2)), ("(96, 2)", "each sample")),
-        ({"a": X[:, 0]}, ("sample weights", "'a'")),
+        ({"a": X[:, 0]}, ("several arrays", "'a'")),
         (np.array(["a"] * 96), ("<U1",)),
     ):
         refused(*words, validation_data=(X, Y, weight))

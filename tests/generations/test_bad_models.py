@@ -95,12 +95,12 @@ OUTPUTS = {
     "several outputs": (
         {},
         {"model_fn": two_outputs},
-        ("one output", "Received", "Wrap"),
+        ("has the outputs", "labels of each", "one array of shape"),
     ),
     "no classes axis": (
         {},
         {"model_fn": lambda: no_axis()},
-        ("one output of shape", "(8,)", "Wrap"),
+        ("must have the shape", "(8,)", "last axis"),
     ),
 }
 
