@@ -38,6 +38,7 @@ __all__ = [
     "models",
     "objectives",
     "recipes",
+    "sklearn",
     "tasks",
     "trees",
     "views",
@@ -46,6 +47,6 @@ __all__ = [
 
 def __getattr__(name):
     # They need scikit-learn, which is an extra.
-    if name == "trees":
-        return importlib.import_module("keras_ban.trees")
+    if name in ("sklearn", "trees"):
+        return importlib.import_module(f"keras_ban.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
