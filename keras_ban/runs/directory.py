@@ -14,9 +14,9 @@ from keras_ban import checks
 from keras_ban import files
 from keras_ban.distribution.cluster import Cluster
 from keras_ban.lineage import Lineage
+from keras_ban.networks import saving
 from keras_ban.runs import fingerprint
 from keras_ban.runs import folders
-from keras_ban.runs import saving
 from keras_ban.runs.backup import check_callbacks
 from keras_ban.runs.open_run import OpenRun
 from keras_ban.runs.open_run import generations

@@ -22,8 +22,8 @@ from hostile import paths
 from hostile import snapshot
 from hostile import within
 
-from keras_ban.runs import archive
-from keras_ban.runs import saving
+from keras_ban.networks import archive
+from keras_ban.networks import saving
 
 TFSM = {
     "module": "keras.layers",

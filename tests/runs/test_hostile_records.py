@@ -32,7 +32,7 @@ from keras_ban import files
 from keras_ban.distribution.cluster import Cluster
 from keras_ban.feeding.passes import Course
 from keras_ban.generations.guards import Finite
-from keras_ban.runs import saving
+from keras_ban.networks import saving
 from keras_ban.runs.backup import check_executions
 from keras_ban.runs.directory import RunDirectory
 from keras_ban.runs.open_run import OpenRun

@@ -11,8 +11,8 @@ import keras
 import numpy as np
 
 from keras_ban import files
+from keras_ban.networks import archive
 from keras_ban.rows import first_rows
-from keras_ban.runs import archive
 
 # Numbers that a model has and does not save: those of metrics, say.
 _UNSAVED = 2**26
