@@ -24,8 +24,8 @@ from keras_ban.runs import directory as directories
 from keras_ban.runs.folders import TEACHERS
 from keras_ban.state import seeds
 from keras_ban.tasks import kinds
+from keras_ban.teaching import family
 from keras_ban.teaching.plans import SAME
-from keras_ban.teaching.teacher import Teacher
 
 
 class BornAgain:
@@ -163,9 +163,10 @@ class BornAgain:
                 given and the objective needs none. Defaults to `None`.
             generations: Number of students after the teacher; with the
                 objective "labels" it may be 0. Defaults to 3.
-            teacher: A trained model of any architecture for the same
-                classes, or a list of them, to be generation 0. Defaults to
-                `None`: generation 0 is trained on the labels.
+            teacher: What knows the same classes, to be generation 0: a
+                trained model of any architecture, or a list of them; a path,
+                a function, an estimator or predictions (docs/teachers.md).
+                Defaults to `None`: generation 0 is trained on the labels.
             callbacks: A list of Keras callbacks, shared by the generations,
                 or a function from the generation's number to such a list.
                 Keras' own begin anew in each generation, and one of them that
@@ -266,7 +267,7 @@ class BornAgain:
         except KeyboardInterrupt as interrupt:
             # Where it was stopped, in the midst of TensorFlow, helps nobody.
             raise type(interrupt)(*self._stopped(interrupt)) from None
-        has_all = all(g.model for g in self.lineage)
+        has_all = all(g.model or g.given for g in self.lineage)
         if has_trained and has_all and data.validation:
             self.lineage.evaluate(data.validation, title="validation data")
         if verbose != 0:
@@ -282,16 +283,16 @@ class BornAgain:
         Returns:
             What `_train` takes.
         """
-        ancestry, plans, teacher = run.ancestry, run.plans, run.teacher
+        ancestry, teacher = run.ancestry, run.teacher
         least = int(self.objective.needs_teacher)
         generations = checks.integer("generations", run.generations, least)
+        if teacher is not None:
+            teacher = family.get(teacher, self._said)
         ancestry.check(self.objective, teacher)
-        plans.check_teacher(teacher)
+        plans = run.plans.taught_by(teacher)
         # Networks are counted as they are trained.
         count = ancestry.teachers + generations
         own = [given_callbacks(run.callbacks, k) for k in range(count)]
-        if teacher is not None:
-            teacher = Teacher(teacher, self._said).model
         first = int(teacher is not None)
         check_places(dict(enumerate(own[first:], first)))
         trained = generations + (teacher is None)

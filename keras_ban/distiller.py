@@ -22,11 +22,11 @@ from keras_ban.tasks import kinds
 from keras_ban.tasks import outputs
 from keras_ban.tasks.checks import apart
 from keras_ban.teaching import checking
+from keras_ban.teaching import family
 from keras_ban.teaching.epochs import told
 from keras_ban.teaching.features import FeatureTerm
 from keras_ban.teaching.plan import Plan
 from keras_ban.teaching.steps import Steps
-from keras_ban.teaching.teacher import Teacher
 from keras_ban.teaching.terms import Terms
 from keras_ban.teaching.terms import check_objectives
 
@@ -50,10 +50,9 @@ class Distiller(Steps):
     Args:
         student: The `keras.Model` to train, with one output or several:
             logits or probabilities of classes or of several labels, or values.
-        teacher: A trained `keras.Model` for the same classes, labels or
-            values, or a list of them, which stands for their mean prediction;
-            of several outputs those of the same names teach. May be `None`
-            for the objective "labels".
+        teacher: What teaches the same classes, labels or values, as
+            `BornAgain.fit` takes it; of several outputs those of the same
+            names teach. May be `None` for the objective "labels".
         objective: As `BornAgain` takes it. Defaults to `"ban"`.
         from_logits: Says what those models give that do not say it
             themselves. Defaults to `None`.
@@ -87,8 +86,9 @@ class Distiller(Steps):
             check_own_training(student)
         self.teacher = None
         if teacher is not None or self.objective.needs_teacher:
-            self.teacher = Teacher(teacher, said)
-            apart(student, self.teacher.model)
+            self.teacher = family.get(teacher, said)
+            if self.teacher.model is not None:
+                apart(student, self.teacher.model)
         self._labels = objectives.Labels()
         self._own_reduction = self.objective.reduction
         self._said, self.task = said, None
@@ -122,7 +122,7 @@ class Distiller(Steps):
             optimizer=student.optimizer,
             run_eagerly=student.run_eagerly,
             steps_per_execution=student.steps_per_execution,
-            jit_compile=student.jit_compile,
+            jit_compile=checking.compiles(student, self.teacher),
             auto_scale_loss=False,
         )
         # Both terms are reduced as the label loss is where it stands alone.
@@ -170,7 +170,7 @@ class Distiller(Steps):
         signature = inspect.signature(keras.Model.fit)
         arguments = signature.bind(self, *args, **kwargs).arguments
         del arguments["self"]
-        plan = Plan(teacher_outputs, augment, views)
+        plan = Plan(teacher_outputs, augment, views).taught_by(self.teacher)
         # Keras itself splits what passes through no views.
         split = 0.0 if plan else arguments.pop("validation_split", 0.0)
         arguments = told(self, arguments)
@@ -236,7 +236,7 @@ class Distiller(Steps):
         if type(self.objective) in objectives.BUILT_IN:
             return
         y = map_arrays(ops.convert_to_tensor, y)
-        taught = self.teacher and self.teacher(x)
+        taught = self.teacher and self.teacher.probed(x)
         learned = self._learned(y, self.student(x), taught)
         check_objectives(self.objective, learned, self.student.run_eagerly)
 

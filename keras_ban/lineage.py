@@ -2,6 +2,7 @@
 
 import collections.abc
 import dataclasses
+from typing import Any
 
 import keras
 
@@ -25,7 +26,7 @@ class Generation:
         number: 0 for the teacher, k for BAN-k.
         name: "Teacher", "BAN-k", or "Labels-k" in a run of controls.
         model: The trained `keras.Model`, an ordinary one; `None` if `keep`
-            left it out.
+            left it out, or if there is none.
         objective: Short name of what it was trained on.
         teacher: Name of the generation it learned from, or `None`.
         seed: Seed its initial weights, shuffling and dropout follow from, or
@@ -35,6 +36,9 @@ class Generation:
         metrics: Accuracy, error, NLL and ECE of the trained model on the
             validation data, or what its task has in their place; empty
             without validation data.
+        given: What was given as generation 0 and is no Keras model, a
+            function say: a `Teacher`, or of a run that was loaded, which does
+            not keep it, what it was, a text. Else `None`.
     """
 
     number: int
@@ -46,6 +50,17 @@ class Generation:
     history: dict = dataclasses.field(default_factory=dict)
     seconds: float = 0.0
     metrics: dict = dataclasses.field(default_factory=dict)
+    given: Any = None
+
+    @property
+    def source(self):
+        """What teaches: the model, or what was given in place of one."""
+        return self.model if self.given is None else self.given
+
+    @property
+    def predicts(self):
+        """Whether there is something here that can be run on inputs."""
+        return getattr(self.source, "takes_inputs", self.model is not None)
 
     def _repr_html_(self):
         """A table of one row, for notebooks."""
@@ -53,6 +68,8 @@ class Generation:
 
     def __repr__(self):
         learned = f", learned from {self.teacher}" if self.teacher else ""
+        if self.given is not None:
+            learned = f", {getattr(self.given, 'words', self.given)}"
         scores = "".join(f", {k} {v:.4g}" for k, v in self.metrics.items())
         return (
             f"<Generation {self.name} of {self.objective!r}{learned}{scores}>"
@@ -156,12 +173,13 @@ class Lineage(collections.abc.Sequence):
 
         The most accurate, among equally accurate ones that of the lowest NLL;
         of values, that of the lowest RMSE. What `evaluate`
-        measured plays no part, so a test set selects nothing.
+        measured plays no part, so a test set selects nothing; nor does a
+        teacher that is no Keras model.
 
         Raises:
             ValueError: If the run had no validation data.
         """
-        measured = [g for g in self if g.metrics]
+        measured = [g for g in self if g.metrics and g.given is None]
         if not measured:
             raise ValueError(
                 "`lineage.best` is chosen on validation data. Expected a run "
@@ -203,7 +221,8 @@ class Lineage(collections.abc.Sequence):
 
         Args:
             last: How many of the last generations, a positive integer.
-                Defaults to `None`, all of them, the teacher included.
+                Defaults to `None`, all of them, the teacher included if it is
+                a Keras model.
             weights: Optional weight of each member. Defaults to `None`.
 
         Returns:
@@ -212,12 +231,13 @@ class Lineage(collections.abc.Sequence):
         Raises:
             ValueError: If there are not as many generations.
         """
+        networks = [g for g in self if g.given is None]
         if last is None:
-            last = len(self)
-        last = checks.integer("last", last, 1, len(self))
-        models = [g.model for g in self._generations[-last:]]
+            last = len(networks)
+        last = checks.integer("last", last, 1, len(networks))
+        models = [g.model for g in networks[-last:]]
         if None in models:
-            missing = [g.name for g in self[-last:] if g.model is None]
+            missing = [g.name for g in networks[-last:] if g.model is None]
             raise ValueError(
                 f"The models of {', '.join(missing)} were not kept. Expected "
                 "an ensemble of models that are there. Choose a smaller "

@@ -60,13 +60,16 @@ OTHERS = {
     "generations/prepared.py/given_callbacks": "`callbacks`",
     "objectives/features.py/_function": "`loss`",
     "objectives/names.py/get": "`objective`",
-    "runs/archive.py/_check_weights": "what an HDF5 file holds",
+    "networks/archive.py/_check_weights": "what an HDF5 file holds",
     "runs/fingerprint.py/_name": "a configuration",
     "state/attributes.py/_hold": "what an object keeps",
     "state/file.py/_held": "what an HDF5 file holds",
     "state/plain.py/encode": "what a callback remembers",
     "views/names.py/_one": "`augment`",
     "tasks/checks.py/prediction": "the output of a model",
+    "teaching/family.py/": "`teacher`",
+    "teaching/functions.py/": "what Python is called with",
+    "teaching/saved.py/": "what a SavedModel holds",
     "trees/": "rows of scikit-learn, for which it has its own door",
 }
 

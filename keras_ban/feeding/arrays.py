@@ -51,6 +51,7 @@ class Arrays(Examples):
     def __init__(self, x, y, sample_weight, how):
         super().__init__(x, how)
         self._data = x, y, sample_weight
+        self._count = count_rows(x)
 
     @property
     def reorders(self):
@@ -62,6 +63,9 @@ class Arrays(Examples):
 
     def size(self):
         return math.ceil(count_rows(self._x) / self._batch_size)
+
+    def count(self):
+        return self._count
 
     def numbered(self, limit=None):
         batches = slice_rows(self._tensors, self._batch_size)
@@ -105,6 +109,7 @@ class Arrays(Examples):
         ]
         for examples in found:
             examples.check_size()
+        found[0]._count = rows
         return found
 
     def epochs(self, generation, seed, first, views=None, size=1):

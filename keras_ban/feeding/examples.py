@@ -124,6 +124,13 @@ class Examples:
         """
         return None
 
+    def count(self):
+        """The number of examples in a pass, which may have to be read.
+
+        Of arrays of which rows were split off, these count too.
+        """
+        return sum(len(numbers) for numbers, *_ in self.numbered())
+
     def epoch_steps(self):
         """The number of batches in an epoch, or `None` if nobody knows."""
         return self.how.steps or self.size()

@@ -44,7 +44,7 @@ class Ancestry:
 
         Args:
             objective: The `Objective` of the students.
-            teacher: What was given as generation 0, or `None`.
+            teacher: The `Teacher` that was given as generation 0, or `None`.
 
         Raises:
             ValueError: If not.
@@ -70,6 +70,25 @@ class Ancestry:
                 "generation 0. Leave one of them out; `teacher=` may be a "
                 "list of trained models."
             )
+        if self.takes_all and teacher is not None and teacher.model is None:
+            raise ValueError(
+                "learn_from='all' takes the mean of all generations before, "
+                "as one network. Expected a Keras model as `teacher`. "
+                f"Received: {teacher.words}. Leave `learn_from` out."
+            )
+
+    def given(self, teacher, name):
+        """Generation 0, as it was given.
+
+        Args:
+            teacher: The `Teacher`.
+            name: Its name in the lineage.
+
+        Returns:
+            A `Generation`.
+        """
+        own = teacher if teacher.model is None else None
+        return Generation(0, name, teacher.model, "given", given=own)
 
     def check_models(self, models):
         """Checks that models have a mean that can teach.

@@ -48,7 +48,7 @@ def train(trainer, run, lineage):
 def _measured(generation, trainer, lineage, run):
     """The generation with its metrics on the validation data, if any."""
     validation = trainer.feed.validation
-    if validation is None:
+    if validation is None or not generation.predicts:
         return generation
     metrics = lineage.measure(
         generation, validation, watch=run.stop_now_if_asked

@@ -76,7 +76,7 @@ class Trainer:
             trial.objective,
             trial.blueprints.said,
             self.feed,
-            trial.teacher,
+            trial.teacher and trial.teacher.fingerprint(self.feed.train),
             self._plans.describe(),
         )
         return fingerprint.run(
@@ -166,7 +166,7 @@ class Trainer:
             return None
         if self.trial.teacher is not None:
             name = self.watches[number].name
-            return Generation(0, name, self.trial.teacher, "given")
+            return self._ancestry.given(self.trial.teacher, name)
         if lineage.teachers:
             return self._ancestry.founder(lineage.teachers)
         return None
@@ -263,7 +263,7 @@ class Trainer:
         # Keras knows no loss of mixed labels.
         mixes = self._plans.for_generation(watch.number).mixes
         if teacher is not None or mixes or replicas_of(student) > 1:
-            trained = workshop.distiller(student, teacher and teacher.model)
+            trained = workshop.distiller(student, teacher and teacher.source)
             fit = trained.fit_unchecked
         if trained.train_function is None:
             # It drops every compiled function. What draws from it later may

@@ -34,7 +34,7 @@ class Trial:
         blueprints: The `Blueprints`.
         objective: The `Objective` of the students.
         seed: The seed of the run.
-        teacher: The model that was given as generation 0, or `None`.
+        teacher: The `Teacher` that was given as generation 0, or `None`.
         run: Where it is kept: a `RunDirectory` or `Unkept`.
         phases: The `Phases` of each training.
         batch: The first batch `(x, y, sample_weight)`.
@@ -80,12 +80,12 @@ class Trial:
         self._batches = [batch]
         self._x, self._y, _ = batch
         self._spare, self._tried, self._last = [], [], []
-        self.outputs, before = {}, teacher
+        self.outputs, before = {}, teacher and teacher.model
         for function in blueprints.different:
             pair = self._pair(function, before)
             before = pair[0]
-        if teacher is not None:
-            run.check_model(teacher, self._x)
+        if teacher is not None and teacher.model is not None:
+            run.check_model(teacher.model, self._x)
         given = [z for pair in self.outputs.values() for z in pair]
         self.shape = heads.shape_of(given[0])
         for values in given:
@@ -304,7 +304,8 @@ def tried(make, needs_labels, data, plans, ancestry):
         scan.check(trial.task, shape, needs_labels=True)
     models = trial.models()
     strategy = trial.blueprints.strategy
-    check_carried([*models, trial.teacher], data.train, strategy)
+    given = trial.teacher and trial.teacher.model
+    check_carried([*models, given], data.train, strategy)
     ancestry.check_models(models)
     if plans.mixes:
         trial.check_training()

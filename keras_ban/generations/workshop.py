@@ -6,6 +6,8 @@ fresh weights of a generation before its training, and hands the trained ones
 back afterwards. The bits are those of a training of its own.
 """
 
+import keras
+
 from keras_ban.distribution.replicas import building
 from keras_ban.networks import graphs
 from keras_ban.networks import likeness
@@ -50,10 +52,12 @@ class Workshop:
 
         Args:
             student: What `student` returned.
-            parent: The trained model of the generation before, or `None` if
-                the labels alone are the teacher.
+            parent: The trained model of the generation before, a `Teacher`
+                that is none, or `None` if the labels alone are the teacher.
         """
-        teacher = parent and self._twin(parent, trained=False)
+        teacher = parent
+        if isinstance(parent, keras.Model):
+            teacher = self._twin(parent, trained=False)
         fresh = self._make(student, teacher)
         fresh.prepare(self._rows)
         rule = likeness.of_objective(fresh.objective)

@@ -46,8 +46,10 @@ def groups(generations):
     """
     students = generations[1:]
     found = {f"Ens*{n}": students[-n:] for n in (2, 3) if len(students) >= n}
-    if len(generations) > 1:
-        found["Ens*all"] = list(generations)
+    # A teacher that is no Keras model is part of none.
+    networks = [g for g in generations if g.given is None]
+    if len(networks) > 1 and networks not in found.values():
+        found["Ens*all"] = networks
     return {
         name: members
         for name, members in found.items()
@@ -76,17 +78,19 @@ def evaluate(
     """
     if ensembles is None:
         ensembles = groups(generations)
-    everyone, generations = generations, [g for g in generations if g.model]
+    everyone, generations = generations, [g for g in generations if g.predicts]
+    if not generations:
+        return Table(_rows(everyone, {}, {}), title)
     names = [g.name for g in generations] + list(ensembles)
     tasks, scores = None, None
-    functions = [predictor.function(g.model) for g in generations]
+    functions = [_function(g, predictor) for g in generations]
     labels_seen = hashlib.blake2b(digest_size=16)
     for x, y, weight in stream:
         for label in keras.tree.flatten(y):
             labels_seen.update(np.ascontiguousarray(label).tobytes())
         found = []
         for g, function in zip(generations, functions, strict=True):
-            with taking(g.model, x):
+            with taking(g.source, x):
                 found.append(function(x))
         outputs = [
             heads.by_name(g.model, output)
@@ -123,6 +127,13 @@ def evaluate(
         measuring.kept,
         measuring.judged,
     )
+
+
+def _function(generation, predictor):
+    """A function from inputs to a generation's output and its mask."""
+    if generation.given is None:
+        return predictor.function(generation.model)
+    return lambda x: (generation.given.output(x), None)
 
 
 def _rows(generations, scores, ensembles):
@@ -168,6 +179,8 @@ def _tasks(generations, found, said, y):
     """
     tasks = [
         kinds.task_of(g.model, said, heads.shape_of(output), y)
+        if g.given is None
+        else g.given.task
         for g, output in zip(generations, found, strict=True)
     ]
     for task in tasks:

@@ -5,7 +5,6 @@ import keras
 from keras_ban import files
 from keras_ban.networks.likeness import plain
 from keras_ban.networks.likeness import serialized
-from keras_ban.networks.likeness import weights
 from keras_ban.state.callbacks import keras_arguments
 
 # Of longer lists an error shows no beginning.
@@ -46,7 +45,8 @@ def shared(seed, objective, said, feed, teacher, views):
         objective: The `Objective`.
         said: What the owner of the models says of them.
         feed: The `Feed`.
-        teacher: The teacher that was given, or `None`.
+        teacher: What tells the teacher that was given from others, a text,
+            or `None`.
         views: How examples are shown, a dict.
 
     Returns:
@@ -61,7 +61,7 @@ def shared(seed, objective, said, feed, teacher, views):
             **({} if said.task == "auto" else {"task": said.described()}),
             **feed.describe(),
             "views": _named(views),
-            "teacher": teacher and weights(teacher),
+            "teacher": teacher,
         }
     )
 

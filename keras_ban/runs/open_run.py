@@ -10,7 +10,7 @@ import tensorflow as tf
 from keras_ban import files
 from keras_ban.lineage import Generation
 from keras_ban.lineage import Lineage
-from keras_ban.runs import saving
+from keras_ban.networks import saving
 from keras_ban.runs import schema
 from keras_ban.runs.backup import Backup
 from keras_ban.runs.folders import WAYS_OUT
@@ -84,7 +84,7 @@ class OpenRun:
         """The finished `Generation`s, their models loaded.
 
         Args:
-            teacher: The model of generation 0, if it need not be loaded.
+            teacher: The `Teacher` that is generation 0, if it was given.
         """
         return generations(self._records, teacher)
 
@@ -267,20 +267,24 @@ class OpenRun:
         self.wait()
         folder = self._records.folder(generation.number)
         files.make_folder(folder)
-        path = folder / "model.keras"
-        files.write(path, generation.model.save)
-        fields = dataclasses.asdict(dataclasses.replace(generation, model=None))
+        path, given = folder / "model.keras", generation.given
+        if given is None:
+            files.write(path, generation.model.save)
+        plain = dataclasses.replace(generation, model=None, given=None)
+        fields = dataclasses.asdict(plain)
+        del fields["given"]
         held, arrays = states.get()
         record = {
             **fields,
-            "model": files.digest(path),
+            **({"given": given.words} if given else {}),
+            "model": None if given else files.digest(path),
             "fingerprint": self._fingerprints[generation.number],
             **self._said,
             "callbacks": held,
             "arrays": to_lists(arrays),
             "replicas": self._cluster.replicas,
             "versions": _versions(),
-            "kept": True,
+            "kept": given is None,
         }
         self._records.add(record, self._kept)
 
@@ -292,10 +296,11 @@ class OpenRun:
         numbers = [r["number"] for r in records]
         if self._keep == "all":
             return numbers
-        if self._keep == "best":
+        networks = [r for r in records if "given" not in r]
+        if self._keep == "best" and networks:
             best = Lineage(_generation(r) for r in records).best
             return {best.number, numbers[-1]}
-        return numbers[-self._keep :]
+        return numbers if self._keep == "best" else numbers[-self._keep :]
 
 
 def _check_place(meta, feed):
@@ -311,15 +316,19 @@ def generations(records, teacher=None):
 
     Args:
         records: The `Records`.
-        teacher: The model of generation 0, if it need not be loaded. Defaults
-            to `None`.
+        teacher: The `Teacher` that is generation 0, if it need not be loaded.
+            Defaults to `None`.
     """
     found = []
     for record in records.finished:
-        model = teacher if record["number"] == 0 else None
+        given = teacher if record["number"] == 0 else None
+        model = given and given.model
         if model is None and record["kept"]:
             model = _load(record, records.folder(record["number"]))
-        found.append(_generation(record, model))
+        generation = _generation(record, model)
+        if given and model is None:
+            generation = dataclasses.replace(generation, given=given)
+        found.append(generation)
     return found
 
 

@@ -66,6 +66,8 @@ def generation(record, number=None):
     if record["teacher"] not in before:
         raise _wrong("teacher", record, f"one of {before}")
     _check_fields(record, _RECORD_LATER, is_needed=False)
+    if (record["model"] is None) != ("given" in record and found == 0):
+        raise _wrong("model", record, "null of a teacher that is none")
     held = remembered.check_arrays(record.get("arrays"))
     remembered.check(record["callbacks"], held)
 
@@ -195,6 +197,12 @@ def _is_measured(value):
     return not value or any(kept <= set(value) for kept in _KEPT)
 
 
+def _is_each(check, value):
+    """Whether a value is of a kind, or each by the name of an output."""
+    held = value.values() if isinstance(value, dict) else [value]
+    return all(map(check, held))
+
+
 def _is_fingerprint(value):
     if value is None:
         return True
@@ -239,13 +247,20 @@ _RECORD = {
         _is_measured,
         "accuracy, error, nll and ece, or rmse and mae, or none of them",
     ),
-    "model": _DIGEST,
+    "model": (lambda v: v is None or _is_digest(v), "64 digits or null"),
     "fingerprint": _DIGEST,
-    "from_logits": (lambda v: v is None or _is_truth(v), "true, false or null"),
+    "from_logits": (
+        lambda v: v is None or _is_each(_is_truth, v),
+        "true, false or null, or a dict of these",
+    ),
     "callbacks": (lambda v: isinstance(v, list), "a list"),
 }
 # What earlier versions did not write.
-_RECORD_LATER = {"replicas": _FROM_ONE, "task": (_is_text, "a name")}
+_RECORD_LATER = {
+    "replicas": _FROM_ONE,
+    "task": (lambda v: _is_each(_is_text, v), "a name, or a dict of names"),
+    "given": (_is_text, "what was given as generation 0"),
+}
 _STATE_LATER = {"steps_per_execution": _FROM_ONE}
 _STATE = {
     "number": _NUMBER,

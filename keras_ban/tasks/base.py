@@ -54,6 +54,8 @@ class Task:
             right.
         parts: The `Task` of each of several outputs, by name; `None` if there
             is one output.
+        gives_probabilities: Whether a model may give probabilities in place
+            of scores.
     """
 
     name = "task"
@@ -62,6 +64,7 @@ class Task:
     words = "something"
     has_classes = False
     parts = None
+    gives_probabilities = False
 
     def for_model(self, model, from_logits=None):
         """This task, as a model has it: what it gives may depend on it.
@@ -76,6 +79,19 @@ class Task:
 
         Raises:
             ValueError: If the model has another one.
+        """
+        return self
+
+    def for_outputs(self, from_logits, columns):
+        """This task, as outputs have it that no model says anything of.
+
+        Args:
+            from_logits: Whether they are logits, where they may be
+                probabilities.
+            columns: The `n` of their shape `(rows, ..., n)`.
+
+        Returns:
+            A `Task`.
         """
         return self
 

@@ -30,12 +30,16 @@ class Classes(Task):
     nouns = "classes"
     words = "classes"
     has_classes = True
+    gives_probabilities = True
 
     def __init__(self, from_logits=True):
         self.from_logits = from_logits
 
     def for_model(self, model, from_logits=None):
         return type(self)(outputs.gives_logits(model, from_logits))
+
+    def for_outputs(self, from_logits, columns):
+        return type(self)(from_logits)
 
     def scores(self, result):
         return outputs.to_logits(result, self.from_logits)
@@ -124,6 +128,10 @@ class Binary(Classes):
 
     name = "binary"
     words = "two classes by one output"
+
+    def for_outputs(self, from_logits, columns):
+        # Two columns stand for two classes as well.
+        return (Classes if columns > 1 else Binary)(from_logits)
 
     def check_output(self, model, values):
         if values.shape[-1] != 1:

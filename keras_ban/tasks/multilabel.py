@@ -26,6 +26,7 @@ class MultiLabel(Task):
 
     name = "multilabel"
     words = "several labels at once (multi-label classification)"
+    gives_probabilities = True
 
     def __init__(self, from_logits=True):
         self.from_logits = from_logits
@@ -34,6 +35,9 @@ class MultiLabel(Task):
         return type(self)(
             outputs.gives_logits(model, from_logits, several=True)
         )
+
+    def for_outputs(self, from_logits, columns):
+        return type(self)(from_logits)
 
     def scores(self, result):
         if self.from_logits:

@@ -45,6 +45,8 @@ def check_training(distiller, data, said):
             examples.check_labelled()
         if not examples.reads_freely:
             examples.check_shape(distiller.student)
+            if examples is data.train:
+                _try_teacher(distiller, examples)
             continue
         scan = examples.scan()
         x, y, _ = scan.first
@@ -61,6 +63,14 @@ def check_training(distiller, data, said):
             distiller.check_objective(x, y)
         else:
             check_loss(distiller.student, x, y, distiller.task)
+
+
+def _try_teacher(distiller, examples):
+    """Runs a teacher once that does not say what it gives before it is run."""
+    teacher = distiller.teacher
+    if teacher is not None and teacher.task is None:
+        x, y, _ = next(examples.read(1))
+        distiller.check_models(x, y, examples.how.role.data)
 
 
 def check_pair(distiller, x, y, name, said):
@@ -85,13 +95,15 @@ def check_pair(distiller, x, y, name, said):
     task = distiller.task = kinds.task_of(student, said, shape, y)
     if distiller.teacher is not None:
         teacher = distiller.teacher
-        values = prediction(teacher.model, x, teacher.said, None, name)
-        other = heads.shape_of(values)
-        teacher.look(other, task.labels_for(other, y))
+        other = teacher.check(x, y, name, task)
         taught = teacher.meet(student, task, other)
         task.check_same(teacher.task)
         task.check_pair(shape, taught)
-        apart(student, teacher.model)
+        if teacher.model is not None:
+            apart(student, teacher.model)
+        compiles_now = compiles(student, teacher)
+        if student.compiled and distiller.jit_compile != compiles_now:
+            distiller.jit_compile = compiles_now
         _warn_of_augmentation(student)
     task.check_objective(distiller.objective, shape, taught)
     return shape
@@ -128,6 +140,17 @@ def check_unread(distiller):
     if distiller.teacher is not None:
         distiller.teacher.meet(distiller.student, distiller.task)
         distiller.task.check_same(distiller.teacher.task)
+
+
+def compiles(student, teacher):
+    """Whether XLA is to compile the steps of a training.
+
+    Args:
+        student: A compiled `keras.Model`.
+        teacher: Its `Teacher`, or `None`.
+    """
+    in_graph = teacher is None or teacher.runs_in_graph
+    return student.jit_compile and in_graph
 
 
 def _warn_of_augmentation(student):

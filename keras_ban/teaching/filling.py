@@ -9,7 +9,6 @@ import keras
 import numpy as np
 
 from keras_ban.feeding.samples import row_fingerprints
-from keras_ban.networks import likeness
 from keras_ban.teaching import topk
 from keras_ban.teaching.outputs import Outputs
 from keras_ban.teaching.store import Store
@@ -39,7 +38,7 @@ def fill(cache, teacher, examples, views, folder, cluster, watch):
     """
     rows, starts = fingerprints(examples)
     made_of = {
-        "teacher": likeness.weights(teacher.model),
+        "teacher": teacher.fingerprint(examples),
         "data": _digest([rows]),
         "dtype": cache.dtype,
         "top_k": cache.top_k,
@@ -56,9 +55,8 @@ def fill(cache, teacher, examples, views, folder, cluster, watch):
         outputs.check(x, numbers)
         shown = views.shown(x, y, numbers, view)
         # In the order of the names, where there are several outputs.
-        given = keras.tree.flatten(teacher.function(shown))
-        found = ()
-        for logits in map(np.asarray, given):
+        given, found = keras.tree.flatten(teacher.computed(shown, numbers)), ()
+        for logits in given:
             kept = encode(logits, cache)
             check_kept(logits, kept, cache, numbers)
             found += kept

@@ -1,5 +1,6 @@
 """How the examples of a training are shown, and their outputs kept."""
 
+import copy
 import itertools
 import os
 
@@ -52,6 +53,8 @@ class Plan:
         self._augment = names.get(augment, argument)
         self._argument = argument
         self._count = views
+        # A teacher of which there are predictions alone.
+        self._predictions = None
         if views is not None:
             checks.integer("views", views, 1)
         if augment is None and views is not None:
@@ -69,7 +72,29 @@ class Plan:
             )
 
     def __bool__(self):
-        return bool(self._cache or self._augment)
+        return bool(self._cache or self._augment or self._predictions)
+
+    def taught_by(self, teacher):
+        """The plan of a training whose first teacher was given.
+
+        Args:
+            teacher: The `Teacher`, or `None`.
+
+        Raises:
+            ValueError: If examples are shown in views that it does not know.
+        """
+        if teacher is None or teacher.takes_inputs:
+            return self
+        if self._augment:
+            raise ValueError(
+                f"The teacher is {teacher.words}, which it gave for the "
+                "examples as they are. Expected no views of them. Received: "
+                f"`{self._argument}`. Leave it out, or give the teacher "
+                "itself, a model or a function, which is shown each view."
+            )
+        found = copy.copy(self)
+        found._predictions = teacher
+        return found
 
     @property
     def mixes(self):
@@ -106,12 +131,16 @@ class Plan:
             _unknown_places(self._argument, examples)
         if self._cache and not examples.has_places:
             _unknown_places("teacher_outputs", examples)
+        if self._predictions and not examples.has_places:
+            _unknown_places("teacher", examples)
         if examples.size() == float("inf"):
             raise ValueError(
                 "`x` is infinite. Expected a data set with an end, as each "
                 "example has its place in it. Leave out `.repeat()`; "
                 "`steps_per_epoch` may still be any number."
             )
+        if self._predictions:
+            self._predictions.check_examples(examples)
         if self._cache and not examples.is_fixed:
             passes = [fingerprints(examples, SCANNED_BATCHES) for _ in range(2)]
             if not np.array_equal(*(rows for rows, _ in passes)):
@@ -197,9 +226,11 @@ class Plan:
         """
         pool = examples.pool() if self._augment else None
         views = Views(self._augment, self._count, seed, pool)
-        if self._cache and teacher:
+        cache = self._cache
+        if teacher and not teacher.takes_inputs:
+            cache = cache or TeacherCache()
+        if cache and teacher:
             cluster = cluster or Cluster()
-            cache = self._cache
             return Joining(
                 views,
                 fill(cache, teacher, examples, views, folder, cluster, watch),

@@ -67,22 +67,27 @@ class Plans:
         """The plans of the run of the networks that are generation 0."""
         return Plans(self.first, self.first)
 
-    def check_teacher(self, teacher):
-        """Checks that generation 0 is trained, if it has views of its own.
+    def taught_by(self, teacher):
+        """The plans of a run whose generation 0 may be given.
 
         Args:
-            teacher: What was given as generation 0, or `None`.
+            teacher: The `Teacher` that was given, or `None`.
 
         Raises:
-            ValueError: If it is not.
+            ValueError: If generation 0 has views of its own, which is not
+                trained, or knows none.
         """
-        if teacher is not None and self.first is not self.later:
+        if teacher is None:
+            return self
+        if self.first is not self.later:
             raise ValueError(
                 "`teacher_augment` says on which views generation 0 is "
                 "trained. Received: `teacher=` beside it, which is trained "
                 "already. Leave one of them out; `augment=` has the views of "
                 "the students."
             )
+        plan = self.later.taught_by(teacher)
+        return Plans(plan, plan)
 
     def check(self, *args):
         """Checks each, as `Plan.check` does."""

@@ -1,6 +1,5 @@
-"""Where the teacher's logits come from."""
+"""Where the teacher's scores come from: what all teachers have in common."""
 
-import os
 from typing import Any
 from typing import NamedTuple
 
@@ -8,12 +7,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_ban import checks
+from keras_ban.networks import likeness
 from keras_ban.networks.ensembles import joined
 from keras_ban.networks.stand_in import check_own_methods
 from keras_ban.networks.taps import Taps
 from keras_ban.tasks import heads
 from keras_ban.tasks import kinds
+from keras_ban.tasks.checks import prediction
 from keras_ban.tasks.several import Several
 from keras_ban.teaching import topk
 
@@ -31,65 +31,58 @@ class Taught(NamedTuple):
 
 
 class Teacher:
-    """A frozen model as a function from a batch of inputs to its logits.
+    """What students learn from, frozen; a subclass for each kind.
 
-    It only ever runs in inference mode, so the model comes out as it went
-    in: weights, `trainable` flags, compile state. It is a plain object, so
-    that Keras does not count the teacher among the student's layers.
-
-    Args:
-        model: A trained `keras.Model`, or a list of them, which stands for
-            their mean prediction.
-        said: What its owner says of it, a `Said`. Defaults to nothing.
+    It is a plain object, so that Keras does not count it among the student's
+    layers.
 
     Attributes:
-        model: The model, one for a list of them.
-        said: As given; of a list of models, what their mean is.
-        task: Its `Task`.
-        function: This function, compiled as it is first called.
-
-    Raises:
-        ValueError: If there is no model, or one without weights, or one that
-            has no task that is known.
+        name: What errors call it.
+        words: What it is, in errors and records: "the function 'f'".
+        model: The `keras.Model` that it is, or `None`.
+        task: Its `Task`, once it was checked.
+        takes_inputs: Whether it can be run on inputs.
+        runs_in_graph: Whether XLA may compile a step with it.
     """
 
-    def __init__(self, model, said=kinds.UNSAID):
-        _check(model)
-        if isinstance(model, (list, tuple)):
-            model, task = joined(model, None, said)
-            said = kinds.Said(task)
-        self.model = model
-        self.said = said.among(heads.names(model))
-        self._chosen, self._whole, self.task = _all, None, None
-        self._taps = None
-        if not self.said.is_by_name or heads.names(model):
-            self._whole = self.task = kinds.task_of(model, self.said)
-        self.function = tf.function(self, reduce_retracing=True)
+    name = "teacher"
+    words = "the teacher"
+    model = None
+    task = None
+    takes_inputs = True
+    runs_in_graph = True
 
     def __call__(self, x):
-        """Returns scores `(..., n)` for inputs; logits `(..., 1)` if binary.
+        """Returns scores `(..., n)` for inputs; logits `(..., 1)` if binary."""
+        # One that was not tried says so.
+        found = self.output(x)
+        return self.task.scores(found)
 
-        Of several outputs a dict of scores; once it is tapped a `Taught`.
-        """
-        features = None
-        if self._taps is None:
-            result = self.model(x, training=False)
-        else:
-            result, features = self._taps(x, training=False)
-        if self._whole is None:
-            found = heads.by_name(self.model, result)
-            self.look(heads.shape_of(found), None)
-        scores = self._chosen(self._whole.scores(result))
-        return scores if features is None else Taught(scores, features)
+    def output(self, x):
+        """What it gives for inputs, a tensor of shape `(rows, ..., n)`."""
+        raise NotImplementedError
 
-    def tap(self, paths):
-        """Gives what inner layers give too, from now on: a `Taught`.
+    def probed(self, x):
+        """Scores of the first rows of the data, which these inputs are."""
+        return self(x)
+
+    def computed(self, x, numbers):
+        """Scores to be kept, outside of a graph.
 
         Args:
-            paths: Their names, as `Taps` takes them.
+            x: A batch of inputs.
+            numbers: The numbers of its examples, of shape `(batch,)`.
+
+        Returns:
+            A NumPy array of shape `(batch, ..., n)`; of several outputs, or of
+            layers too, a structure of such.
         """
-        self._taps = Taps(self.model, paths, "teacher")
-        self.function = tf.function(self, reduce_retracing=True)
+        raise NotImplementedError
+
+    @property
+    def names(self):
+        """The names of what it gives, in order; `None` for scores alone."""
+        return None
 
     def decoded(self, kept, output):
         """Scores from what is kept of them, as calling it returns them.
@@ -98,34 +91,7 @@ class Teacher:
             kept: A tuple, what `filling.encode` makes of the scores.
             output: What the student gives.
         """
-        paths = sorted(self._taps.paths) if self._taps else []
-        count = len(kept) - len(paths)
-        scores, features = kept[:count], kept[count:]
-        if self.task.parts:
-            found = [topk.decode((part,), None) for part in scores]
-            scores = dict(zip(sorted(self.task.parts), found, strict=True))
-        else:
-            scores = topk.decode(scores, output.shape[-1])
-        if not paths:
-            return scores
-        return Taught(scores, dict(zip(paths, features, strict=True)))
-
-    @property
-    def names(self):
-        """The names of what it gives, in order; `None` for scores alone."""
-        parts = sorted(self.task.parts) if self.task.parts else []
-        if not self._taps:
-            return parts or None
-        return [*(parts or [""]), *sorted(self._taps.paths)]
-
-    def look(self, shape, y):
-        """Asks again for its task, now that labels may tell.
-
-        Args:
-            shape: Shape of its output, or a `ByName` of shapes.
-            y: NumPy array of labels, or `None`.
-        """
-        self._whole = self.task = kinds.task_of(self.model, self.said, shape, y)
+        return topk.decode(kept, output.shape[-1])
 
     def meet(self, student, task, shape=None):
         """Takes of several outputs that of the student, or names its one.
@@ -142,6 +108,162 @@ class Teacher:
         Raises:
             ValueError: If a student with one output has none of its.
         """
+        return shape
+
+    def tap(self, paths):
+        """Gives what inner layers give too, from now on: a `Taught`.
+
+        Args:
+            paths: Their names, as `Taps` takes them.
+
+        Raises:
+            ValueError: If it has no layers.
+        """
+        raise ValueError(
+            f"The teacher, {self.words}, has no layers. Expected a Keras "
+            "model, as the objective compares features of inner layers. Leave "
+            "`Features` out, or give the model."
+        )
+
+    def check(self, x, y, name, task):
+        """Tries it on a few rows, and tells its task.
+
+        Args:
+            x: The first batch of inputs.
+            y: Its labels, or `None`.
+            name: What errors call the inputs.
+            task: The `Task` of the student.
+
+        Returns:
+            The shape `(rows, ..., n)` of its output.
+
+        Raises:
+            ValueError: If it cannot be run on them, or gives something else
+                than it says.
+        """
+        raise NotImplementedError
+
+    def check_examples(self, examples):
+        """Checks that it can teach these examples.
+
+        Args:
+            examples: The `Examples` to train on.
+
+        Raises:
+            ValueError: If it cannot.
+        """
+
+    def fingerprint(self, examples):
+        """What tells it from other teachers, a text.
+
+        Args:
+            examples: The `Examples` to train on.
+        """
+        raise NotImplementedError
+
+    def __reduce__(self):
+        # What it holds may be compiled, or a connection: a copy of what it
+        # taught knows its name, as one that is loaded from a directory.
+        return str, (self.words,)
+
+
+class Network(Teacher):
+    """A frozen model as a function from a batch of inputs to its scores.
+
+    It only ever runs in inference mode, so the model comes out as it went
+    in: weights, `trainable` flags, compile state.
+
+    Args:
+        model: A trained `keras.Model`, or a list of them, which stands for
+            their mean prediction.
+        said: What its owner says of it, a `Said`. Defaults to nothing.
+
+    Attributes:
+        model: The model, one for a list of them.
+        said: As given; of a list of models, what their mean is.
+
+    Raises:
+        ValueError: If there is a model without weights, or one that has no
+            task that is known.
+    """
+
+    def __init__(self, model, said=kinds.UNSAID):
+        is_list = isinstance(model, (list, tuple))
+        for one in model if is_list else [model]:
+            _check_trained(one)
+        if is_list:
+            model, task = joined(model, None, said)
+            said = kinds.Said(task)
+        self.model = model
+        self.name = model.name
+        self.words = f"the model {model.name!r}"
+        self.said = said.among(heads.names(model))
+        self._taps, self._whole, self.task, self._chosen = (
+            None,
+            None,
+            None,
+            _all,
+        )
+        if not self.said.is_by_name or heads.names(model):
+            self._whole = self.task = kinds.task_of(model, self.said)
+        self._function = tf.function(self, reduce_retracing=True)
+
+    def __call__(self, x):
+        """Returns scores; of several outputs a dict, once tapped a `Taught`."""
+        features = None
+        if self._taps is None:
+            result = self.model(x, training=False)
+        else:
+            result, features = self._taps(x, training=False)
+        if self._whole is None:
+            found = heads.by_name(self.model, result)
+            self._look(heads.shape_of(found), None)
+        scores = self._chosen(self._whole.scores(result))
+        return scores if features is None else Taught(scores, features)
+
+    def output(self, x):
+        return self.model(x, training=False)
+
+    def computed(self, x, numbers):
+        return keras.tree.map_structure(np.asarray, self._function(x))
+
+    @property
+    def names(self):
+        parts = sorted(self.task.parts) if self.task.parts else []
+        if not self._taps:
+            return parts or None
+        return [*(parts or [""]), *sorted(self._taps.paths)]
+
+    def decoded(self, kept, output):
+        paths = sorted(self._taps.paths) if self._taps else []
+        count = len(kept) - len(paths)
+        scores, features = kept[:count], kept[count:]
+        if self.task.parts:
+            found = [topk.decode((part,), None) for part in scores]
+            scores = dict(zip(sorted(self.task.parts), found, strict=True))
+        else:
+            scores = topk.decode(scores, output.shape[-1])
+        if not paths:
+            return scores
+        return Taught(scores, dict(zip(paths, features, strict=True)))
+
+    def tap(self, paths):
+        self._taps = Taps(self.model, paths, "teacher")
+        self._function = tf.function(self, reduce_retracing=True)
+
+    def check(self, x, y, name, task):
+        labels = None if task.parts else y
+        found = prediction(self.model, x, self.said, labels, name)
+        shape = heads.shape_of(found)
+        self._look(shape, task.labels_for(shape, y))
+        return shape
+
+    def _look(self, shape, y):
+        """Asks again for its task, now that outputs and labels may tell."""
+        self._whole = kinds.task_of(self.model, self.said, shape, y)
+        self.task = self._whole
+
+    def meet(self, student, task, shape=None):
         if self._whole is None:
             raise ValueError(
                 f"Cannot tell the outputs of the teacher {self.model.name!r}, "
@@ -171,6 +293,25 @@ class Teacher:
         self._chosen = lambda scores: scores[name]
         return shape and shape[name]
 
+    def fingerprint(self, examples):
+        return likeness.weights(self.model)
+
+
+def _check_trained(model):
+    """Checks that a model was trained."""
+    if not model.built or not model.weights:
+        raise ValueError(
+            f"The teacher {model.name!r} has no weights. Expected a trained "
+            "model. Train it, load its weights, or call it on a batch."
+        )
+    check_own_methods(model)
+    if any(np.isnan(w).any() for w in model.get_weights()):
+        raise ValueError(
+            f"The teacher {model.name!r} gives NaN: there are NaN among its "
+            "weights. Expected a trained model. Load the weights from "
+            "before its training diverged."
+        )
+
 
 def _all(scores):
     return scores
@@ -179,42 +320,3 @@ def _all(scores):
 def _only_name(model):
     """What a model calls its one output."""
     return (heads.names(model) or [model.name])[0]
-
-
-def _way_to_model(given):
-    """A way from what holds a model to the model, in words."""
-    if hasattr(given, "model"):
-        return ". Give its `.model`."
-    if hasattr(given, "ensemble"):
-        return (
-            ". Give the model of one generation, `lineage[-1].model`, or "
-            "`lineage.ensemble()`."
-        )
-    if isinstance(given, (str, os.PathLike)):
-        return ". Load it, `keras.models.load_model(path)`."
-    return ""
-
-
-def _check(model):
-    """Checks that a teacher, or each of a list, is a trained model."""
-    models = model if isinstance(model, (list, tuple)) else [model]
-    checks.keras_3("teacher", *models)
-    for one in models or [None]:
-        if not isinstance(one, keras.Model):
-            raise ValueError(
-                "Invalid value for argument `teacher`. Expected a trained "
-                f"`keras.Model` or a list of them. Received: {model!r}"
-                f"{_way_to_model(one)}"
-            )
-        if not one.built or not one.weights:
-            raise ValueError(
-                f"The teacher {one.name!r} has no weights. Expected a trained "
-                "model. Train it, load its weights, or call it on a batch."
-            )
-        check_own_methods(one)
-        if any(np.isnan(w).any() for w in one.get_weights()):
-            raise ValueError(
-                f"The teacher {one.name!r} gives NaN: there are NaN among its "
-                "weights. Expected a trained model. Load the weights from "
-                "before its training diverged."
-            )

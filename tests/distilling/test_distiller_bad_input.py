@@ -99,9 +99,9 @@ BAD = {
         "Invalid value for argument `teacher`",
         lambda x, y: {"teacher": None},
     ),
-    "teacher is a function": (
+    "teacher is no function of a batch": (
         "Invalid value for argument `teacher`",
-        lambda x, y: {"teacher": lambda x: x},
+        lambda x, y: {"teacher": object()},
     ),
     "empty list": (
         "Invalid value for argument `teacher`",

@@ -87,6 +87,18 @@ def test_killed_inside_writes(nursery, whole, tmp_path):
     assert survive(nursery, tmp_path, faults, whole) == len(faults)
 
 
+@pytest.mark.parametrize("teacher", ["function", "predictions"])
+def test_killed_while_something_else_than_a_network_teaches(
+    nursery, tmp_path, teacher
+):
+    job = {**SMALL, "teacher": teacher}
+    status, whole, out = nursery.run(tmp_path / "whole", **job)
+    assert status == 0, out
+    faults = [{"step": 5, "delay": 0.0}, {"call": 3}]
+    killed = survive(nursery, tmp_path / "killed", faults, whole, **job)
+    assert killed == len(faults)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(6))
 def test_killed_at_many_random_moments(nursery, whole, tmp_path, seed):

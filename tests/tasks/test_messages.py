@@ -211,7 +211,7 @@ def test_what_holds_a_model_is_no_teacher():
     for teacher, words in (
         (lineage[0], "Give its `.model`"),
         (lineage, r"`lineage\[-1\].model`"),
-        ("teacher.keras", r"`keras.models.load_model\(path\)`"),
+        ("teacher.keras", "nothing is there"),
     ):
         with pytest.raises(ValueError, match=words):
             ban.fit(X, Y, teacher=teacher)

@@ -236,14 +236,15 @@ def test_an_objective_for_all_is_a_copy_for_each():
     assert not given.copies
 
 
-def test_a_model_without_a_loss_gets_one_for_each_output():
+def test_a_model_without_a_loss_gets_one_for_each_output(tmp_path):
     def plain():
         inputs = keras.Input((6,))
         return keras.Model(inputs, heads(inputs))
 
     said = {"sizes": "values", "marks": "multilabel"}
-    ban = keras_ban.BornAgain(plain, task=said)
+    ban = keras_ban.BornAgain(plain, directory=tmp_path, task=said)
     lineage = ban.fit(X, Y, 1, **FIT)
+    assert "marks_f1_micro" in keras_ban.load(tmp_path).evaluate(X, Y)[0]
     assert lineage[0].model.loss["sizes"] == "mse"
     assert isinstance(lineage[0].model.loss["digit"], CE)
     assert {"digit_accuracy", "sizes_mae"} <= set(lineage[1].history)

@@ -21,9 +21,9 @@ from weights import same
 import keras_ban
 from keras_ban import TeacherCache
 from keras_ban.feeding.feed import feed
+from keras_ban.teaching import family
 from keras_ban.teaching import topk
 from keras_ban.teaching.plan import Plan
-from keras_ban.teaching.teacher import Teacher
 
 DATA = {
     "arrays": {"x": X, "y": Y, "batch_size": 8},
@@ -61,7 +61,7 @@ def joined(given, store, teacher, epochs=4):
     plan = Plan(store, *(given.pop(name, None) for name in names))
     data = feed({"epochs": epochs, **given}, viewed=True)
     plan.check(data.train, keras_ban.objectives.BAN())
-    views = plan.views(data.train, 3, Teacher(teacher))
+    views = plan.views(data.train, 3, family.get(teacher))
     found = data.generation(0, 5, 1, views)
     steps = found.get("steps_per_epoch")
     return found["x"].take((epochs - 1) * steps), steps
