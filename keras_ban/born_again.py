@@ -163,10 +163,9 @@ class BornAgain:
                 given and the objective needs none. Defaults to `None`.
             generations: Number of students after the teacher; with the
                 objective "labels" it may be 0. Defaults to 3.
-            teacher: What knows the same classes, to be generation 0: a
-                trained model of any architecture, or a list of them; a path,
-                a function, an estimator or predictions (docs/teachers.md).
-                Defaults to `None`: generation 0 is trained on the labels.
+            teacher: What knows the same classes, to be generation 0: a model
+                or a list of them, a path, a function, an estimator, or
+                predictions. Defaults to `None`: it is trained on the labels.
             callbacks: A list of Keras callbacks, shared by the generations,
                 or a function from the generation's number to such a list.
                 Keras' own begin anew in each generation, and one of them that

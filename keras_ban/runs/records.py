@@ -61,8 +61,7 @@ class Records:
         task = first.get("task", kinds.AUTO)
         return {
             "from_logits": first.get("from_logits"),
-            # One of the user's own is not kept.
-            "task": task if task in kinds.KINDS else kinds.AUTO,
+            "task": _each(_known, task),
         }
 
     @property
@@ -314,3 +313,15 @@ def _without_kept(record):
 def _short(value):
     text = files.dumps(value)
     return text if len(text) < 200 else f"{text[:200]} ..."
+
+
+def _each(function, value):
+    """What a function makes of a value, or of each by the name of an output."""
+    if isinstance(value, dict):
+        return {name: function(one) for name, one in value.items()}
+    return function(value)
+
+
+def _known(task):
+    """A task by its name; one of the user's own is not kept."""
+    return task if task in kinds.KINDS else kinds.AUTO
