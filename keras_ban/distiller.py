@@ -117,7 +117,6 @@ class Distiller(Steps):
 
     def _adopt_compilation(self):
         student, self._features = self.student, None
-        checking.check_ignored(self)
         super().compile(
             optimizer=student.optimizer,
             run_eagerly=student.run_eagerly,

@@ -54,9 +54,10 @@ class Scan:
         Raises:
             ValueError: If numbers are not finite, if labels are missing or do
                 not fit the models, if there is one class only, if nothing has
-                any weight, or if the data ends too early.
+                any weight or all labels are ignored, or if the data ends too
+                early.
         """
-        count, classes, weight = 0, set(), 0.0
+        count, classes, weight, has_labels = 0, set(), 0.0, False
         for x, y, sample_weight in self._batches:
             same_rows((x, y, sample_weight), self._role.data)
             finite(x, self._role.data)
@@ -65,6 +66,7 @@ class Scan:
             if y is not None:
                 task.check_labels(y, output_shape, self._role.labels)
                 classes |= task.seen(y, output_shape)
+                has_labels = True
             elif needs_labels:
                 unlabelled(self._role.data, x)
             weight += 1.0 if sample_weight is None else _total(sample_weight)
@@ -75,6 +77,12 @@ class Scan:
                 "one at least that is not. Check how the weights are made."
             )
         is_whole = count != self._limit
+        if is_whole and has_labels and not classes:
+            raise ValueError(
+                f"Every label of `{self._role.data}` is {task.ignored}, which "
+                "the loss ignores. Expected others too. Check how the labels "
+                "are read, and the loss's `ignore_class`."
+            )
         if self._role.trains and is_whole and len(classes) == 1:
             raise ValueError(
                 f"`{self._role.data}` holds one {task.noun} only. Expected "

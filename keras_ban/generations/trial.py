@@ -187,6 +187,7 @@ class Trial:
         task = kinds.task_of(pair[0], said, shape, self._y)
         self.task = self.task or task
         task.check_same(self.task)
+        _check_ignored(task, self.task)
         apart(*pair, ("model of one call of `model_fn`", "next"))
         _check_optimizers(*pair)
         _check_seeds(*pair)
@@ -246,6 +247,17 @@ class Trial:
         said = self.blueprints.said
         return Distiller(
             student, teacher, objective, said.from_logits, said.task
+        )
+
+
+def _check_ignored(task, first):
+    """Refuses losses that take one label as a class, and as none."""
+    if task.ignored != first.ignored:
+        raise ValueError(
+            "The losses of the models ignore different classes. Expected one "
+            "`ignore_class` for all, as they learn from the same labels. "
+            f"Received: {first.ignored} and {task.ignored}. Compile all with "
+            "the same."
         )
 
 

@@ -106,9 +106,11 @@ def evaluate(
             )
         }
         shape = heads.shape_of(outputs[0])
-        tasks[0].check_labels(y, shape)
-        tasks[0].check_weight(weight, shape)
-        weight = tasks[0].counted(weight, [mask for _, mask in found])
+        # One that was given may have been compiled with another loss.
+        tasks[-1].check_labels(y, shape)
+        tasks[-1].check_weight(weight, shape)
+        masks = [mask for _, mask in found]
+        y, weight = tasks[-1].counted(y, weight, shape, masks)
         for g in generations:
             scores[g.name].update(y, p[g.name], weight, p.get(g.teacher))
         for name, members in ensembles.items():

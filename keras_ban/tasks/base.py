@@ -7,6 +7,7 @@ import keras
 import numpy as np
 
 from keras_ban.tasks import heads
+from keras_ban.tasks import ignored
 from keras_ban.tasks import labels
 from keras_ban.tasks import outputs
 from keras_ban.tasks import scores as measured
@@ -56,6 +57,7 @@ class Task:
             is one output.
         gives_probabilities: Whether a model may give probabilities in place
             of scores.
+        ignored: The class that the model's loss ignores, or `None`.
     """
 
     name = "task"
@@ -65,6 +67,7 @@ class Task:
     has_classes = False
     parts = None
     gives_probabilities = False
+    ignored = None
 
     def for_model(self, model, from_logits=None):
         """This task, as a model has it: what it gives may depend on it.
@@ -200,6 +203,7 @@ class Task:
             weight: Sample weights. Defaults to `None`.
         """
         loss = outputs.compiled_loss(model)
+        y, scores = ignored.counting(y, scores, self.ignored)
         return [Part(None, None, self, loss, y, scores, teacher, weight)]
 
     def label_losses(self, loss, y_true, scores):
@@ -355,15 +359,21 @@ class Task:
         """The predictions of an ensemble, from those of its members, a list."""
         return np.mean(predictions, axis=0)
 
-    def counted(self, weight, masks):
-        """Sample weights of which masked positions have none.
+    def counted(self, y, weight, shape, masks):
+        """Labels, and weights that are 0 where nothing is to be measured.
 
         Args:
-            weight: Weights, or `None`.
+            y: NumPy array of labels.
+            weight: Sample weights, or `None`.
+            shape: Shape `(rows, ..., n)` of the model's output.
             masks: The Keras mask of each model's output, or `None`, a list.
+
+        Returns:
+            Both; a label that the loss ignores is one of the classes.
         """
+        y, counts = ignored.counted(y, shape, self.ignored)
         mask = next((m for m in masks if m is not None), None)
-        return measured.counted(weight, mask)
+        return y, measured.counted(measured.counted(weight, mask), counts)
 
     def measuring(self):
         """What collects predictions and sums them up, as `scores.Scores`.

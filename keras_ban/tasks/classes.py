@@ -36,7 +36,10 @@ class Classes(Task):
         self.from_logits = from_logits
 
     def for_model(self, model, from_logits=None):
-        return type(self)(outputs.gives_logits(model, from_logits))
+        found = type(self)(outputs.gives_logits(model, from_logits))
+        loss = outputs.compiled_loss(model)
+        found.ignored = getattr(loss, "ignore_class", None)
+        return found
 
     def for_outputs(self, from_logits, columns):
         return type(self)(from_logits)
@@ -82,10 +85,10 @@ class Classes(Task):
         outputs.check_distributions(model, values, self.from_logits)
 
     def check_labels(self, y, shape, name="y"):
-        labels.check(y, shape, name)
+        labels.check(y, shape, name, self.ignored)
 
     def seen(self, y, shape):
-        return labels.classes(y, shape)
+        return labels.classes(y, shape) - {self.ignored}
 
     def default_compilation(self, row_shape, label_shape):
         return outputs.default_compilation(
@@ -93,7 +96,9 @@ class Classes(Task):
         )
 
     def of_mean(self):
-        return type(self)(from_logits=False)
+        found = type(self)(from_logits=False)
+        found.ignored = self.ignored
+        return found
 
     def averaged(self, output, name, columns):
         p = probabilities(output, self.from_logits, name)
@@ -108,7 +113,12 @@ class Classes(Task):
     def ensemble_compilation(self):
         # Keras resolves loss and metric by the labels; the loss takes
         # probabilities.
-        return {"loss": "crossentropy", "metrics": ["accuracy"]}
+        loss = "crossentropy"
+        if self.ignored is not None:
+            loss = keras.losses.SparseCategoricalCrossentropy(
+                ignore_class=self.ignored
+            )
+        return {"loss": loss, "metrics": ["accuracy"]}
 
     def predictions(self, output):
         z = np.asarray(ops.convert_to_numpy(output), "float64")

@@ -41,18 +41,19 @@ def is_sparse(label_shape, logit_shape):
     )
 
 
-def check(y, output_shape, name="y"):
+def check(y, output_shape, name="y", ignored=None):
     """Checks labels of one batch, or of a whole array, against the outputs.
 
     Args:
         y: NumPy array of class numbers or distributions.
         output_shape: Shape `(rows, ..., n)` of the model's output.
         name: What the error calls the labels. Defaults to `"y"`.
+        ignored: A number that the loss ignores. Defaults to `None`.
     """
     check_numbers(y, name)
     expected = _label_shape(y, output_shape)
     if is_sparse(y.shape, expected):
-        _class_numbers(y, output_shape[-1], name)
+        _class_numbers(y[y != ignored], output_shape[-1], name)
         return
     if output_shape[-1] == 1:
         bad(
@@ -213,9 +214,9 @@ def _way_to_numbers(y, low, high, columns):
     if len(others) > 1 or others[0] != np.floor(others[0]):
         return _CORRECT
     return (
-        f"If {others[0]} marks what is to be ignored, as `ignore_class` and "
-        "padding do, give these positions the sample weight 0 and any class. "
-        f"Otherwise: {_CORRECT}"
+        f"If {others[0]:g} marks what is to be ignored, as padding, say so by "
+        "`keras.losses.SparseCategoricalCrossentropy(ignore_class="
+        f"{others[0]:g})`. Otherwise: {_CORRECT}"
     )
 
 

@@ -7,6 +7,7 @@ import keras
 
 from keras_ban.distribution.parts import Mixed
 from keras_ban.tasks import heads
+from keras_ban.tasks import ignored
 from keras_ban.tasks.base import Part
 from keras_ban.tasks.base import Task
 from keras_ban.tasks.several_scores import SeveralScores
@@ -34,6 +35,11 @@ class Several(Task):
     @property
     def names(self):
         return list(self.parts)
+
+    @property
+    def ignored(self):
+        found = {name: task.ignored for name, task in self.parts.items()}
+        return None if set(found.values()) == {None} else found
 
     def split(self, y):
         """Labels, weights or what else is given for outputs, by name.
@@ -140,21 +146,18 @@ class Several(Task):
         losses = heads.losses(model, self.names)
         scales = heads.loss_weights(model, self.names)
         labels, weights = self.split(y), self.split(weight)
-        return [
-            Part(
-                name,
-                scales[name],
-                task,
-                losses and losses[name],
-                labels[name],
-                scores[name],
-                teacher and teacher[name],
-                weights[name],
-            )
-            for name, task in self.parts.items()
+        found = []
+        for name, task in self.parts.items():
             # As in Keras, an output without a loss learns nothing.
-            if losses is None or losses[name] is not None
-        ]
+            if losses is None or losses[name] is not None:
+                own, counted = ignored.counting(
+                    labels[name], scores[name], task.ignored
+                )
+                taught = teacher and teacher[name]
+                loss = losses and losses[name]
+                one = scales[name], task, loss, own, counted, taught
+                found.append(Part(name, *one, weights[name]))
+        return found
 
     def check_output(self, model, values):
         for name, task in self.parts.items():
@@ -250,13 +253,18 @@ class Several(Task):
             for name, task in self.parts.items()
         }
 
-    def counted(self, weight, masks):
-        weights = self.split(weight)
+    def counted(self, y, weight, shape, masks):
+        labels, weights = self.split(y), self.split(weight)
         masks = [keras.tree.flatten(mask) for mask in masks]
-        return {
-            name: task.counted(weights[name], [mask[at] for mask in masks])
-            for at, (name, task) in enumerate(self.parts.items())
-        }
+        for at, (name, task) in enumerate(self.parts.items()):
+            if labels[name] is not None:
+                labels[name], weights[name] = task.counted(
+                    labels[name],
+                    weights[name],
+                    shape[name],
+                    [mask[at] for mask in masks],
+                )
+        return labels, weights
 
     def measuring(self):
         return SeveralScores(

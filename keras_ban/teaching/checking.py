@@ -1,6 +1,5 @@
 """Data and models of a training, checked before it begins."""
 
-import keras
 from keras import ops
 
 from keras_ban import checks
@@ -162,31 +161,6 @@ def _warn_of_augmentation(student):
             "from views that its teacher, in inference mode, does not see. "
             "Give the layer to `fit(..., augment=...)` instead, so that both "
             "see the same."
-        )
-
-
-def check_ignored(distiller):
-    """Checks that the loss leaves out no labels that the teacher's term counts.
-
-    Args:
-        distiller: The `Distiller`, whose student is compiled.
-
-    Raises:
-        ValueError: If there is a teacher and the loss has an `ignore_class`.
-    """
-    student = distiller.student
-    found = [
-        getattr(loss, "ignore_class", None)
-        for loss in keras.tree.flatten(student.loss)
-    ]
-    ignored = next((one for one in found if one is not None), None)
-    if distiller.objective.needs_teacher and ignored is not None:
-        raise ValueError(
-            f"The loss of {student.name!r} ignores the class {ignored}, which "
-            "the teacher's term does not. Expected a loss that counts all "
-            f"labels. Received: `ignore_class={ignored}`. Take it out, and "
-            "give positions that are to be ignored the sample weight 0 and "
-            "any class."
         )
 
 
