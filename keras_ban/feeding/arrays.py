@@ -75,7 +75,8 @@ class Arrays(Examples):
         x, y, weight = self._tensors
         if self.how.class_weight is not None:
             parts = tuple(a for a in (x, y, weight) if a is not None)
-            weight = weigher(self.how.class_weight, parts)(y)
+            axes = self.how.label_axes
+            weight = weigher(self.how.class_weight, parts, axes)(y)
         return Batch(x, y, weight)
 
     def scan(self):
@@ -128,11 +129,17 @@ class Arrays(Examples):
             data, callbacks = passes.stream(order, course, first)
             data = data.map(gather, num_parallel_calls=tf.data.AUTOTUNE)
         if class_weight is not None:
-            data = weighted(data, class_weight)
+            data = weighted(data, class_weight, self.how.label_axes)
         return passes.arguments(_untuned(data), callbacks, course, first)
 
     def as_given(self):
-        return dict(zip(("x", "y", "sample_weight"), self._data, strict=True))
+        data = dict(zip(("x", "y", "sample_weight"), self._data, strict=True))
+        if self.how.class_weight is None or self.how.label_axes == 1:
+            return data
+        return data | {
+            "sample_weight": self.pool().weight,
+            "class_weight": None,
+        }
 
     def as_validation(self):
         return keras.utils.pack_x_y_sample_weight(*self._data)

@@ -1,9 +1,14 @@
-"""`class_weight`, as Keras applies it to arrays, on any data of `tf.data`."""
+"""`class_weight`, as Keras applies it to arrays, on any data.
+
+Labels of positions are weighted one by one. Keras takes their numbers for a
+distribution over classes, and weights a whole sequence by its largest one.
+"""
 
 import math
 import numbers
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 
@@ -33,16 +38,15 @@ def _is_number(value, kind):
     return is_number and math.isfinite(value)
 
 
-def check_task(class_weight, task, output_shape):
-    """Refuses `class_weight` where a sample has no one class.
+def check_task(class_weight, task):
+    """Refuses `class_weight` where a label is no class.
 
     Args:
         class_weight: As `fit` takes it, or `None`.
         task: The `Task` of the model.
-        output_shape: Shape `(rows, ..., n)` of the model's output.
 
     Raises:
-        ValueError: If there are.
+        ValueError: If it is none.
     """
     if class_weight is not None and not task.has_classes:
         raise ValueError(
@@ -50,16 +54,9 @@ def check_task(class_weight, task, output_shape):
             f"that predicts classes. Received: one that predicts {task.words}. "
             "Give `sample_weight` instead."
         )
-    if class_weight is not None and len(output_shape) > 2:
-        raise ValueError(
-            "`class_weight` weights samples by their one label. Expected a "
-            "model with outputs of shape (rows, classes). Received: outputs "
-            f"of shape {tuple(output_shape)}. Give `sample_weight` of shape "
-            f"{tuple(output_shape[:-1])} instead."
-        )
 
 
-def weighted(data, class_weight):
+def weighted(data, class_weight, axes):
     """A data set whose samples are weighted by their classes.
 
     Classes that are left out have the weight 1, as Keras has it for arrays;
@@ -68,24 +65,67 @@ def weighted(data, class_weight):
     Args:
         data: A `tf.data.Dataset` of batches `(x, y)`.
         class_weight: Dict of class numbers to weights.
+        axes: As `weigher` takes it.
 
     Raises:
         ValueError: If it has no labels, or weights already.
     """
-    weigh = weigher(class_weight, data.element_spec)
+    weigh = weigher(class_weight, data.element_spec, axes)
     return data.map(lambda x, y: (x, y, weigh(y)))
 
 
-def weigher(class_weight, parts):
+def weigher(class_weight, parts, axes):
     """A function from labels to the weights of their classes.
 
     Args:
         class_weight: Dict of class numbers to weights.
         parts: Inputs, labels and weights that there are, a tuple.
+        axes: How many axes labels have that are numbers of classes.
 
     Raises:
         ValueError: If there are no labels, or weights already.
     """
+    _check_parts(parts)
+    size = max(class_weight, default=-1) + 1
+    # The last one stands for all classes from there on, and for labels that
+    # are none, which the loss ignores.
+    table = [class_weight.get(number, 1.0) for number in range(size)]
+    table = tf.constant([*table, 1.0], keras.config.floatx())
+
+    def weigh(y):
+        classes = _classes(y, axes)
+        is_known = (classes >= 0) & (classes < size)
+        return tf.gather(table, tf.where(is_known, classes, size))
+
+    return weigh
+
+
+def of_arrays(class_weight, parts, axes):
+    """The same weights of NumPy arrays, without TensorFlow.
+
+    Args:
+        class_weight: Dict of class numbers to weights.
+        parts: Inputs, labels and weights that there are, a tuple.
+        axes: As `weigher` takes it.
+
+    Returns:
+        An array of the shape of the labels.
+
+    Raises:
+        ValueError: If there are no labels, or weights already.
+    """
+    _check_parts(parts)
+    y = keras.ops.convert_to_numpy(parts[1])
+    if y.ndim > axes:
+        y = y.argmax(-1) if y.shape[-1] != 1 else y[..., 0]
+    classes = np.round(y).astype("int32")
+    found = np.ones(classes.shape, keras.config.floatx())
+    for number, weight in class_weight.items():
+        found[classes == number] = weight
+    return found
+
+
+def _check_parts(parts):
     count = len(parts) if isinstance(parts, tuple) else 1
     if count != 2:
         received = {1: "no labels", 3: "weights in the data too"}.get(count)
@@ -94,16 +134,11 @@ def weigher(class_weight, parts):
             f"Expected (inputs, labels). Received: {received}. Leave one of "
             "both weights out, or multiply them."
         )
-    size = max(class_weight, default=-1) + 1
-    # The last one stands for all classes from there on.
-    table = [class_weight.get(number, 1.0) for number in range(size)]
-    table = tf.constant([*table, 1.0], keras.config.floatx())
-    return lambda y: tf.gather(table, tf.minimum(_classes(y), size))
 
 
-def _classes(y):
-    """The class of each label, an integer tensor of shape `(batch,)`."""
-    if len(y.shape) > 1:
+def _classes(y, axes):
+    """The class of each label, an integer tensor with so many axes."""
+    if len(y.shape) > axes:
         if y.shape[-1] != 1:
             return tf.argmax(y, axis=-1, output_type="int32")
         y = tf.squeeze(y, axis=-1)

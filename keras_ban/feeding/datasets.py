@@ -89,14 +89,15 @@ class Dataset(Examples):
         if self._buffer is None and not views:
             return self._unchanged(course, first)
         data, class_weight = self._x, self.how.class_weight
+        axes = self.how.label_axes
         if class_weight is not None and views and views.mixes:
             # Each of the labels that are mixed brings its own weight.
-            data, class_weight = weighted(data, class_weight), None
+            data, class_weight = weighted(data, class_weight, axes), None
         data = _numbered(data) if views else data
         make = _shuffled(data, self._buffer, seed, course.count)
         data, callbacks = passes.stream(make, course, first, views)
         if class_weight is not None:
-            data = weighted(data, class_weight)
+            data = weighted(data, class_weight, axes)
         data = data.prefetch(tf.data.AUTOTUNE)
         return passes.arguments(data, callbacks, course, first)
 
@@ -114,7 +115,7 @@ class Dataset(Examples):
         found = {"x": data}
         if self.how.class_weight is not None:
             found = {
-                "x": weighted(data, self.how.class_weight),
+                "x": weighted(data, self.how.class_weight, self.how.label_axes),
                 "class_weight": None,
             }
         if self.how.shuffle is not UNSAID:

@@ -58,6 +58,8 @@ class Reading(NamedTuple):
         epoch_seed: Function from generation and epoch to the seed of that
             epoch, or `None` if epochs have none.
         class_weight: As `fit` takes it, or `None`.
+        label_axes: How many axes labels have that are numbers of classes:
+            those of the model's output but the last one.
     """
 
     role: Role = EVALUATION
@@ -69,6 +71,7 @@ class Reading(NamedTuple):
     viewed: bool = False
     epoch_seed: Any = None
     class_weight: dict | None = None
+    label_axes: int = 1
 
 
 class Examples:

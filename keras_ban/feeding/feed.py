@@ -154,18 +154,24 @@ class Feed:
         validation = self.validation and self.validation.as_validation()
         return self.schedule | {"validation_data": validation} | data
 
-    def check_class_weight(self, task, output_shape):
-        """Checks that the classes of samples can be weighted.
+    @property
+    def weighs_classes(self):
+        """Whether samples or positions are weighted by their classes."""
+        return self.schedule.get("class_weight") is not None
+
+    def weigh_classes(self, task, output_shape):
+        """Learns how labels are read, whose classes are weighted.
 
         Args:
             task: The `Task` of the models.
             output_shape: Shape `(rows, ..., n)` of the models' output.
 
         Raises:
-            ValueError: If each has several labels.
+            ValueError: If the models predict no classes.
         """
-        weight = self.schedule.get("class_weight")
-        class_weights.check_task(weight, task, output_shape)
+        class_weights.check_task(self.schedule.get("class_weight"), task)
+        axes = len(output_shape) - 1
+        self.train.how = self.train.how._replace(label_axes=axes)
 
     def describe(self):
         """What of it a run must have in common with another, a dict."""

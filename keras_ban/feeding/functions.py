@@ -48,7 +48,7 @@ class Function(Examples):
         make = _each(self._x, generation, course.count)
         data, callbacks = passes.stream(make, course, first)
         if self.how.class_weight is not None:
-            data = weighted(data, self.how.class_weight)
+            data = weighted(data, self.how.class_weight, self.how.label_axes)
         data = data.prefetch(tf.data.AUTOTUNE)
         return passes.arguments(data, callbacks, course, first)
 

@@ -7,6 +7,7 @@ import random
 import keras
 import numpy as np
 
+from keras_ban.feeding.class_weights import of_arrays
 from keras_ban.feeding.examples import UNSAID
 from keras_ban.feeding.examples import Examples
 from keras_ban.feeding.passes import Needed
@@ -31,8 +32,9 @@ class PyBatches(Examples):
         return float("inf") if count is None else count
 
     def epochs(self, generation, seed, first, views=None, size=1):
-        data = _Viewed(self._x, views) if views else self._x
-        found = {"x": data} | from_pass(self.course(size), first)
+        found = self.as_given()
+        data = _Viewed(found["x"], views) if views else found["x"]
+        found |= {"x": data} | from_pass(self.course(size), first)
         if self.how.epoch_seed is None or not _reorders(self._x):
             return found
         read = found.get("initial_epoch", first)
@@ -43,6 +45,11 @@ class PyBatches(Examples):
             range(self.how.initial_epoch, read),
         )
         return found | {"x": _Ordered(data, order), "callbacks": [order]}
+
+    def as_given(self):
+        if self.how.class_weight is None or self.how.label_axes == 1:
+            return {"x": self._x}
+        return {"x": _Weighted(self._x, self.how), "class_weight": None}
 
     def sample(self, anew=False):
         kind, own = type(self._x), keras.utils.PyDataset
@@ -84,6 +91,24 @@ class _Wrapped(keras.utils.PyDataset):
 
     def on_epoch_end(self):
         self._data.on_epoch_end()
+
+
+class _Weighted(_Wrapped):
+    """Batches of another data set, weighted by the classes of their labels.
+
+    Args:
+        data: A `keras.utils.PyDataset`.
+        how: The `Reading`.
+    """
+
+    def __init__(self, data, how):
+        super().__init__(data)
+        self._class_weight, self._axes = how.class_weight, how.label_axes
+
+    def __getitem__(self, index):
+        batch = keras.utils.unpack_x_y_sample_weight(self._data[index])
+        batch = tuple(part for part in batch if part is not None)
+        return *batch, of_arrays(self._class_weight, batch, self._axes)
 
 
 class _Viewed(_Wrapped):

@@ -307,7 +307,7 @@ def tried(make, needs_labels, data, plans, ancestry):
         scan.check_labelled()
     trial = make(scan.first)
     scan.check(trial.task, trial.shape, needs_labels)
-    data.check_class_weight(trial.task, trial.shape)
+    data.weigh_classes(trial.task, trial.shape)
     if data.validation:
         scan = data.validation.scan()
         scan.check_labelled()

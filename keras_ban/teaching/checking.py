@@ -46,6 +46,10 @@ def check_training(distiller, data, said):
             examples.check_shape(distiller.student)
             if examples is data.train:
                 _try_teacher(distiller, examples)
+                if data.weighs_classes:
+                    data.weigh_classes(
+                        *_output(distiller.student, examples, said)
+                    )
             continue
         scan = examples.scan()
         x, y, _ = scan.first
@@ -58,7 +62,7 @@ def check_training(distiller, data, said):
             shape = heads.shape_of(prediction(student, x, said, y, name))
         scan.check(distiller.task, shape, needs_labels)
         if examples is data.train:
-            data.check_class_weight(distiller.task, shape)
+            data.weigh_classes(distiller.task, shape)
             distiller.check_objective(x, y)
         else:
             check_loss(distiller.student, x, y, distiller.task)
@@ -70,6 +74,15 @@ def _try_teacher(distiller, examples):
     if teacher is not None and teacher.task is None:
         x, y, _ = next(examples.read(1))
         distiller.check_models(x, y, examples.how.role.data)
+
+
+def _output(student, examples, said):
+    """Task and shape of a student's output, read as little as it takes."""
+    shape, y = heads.spec(student), None
+    if shape is None:
+        x, y, _ = next(examples.read(1))
+        shape = heads.shape_of(prediction(student, x, said, y))
+    return kinds.task_of(student, said, shape, y), shape
 
 
 def check_pair(distiller, x, y, name, said):

@@ -169,19 +169,6 @@ def test_class_weight_beside_other_weights():
     refused("weights in the data", x=x, y=None, class_weight={0: 2.0})
 
 
-def test_class_weight_of_sequences():
-    def make():
-        layers = [keras.Input((5, 6)), keras.layers.Dense(4)]
-        return compiled(keras.Sequential(layers))
-
-    x, y = np.zeros((8, 5, 6), "float32"), np.arange(40).reshape(8, 5) % 4
-    words = "`class_weight`", "one label", "(8, 5)"
-    refused(*words, model_fn=make, x=x, y=y, class_weight={0: 2.0})
-    distiller = keras_ban.Distiller(make(), make())
-    with pytest.raises(ValueError, match=r"`class_weight`.*one label"):
-        distiller.fit(x, y, class_weight={0: 2.0}, verbose=0)
-
-
 @pytest.mark.parametrize(
     ("given", "words"),
     [
