@@ -10,6 +10,7 @@ from keras_ban.feeding.feed import feed
 from keras_ban.generations.ancestry import lengths
 from keras_ban.generations.blueprints import Blueprints
 from keras_ban.generations.outlook import Outlook
+from keras_ban.generations.outlook import stopped
 from keras_ban.generations.places import check_places
 from keras_ban.generations.prepared import given_callbacks
 from keras_ban.generations.succession import train
@@ -139,6 +140,7 @@ class BornAgain:
         learn_from="parent",
         teacher_augment=SAME,
         phases=None,
+        unlabelled=None,
         **fit_arguments,
     ):
         """Trains all generations.
@@ -218,6 +220,11 @@ class BornAgain:
                 that changes it after these, and compiles it anew, as {5:
                 unfreeze} for a pretrained one. All networks go through them,
                 in `epochs` in all. Defaults to `None`.
+            unlabelled: Inputs without labels, arrays beside arrays or a
+                `tf.data.Dataset` beside one of as many batches. Students see
+                all of them in each epoch, a share in each batch: the label
+                term is the mean over those with labels, the teacher's over
+                all. `sample_weight` is 1 for them. Defaults to `None`.
             **fit_arguments: Any other argument of `keras.Model.fit`, as
                 `epochs`, `batch_size` or `sample_weight`. `epochs` may be a
                 function of the generation's number, so that students are
@@ -259,13 +266,15 @@ class BornAgain:
             "teachers": teachers,
             "learn_from": learn_from,
             "phases": phases,
+            "unlabelled": unlabelled,
         }
         prepared = self._prepared(wanted(arguments, self._said))
         try:
             has_trained, data = self._train(*prepared), prepared[1]
         except KeyboardInterrupt as interrupt:
             # Where it was stopped, in the midst of TensorFlow, helps nobody.
-            raise type(interrupt)(*self._stopped(interrupt)) from None
+            words = stopped(interrupt, self.lineage, self._run.way_on)
+            raise type(interrupt)(*words) from None
         has_all = all(g.model or g.given for g in self.lineage)
         if has_trained and has_all and data.validation:
             self.lineage.evaluate(data.validation, title="validation data")
@@ -313,9 +322,7 @@ class BornAgain:
             trial = tried(make, needs_labels, data, plans, ancestry)
         data.train.check_steps()
         outputs = trial.teaching(trained)
-        plans.check(
-            data.train, self.objective, trial.shape, outputs, trial.task
-        )
+        plans.check(data, self.objective, trial.shape, outputs, trial.task)
         return trial, data, plans, own, ancestry
 
     def _fit(self, founders, **arguments):
@@ -335,15 +342,6 @@ class BornAgain:
             return self.fit(**arguments)
         finally:
             self._founders = None
-
-    def _stopped(self, interrupt):
-        """What a `KeyboardInterrupt` says, a tuple."""
-        if interrupt.args:
-            return interrupt.args
-        names = ", ".join(g.name for g in self.lineage)
-        done = f"`lineage` of the BornAgain has {names}, finished"
-        start = done if names else "No generation is finished yet"
-        return (f"{start}. {self._run.way_on}",)
 
     def _train(self, trial, data, plans, callbacks, ancestry):
         """Trains what is not finished; returns whether there was anything."""

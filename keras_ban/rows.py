@@ -68,6 +68,12 @@ def floats(array, dtype):
     return tf.cast(found, dtype) if found.dtype.is_floating else found
 
 
+@functools.singledispatch
+def joined(array, other):
+    """The rows of two arrays, one after another, as a tensor."""
+    return tf.concat([array, tf.cast(other, array.dtype)], axis=0)
+
+
 @count.register
 def _(array: tf.SparseTensor):
     return array.shape[0]
@@ -141,6 +147,11 @@ def _(array: tf.SparseTensor):
 @parts.register
 def _(array: tf.SparseTensor):
     return array.indices, array.values
+
+
+@joined.register
+def _(array: tf.SparseTensor, other):
+    return tf.sparse.concat(0, [array, tf.cast(other, array.dtype)])
 
 
 @floats.register

@@ -241,7 +241,8 @@ class Runs:
 
     def _labels_fit(self, recipe):
         found = self._arguments(recipe.augment)
-        found.pop("teacher_outputs", None)
+        for name in ("teacher_outputs", "unlabelled"):
+            found.pop(name, None)
         return found | {
             "generations": recipe.count - 1,
             "epochs": recipe.epochs,

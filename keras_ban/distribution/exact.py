@@ -12,6 +12,7 @@ from keras_ban.distribution.added import AddedLosses
 from keras_ban.distribution.parts import Joined
 from keras_ban.distribution.parts import Mixed
 from keras_ban.distribution.parts import Part
+from keras_ban.distribution.parts import Partly
 from keras_ban.distribution.replicas import replicas_of
 
 
@@ -57,6 +58,7 @@ class Distributed(keras.Model):
         x, y, _ = keras.utils.unpack_x_y_sample_weight(data_batch)
         x = x.inputs if isinstance(x, Joined) else x
         y = y.first if isinstance(y, Mixed) else y
+        y = y.labels if isinstance(y, Partly) else y
         build(self.student, x, y)
         with strategy.scope():
             self._added.learn(x)

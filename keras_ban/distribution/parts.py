@@ -37,6 +37,18 @@ class Mixed(NamedTuple):
     part: Any
 
 
+class Partly(NamedTuple):
+    """Labels of a batch in which some examples have none.
+
+    Attributes:
+        labels: Labels of shape `(batch, ...)`, any where there is none.
+        known: Which there are, booleans of shape `(batch,)`.
+    """
+
+    labels: Any
+    known: Any
+
+
 class Part(NamedTuple):
     """A replica's part of a global batch.
 

@@ -115,8 +115,7 @@ class Arrays(Examples):
 
     def epochs(self, generation, seed, first, views=None, size=1):
         course = self.course(size)
-        rows = count_rows(self._x)
-        order = _ordered(rows, self._batch_size, self._shuffle, seed)
+        order = self._order(seed)
         class_weight = self.how.class_weight
         tensors = self._tensors
         if class_weight is not None and views and views.mixes:
@@ -131,6 +130,11 @@ class Arrays(Examples):
         if class_weight is not None:
             data = weighted(data, class_weight, self.how.label_axes)
         return passes.arguments(_untuned(data), callbacks, course, first)
+
+    def _order(self, seed):
+        """A function from the number of a pass to batches of rows' numbers."""
+        rows = count_rows(self._x)
+        return _ordered(rows, self._batch_size, self._shuffle, seed)
 
     def as_given(self):
         data = dict(zip(("x", "y", "sample_weight"), self._data, strict=True))

@@ -11,6 +11,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_ban.distribution.parts import Partly
+
 
 def check(class_weight):
     """Checks the argument `class_weight` of `fit`.
@@ -93,6 +95,10 @@ def weigher(class_weight, parts, axes):
     table = tf.constant([*table, 1.0], keras.config.floatx())
 
     def weigh(y):
+        if isinstance(y, Partly):
+            known = weigh(y.labels)
+            shape = [-1] + [1] * (len(known.shape) - 1)
+            return tf.where(tf.reshape(y.known, shape), known, 1.0)
         classes = _classes(y, axes)
         is_known = (classes >= 0) & (classes < size)
         return tf.gather(table, tf.where(is_known, classes, size))

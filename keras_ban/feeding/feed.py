@@ -16,6 +16,8 @@ from keras_ban.feeding.examples import UNSAID
 from keras_ban.feeding.examples import VALIDATION
 from keras_ban.feeding.examples import Examples
 from keras_ban.feeding.examples import Reading
+from keras_ban.feeding.unlabelled import NAME
+from keras_ban.feeding.unlabelled import beside
 
 _COUNTS = (
     "batch_size",
@@ -34,6 +36,7 @@ OWN = (
     "teacher_augment",
     "teacher_outputs",
     "teachers",
+    "unlabelled",
     "views",
 )
 # What makes a training another one.
@@ -59,12 +62,21 @@ class Feed:
         schedule: The other arguments of `keras.Model.fit`, a dict.
         lengths: The number of epochs of each generation, a tuple, where each
             has its own. Defaults to `()`.
+        students: The `Examples` that students are trained on, if there are
+            more of them, and those of them that have no label. Defaults to
+            `None`: those of `train`.
     """
 
     train: Examples
     validation: Examples | None
     schedule: dict
     lengths: tuple = ()
+    students: tuple | None = None
+
+    @property
+    def taught(self):
+        """The `Examples` that students are trained on."""
+        return self.students[0] if self.students else self.train
 
     @property
     def epochs(self):
@@ -102,7 +114,9 @@ class Feed:
 
     def for_generation(self, number):
         """The `Feed` of a generation, by its number."""
-        return self.until(self.lengths[number]) if self.lengths else self
+        found = self.until(self.lengths[number]) if self.lengths else self
+        train = self.taught if number else self.train
+        return dataclasses.replace(found, train=train, students=None)
 
     def until(self, epoch):
         """The `Feed` of a training that ends with an epoch."""
@@ -171,14 +185,30 @@ class Feed:
         """
         class_weights.check_task(self.schedule.get("class_weight"), task)
         axes = len(output_shape) - 1
-        self.train.how = self.train.how._replace(label_axes=axes)
+        for examples in (self.train, self.taught):
+            examples.how = examples.how._replace(label_axes=axes)
+
+    def check_unlabelled(self, objective):
+        """Checks the examples without labels, if there are any.
+
+        Args:
+            objective: The `Objective` of the students.
+
+        Raises:
+            ValueError: If it learns nothing from them, or if their inputs are
+                not finite.
+        """
+        if self.students:
+            objective.check_unlabelled()
+            self.students[1].scan().check_alone()
 
     def describe(self):
         """What of it a run must have in common with another, a dict."""
         schedule = {k: self.schedule.get(k) for k in _TELLING}
         if self.lengths:
             schedule["epochs"] = self.lengths[0]
-        return {
+        more = {NAME: self.students[1].describe()} if self.students else {}
+        return more | {
             "data": self.train.describe(),
             "validation data": self.validation and self.validation.describe(),
             "schedule": schedule | {"steps_per_epoch": self.train.steps},
@@ -196,7 +226,8 @@ class Feed:
         return self._named()[name].sample(anew=True)
 
     def _named(self):
-        return {"data": self.train, "validation data": self.validation}
+        found = {"data": self.train, "validation data": self.validation}
+        return found | ({NAME: self.students[1]} if self.students else {})
 
 
 def feed(
@@ -226,6 +257,7 @@ def feed(
     schedule = dict(arguments)
     if lengths:
         schedule["epochs"] = max(lengths)
+    unlabelled = schedule.pop(NAME, None)
     check_arguments(schedule)
     x, y, sample_weight, held_out = (
         schedule.pop(k, None)
@@ -254,7 +286,8 @@ def feed(
         validation = given(*held_out, how, once=train.reads_once)
     elif fraction:
         train, validation = train.split(fraction, how)
-    return Feed(train, validation, schedule, lengths)
+    students = None if unlabelled is None else beside(train, unlabelled)
+    return Feed(train, validation, schedule, lengths, students)
 
 
 def check_names(arguments):

@@ -92,6 +92,15 @@ class Scan:
             )
         self._check_length(count if is_whole else None)
 
+    def check_alone(self):
+        """Reads on, and checks inputs that are to have no labels.
+
+        Raises:
+            ValueError: If numbers are not finite.
+        """
+        for x, _, _ in self._batches:
+            finite(x, self._role.data)
+
     def check_labelled(self):
         """Checks that the first batch has labels.
 

@@ -202,3 +202,19 @@ class _Clock(keras.callbacks.Callback):
     def on_train_end(self, logs=None):
         if self._is_last:
             self._outlook.passed(self._places, None, None)
+
+
+def stopped(interrupt, lineage, way_on):
+    """What a `KeyboardInterrupt` says, a tuple.
+
+    Args:
+        interrupt: As it was raised.
+        lineage: The `Lineage` of what is finished.
+        way_on: How the run goes on, in words.
+    """
+    if interrupt.args:
+        return interrupt.args
+    names = ", ".join(generation.name for generation in lineage)
+    done = f"`lineage` of the BornAgain has {names}, finished"
+    start = done if names else "No generation is finished yet"
+    return (f"{start}. {way_on}",)

@@ -125,7 +125,7 @@ class Trainer:
         """
         students = range(max(first, 1), len(self.watches))
         self._plans.later.check_room(
-            self.feed.train,
+            self.feed.taught,
             heads.each(lambda shape: shape[1:], self.trial.shape),
             [_outputs_of(number - 1) for number in students],
             self._cluster,

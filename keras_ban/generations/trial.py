@@ -308,6 +308,7 @@ def tried(make, needs_labels, data, plans, ancestry):
     trial = make(scan.first)
     scan.check(trial.task, trial.shape, needs_labels)
     data.weigh_classes(trial.task, trial.shape)
+    data.check_unlabelled(trial.objective)
     if data.validation:
         scan = data.validation.scan()
         scan.check_labelled()
@@ -317,7 +318,7 @@ def tried(make, needs_labels, data, plans, ancestry):
     models = trial.models()
     strategy = trial.blueprints.strategy
     given = trial.teacher and trial.teacher.model
-    check_carried([*models, given], data.train, strategy)
+    check_carried([*models, given], data.taught, strategy)
     ancestry.check_models(models)
     if plans.mixes:
         trial.check_training()

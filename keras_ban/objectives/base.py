@@ -10,6 +10,7 @@ import keras
 from keras import ops
 
 from keras_ban.distribution.parts import Mixed
+from keras_ban.distribution.parts import Partly
 from keras_ban.tasks import mixed
 from keras_ban.tasks.classes import Classes
 from keras_ban.tasks.losses import at_least_float32
@@ -27,7 +28,9 @@ class Objective(keras.losses.Loss):
     the loss on the labels: inside a `Distiller` the one the student was
     compiled with, elsewhere the cross-entropy. `self.task` is the `Task` of
     the student; what is called logits here are its scores, the values
-    themselves in a regression.
+    themselves in a regression. Where `call` gives labels to `label_loss` alone
+    and is linear in it, `splits_terms = True` says so: it then learns from
+    examples without labels too, whose label loss is 0.
 
     Calling an objective reduces `call` to a scalar, with sample weights and
     the mask that Keras put on the student's output.
@@ -49,6 +52,7 @@ class Objective(keras.losses.Loss):
     needs_labels = True
     needs_teacher = True
     needs_classes = False
+    splits_terms = False
     label_loss = staticmethod(cross_entropy)
     task = Classes()
     # What is compared besides outputs, and the variables that this trains.
@@ -104,7 +108,7 @@ class Objective(keras.losses.Loss):
         )
         if teacher_logits is not None:
             teacher_logits = ops.stop_gradient(at_least_float32(teacher_logits))
-        if isinstance(y_true, Mixed) and not self.needs_labels:
+        if isinstance(y_true, (Mixed, Partly)) and not self.needs_labels:
             y_true = None
         losses = mixed.losses(
             lambda y: self.call(y, student_logits, teacher_logits), y_true
@@ -158,6 +162,19 @@ class Objective(keras.losses.Loss):
             taught: Those of the teacher's, or `None` without one. Defaults to
                 `None`.
         """
+
+    def check_unlabelled(self):
+        """Raises `ValueError` if it cannot learn from some without labels."""
+        if not self.needs_teacher or (
+            self.needs_labels and not self.splits_terms
+        ):
+            raise ValueError(
+                f"The objective {self.name!r} needs the label of each example. "
+                "Expected one with a teacher's term that needs none, 'ban', "
+                "'ban+l', 'kd', 'dist', 'dkpp' or 'logits', or an `Objective` "
+                "of your own with `splits_terms = True`. Received: "
+                "`unlabelled`. Choose another one, or leave it out."
+            )
 
     def check_classes(self, columns):
         """Raises `ValueError` if so many outputs cannot be compared.

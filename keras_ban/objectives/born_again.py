@@ -34,6 +34,7 @@ class BANWithLabels(Objective):
     """
 
     short_name = "ban+l"
+    splits_terms = True
 
     def call(self, y_true, student_logits, teacher_logits):
         return self.label_loss(y_true, student_logits) + self.teacher_loss(

@@ -64,6 +64,11 @@ class ByOutput(Objective):
                     "place of the objective, or name the outputs alike."
                 )
 
+    def check_unlabelled(self):
+        learning = [o for o in self.objectives.values() if o.needs_teacher]
+        for one in learning or self.objectives.values():
+            one.check_unlabelled()
+
     def check_task(self, task, columns):
         raise ValueError(
             "`objective` is a dict, for several outputs. Received: a model "

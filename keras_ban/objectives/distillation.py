@@ -51,6 +51,7 @@ class KD(Objective):
     """
 
     short_name = "kd"
+    splits_terms = True
 
     def __init__(
         self,

@@ -224,6 +224,9 @@ class WithFeatures(Objective):
     def check_labels(self, y_true):
         self.objective.check_labels(y_true)
 
+    def check_unlabelled(self):
+        self.objective.check_unlabelled()
+
     def check_task(self, task, columns):
         self.objective.check_task(task, columns)
 

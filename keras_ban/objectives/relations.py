@@ -48,6 +48,7 @@ class DIST(Objective):
     """
 
     short_name = "dist"
+    splits_terms = True
     needs_classes = True
 
     def __init__(

@@ -4,6 +4,7 @@ import numpy as np
 from keras import ops
 
 from keras_ban.distribution.parts import Mixed
+from keras_ban.distribution.parts import Partly
 from keras_ban.tasks.losses import keras_mask
 
 
@@ -13,8 +14,8 @@ def counting(y_true, scores, ignored):
     A mixed example counts where both of its labels do.
 
     Args:
-        y_true: Class numbers of shape `(...)` or `(..., 1)`, `Mixed` ones, or
-            `None`.
+        y_true: Class numbers of shape `(...)` or `(..., 1)`, `Partly` known
+            ones, `Mixed` ones of either, or `None`.
         scores: Scores of shape `(..., n)`.
         ignored: The class that is ignored, or `None`.
 
@@ -28,6 +29,15 @@ def counting(y_true, scores, ignored):
         first, scores = counting(y_true.first, scores, ignored)
         second, scores = counting(y_true.second, scores, ignored)
         return y_true._replace(first=first, second=second), scores
+    if isinstance(y_true, Partly):
+        labels, counted = counting(y_true.labels, scores, ignored)
+        counts = keras_mask(counted)
+        known = ops.reshape(y_true.known, (-1, *[1] * (len(counts.shape) - 1)))
+        mask = keras_mask(scores)
+        # What has no label has none that is ignored.
+        others = ~known if mask is None else mask & ~known
+        counted._keras_mask = counts | others
+        return y_true._replace(labels=labels), counted
     # As floats, as Keras compares them.
     y_true = ops.cast(y_true, scores.dtype)
     counts = ops.not_equal(y_true, ops.cast(ignored, scores.dtype))

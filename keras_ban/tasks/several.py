@@ -6,6 +6,7 @@ from typing import NamedTuple
 import keras
 
 from keras_ban.distribution.parts import Mixed
+from keras_ban.distribution.parts import Partly
 from keras_ban.tasks import heads
 from keras_ban.tasks import ignored
 from keras_ban.tasks.base import Part
@@ -61,6 +62,9 @@ class Several(Task):
                 name: Mixed(first[name], second[name], y.share, y.part)
                 for name in self.names
             }
+        if isinstance(y, Partly):
+            found = self.split(y.labels)
+            return {k: y._replace(labels=v) for k, v in found.items()}
         if not keras.tree.is_nested(y):
             return dict.fromkeys(self.names, y)
         found = keras.tree.flatten(y)

@@ -8,6 +8,7 @@ import numpy as np
 
 from keras_ban import checks
 from keras_ban.distribution.cluster import Cluster
+from keras_ban.distribution.parts import Partly
 from keras_ban.feeding.passes import DIFFERS
 from keras_ban.feeding.scan import SCANNED_BATCHES
 from keras_ban.feeding.views import Views
@@ -149,9 +150,22 @@ class Plan:
             _, *rows = next(examples.numbered())
             known = () if shape is None else heads.leaves(shape)
             positions = any(len(one) > 2 for one in known)
-            rows = first_rows(rows)
-            check_augment(self._augment, *rows, positions, self._argument)
+            x, y = first_rows(rows)
+            if isinstance(y, Partly):
+                self._check_partly()
+                y = y.labels
+            check_augment(self._augment, x, y, positions, self._argument)
             self._check_batches(examples)
+
+    def _check_partly(self):
+        """Checks that views know what to do where there is no label."""
+        for view in self._augment:
+            if view.changes_labels and not view.mixes:
+                raise ValueError(
+                    f"The view {view!r} changes labels, and `unlabelled` has "
+                    "none. Expected views of inputs, or those that mix. Give a "
+                    "function of an example and its seed."
+                )
 
     def _check_batches(self, examples):
         """Checks that a cached view draws from the same examples each time."""

@@ -89,10 +89,11 @@ class Plans:
         plan = self.later.taught_by(teacher)
         return Plans(plan, plan)
 
-    def check(self, *args):
-        """Checks each, as `Plan.check` does."""
-        for plan in dict.fromkeys((self.first, self.later)):
-            plan.check(*args)
+    def check(self, feed, *args):
+        """Checks each, as `Plan.check` does, on the data of a `Feed`."""
+        if self.first is not self.later:
+            self.first.check(feed.train, *args)
+        self.later.check(feed.taught, *args)
 
     def describe(self):
         """What of them a run must have in common with another, a dict."""

@@ -8,7 +8,7 @@ from keras_ban.distribution import updates
 from keras_ban.networks.stand_in import StandIn
 from keras_ban.tasks import heads
 from keras_ban.tasks import kinds
-from keras_ban.tasks import mixed
+from keras_ban.tasks import partly
 from keras_ban.teaching import checking
 from keras_ban.teaching.teacher import Taught
 from keras_ban.teaching.terms import total_loss
@@ -138,9 +138,8 @@ class Steps(StandIn):
         logs = track(self._student_loss(), loss, x)
         learned = self._learned(y, y_pred, taught, sample_weight)
         if y is not None:
-            logs |= self.student.compute_metrics(
-                x, mixed.larger(y), y_pred, sample_weight
-            )
+            rows = partly.labelled(y, y_pred, sample_weight)
+            logs |= self.student.compute_metrics(x, *rows)
             logs |= track_outputs(self.student, self.objective, learned, x)
         if taught is not None:
             logs |= self._terms.update(x, learned, term)

@@ -58,7 +58,7 @@ class Terms:
         """
         labels, soft = [], []
         for part in parts:
-            one = prepared(self._objective, part)
+            one, part = prepared(self._objective, part)
             if part.y is not None:
                 labels.append(_reduced(_label_losses(one, part), one, part))
             if part.teacher is not None and one.needs_teacher:
@@ -93,7 +93,7 @@ def track_outputs(student, objective, parts, x):
         tracker = metrics.get(f"{part.name}_loss")
         if part.name is None or tracker is None:
             continue
-        one = prepared(objective, part)
+        one, part = prepared(objective, part)
         value = _reduced(
             _label_losses(one, part), one, part._replace(scale=None)
         )
@@ -126,6 +126,9 @@ def prepared(objective, part):
     Args:
         objective: The `Objective`.
         part: The `Part`.
+
+    Returns:
+        It, and the part, whose labels are weighed where some are missing.
     """
     found = objective.for_output(part.name)
     if part.name is not None:
@@ -148,9 +151,8 @@ def total_loss(objective, parts):
     """
     values = []
     for part in parts:
-        value = prepared(objective, part)(
-            part.y, part.scores, part.teacher, part.weight
-        )
+        one, part = prepared(objective, part)
+        value = one(part.y, part.scores, part.teacher, part.weight)
         scaled = value if part.scale is None else part.scale * value
         values.append(scaled)
     return _sum(values)
@@ -183,7 +185,7 @@ def check_objectives(objective, parts, eager):
             sample, or has no gradient.
     """
     for part in parts:
-        found = prepared(objective, part)
+        found, part = prepared(objective, part)
         if type(found) not in BUILT_IN:
             _check_objective(found, part, eager)
 

@@ -48,9 +48,7 @@ def function(*parts):
 
 KINDS = {
     "arrays": (arrays, tagger, Y),
-    "arrays, one-hot": (arrays, one_hot_tagger, np.eye(4)[Y]),
     "data set, column": (data, tagger, Y[..., None]),
-    "PyDataset": (batches, tagger, Y),
     "PyDataset, one-hot": (batches, one_hot_tagger, np.eye(4)[Y]),
     "function": (function, tagger, Y),
 }
@@ -73,7 +71,6 @@ STUDENTS = {
     "PyDataset": (batches, {}),
     "PyDataset, cached": (batches, {"teacher_outputs": "cached"}),
     "mixed arrays": (arrays, {"augment": "mixup"}),
-    "mixed data set": (data, {"augment": "mixup"}),
 }
 
 

@@ -478,3 +478,41 @@ def test_teachers_that_do_not_fit():
         keras_ban.Distiller(make()(), make()()).fit(
             X, Y, teacher_outputs=cache, verbose=0
         )
+
+
+def test_examples_without_labels_and_labels_that_do_not_count():
+    more = RNG.normal(size=(30, 6)).astype("float32")
+    digit = np.where(np.arange(79) % 4 == 0, -1, DIGIT)
+    own = {**losses(), "digit": CE(True, ignore_class=-1)}
+    teacher = make(loss=own)()
+    ban = keras_ban.BornAgain(make(loss=own, rate=0.0), "ban+l")
+    fit = {**FIT, "epochs": 1, "batch_size": 79}
+    y = {**Y, "digit": digit}
+    lineage = ban.fit(X, y, 1, teacher, unlabelled=more, **fit)
+    student = lineage[1].model
+    z, t = (
+        m.predict(np.concatenate([X, more]), verbose=0)
+        for m in (student, teacher)
+    )
+    q, counts = softmax(z["digit"][:79].astype("float64")), digit != -1
+    history = lineage[1].history
+    expected = -np.log(q[range(79), DIGIT])[counts].mean()
+    np.testing.assert_allclose(history["digit_loss"], expected, rtol=1e-5)
+    gap = z["sizes"][:79] - SIZES
+    np.testing.assert_allclose(
+        history["sizes_loss"], np.mean(gap**2), rtol=1e-5
+    )
+    # All are learned from the teacher, but where the label is ignored.
+    taught = np.concatenate([counts, np.ones(30, bool)])
+    soft = -(softmax(t["digit"]) * np.log(softmax(z["digit"]))).sum(-1)
+    p, s = sigmoid(t["marks"]), sigmoid(z["marks"])
+    marks = -p * np.log(s) - (1 - p) * np.log(1 - s)
+    expected = (
+        soft[taught].mean()
+        + 0.25 * np.mean((z["sizes"] - t["sizes"]) ** 2)
+        + 2.0 * marks.mean()
+    )
+    np.testing.assert_allclose(history["teacher_loss"], expected, rtol=1e-5)
+    row = lineage.evaluate(X, y)[1]
+    error = np.mean(z["digit"][:79].argmax(-1)[counts] != DIGIT[counts])
+    assert row["digit_error"] == pytest.approx(error)
