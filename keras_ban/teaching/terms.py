@@ -10,6 +10,7 @@ from keras_ban.objectives import BUILT_IN
 from keras_ban.objectives import Labels
 from keras_ban.tasks import losses
 from keras_ban.tasks import mixed
+from keras_ban.tasks import partly
 
 
 class Terms:
@@ -138,8 +139,11 @@ def prepared(objective, part):
         if reduction not in (None, "none"):
             found.reduction = reduction
     found.task = part.task
-    found.learn_labels_by(functools.partial(part.task.label_losses, part.loss))
-    return found
+    found.learn_labels_by(
+        functools.partial(partly.losses, part.task, part.loss)
+    )
+    y = partly.weighed(part.y, part.scores, found.reduction, part.weight)
+    return found, part._replace(y=y)
 
 
 def total_loss(objective, parts):
