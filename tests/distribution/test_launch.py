@@ -162,6 +162,7 @@ print("done", flush=True)
     assert seconds < 10
 
 
+@pytest.mark.slow
 def test_workers_end_when_nobody_reads_what_they_say(
     tmp_path, capsys, monkeypatch
 ):

@@ -86,10 +86,8 @@ def test_one_trace_where_callbacks_change_the_learning_rate(traces):
     assert traces == ["Functional", "Distiller"]
 
 
-@pytest.mark.parametrize(
-    "model_fn",
-    [languages.lstm, pytest.param(languages.gpt, marks=pytest.mark.slow)],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("model_fn", [languages.lstm, languages.gpt])
 def test_one_trace_for_language_models(monkeypatch, traces, model_fn):
     starts = model_fn is languages.lstm
     ds = text.batches(languages.tokens(60), 4, 5, starts=starts)
