@@ -166,9 +166,12 @@ TEACHERS = {
         lambda: linear(3),
         ("(8, 4)", "(8, 3)", "the same classes", "Give them"),
     ),
-    "no model": (lambda: "teacher", ("`teacher`", "keras.Model", "'teacher'")),
-    "a layer": (lambda: keras.layers.Dense(4), ("`teacher`", "Received")),
-    "the function": (lambda: linear, ("`teacher`", "Expected a trained")),
+    "no model": (
+        lambda: "teacher",
+        ("`teacher`", "`.keras` file", "'teacher'"),
+    ),
+    "a layer": (lambda: keras.layers.Dense(4), ("The teacher", "Received")),
+    "the function": (lambda: linear, ("'linear'", "a function of a batch")),
     "empty list": (lambda: [], ("`teacher`", "Expected a trained", "[]")),
     "list with none": (lambda: [linear(), None], ("`teacher`", "None")),
     "other inputs": (

@@ -87,7 +87,10 @@ def test_killed_inside_writes(nursery, whole, tmp_path):
     assert survive(nursery, tmp_path, faults, whole) == len(faults)
 
 
-@pytest.mark.parametrize("teacher", ["function", "predictions"])
+@pytest.mark.parametrize(
+    "teacher",
+    ["function", pytest.param("predictions", marks=pytest.mark.slow)],
+)
 def test_killed_while_something_else_than_a_network_teaches(
     nursery, tmp_path, teacher
 ):

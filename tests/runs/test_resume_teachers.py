@@ -53,7 +53,6 @@ TEACHERS = {
         ("NumPy", "online"),
         ("NumPy", "cached"),
         ("predictions", "online"),
-        ("estimator", "online"),
     ],
 )
 def test_resumed(tmp_path, name, outputs):
