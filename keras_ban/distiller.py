@@ -5,7 +5,6 @@ import inspect
 import random
 
 import keras
-from keras import ops
 
 from keras_ban import checks
 from keras_ban import objectives
@@ -17,6 +16,7 @@ from keras_ban.feeding.passes import clear_errors
 from keras_ban.networks.stand_in import check_own_training
 from keras_ban.rows import first_rows
 from keras_ban.rows import map_arrays
+from keras_ban.rows import tensor
 from keras_ban.tasks import heads
 from keras_ban.tasks import kinds
 from keras_ban.tasks import outputs
@@ -230,11 +230,11 @@ class Distiller(Steps):
             ValueError: If it cannot be computed, or does not give one loss
                 for each sample.
         """
-        x, y = first_rows((x, y))
+        # Tensors: Keras runs no model on NumPy beside sparse inputs.
+        x, y = map_arrays(tensor, first_rows((x, y)))
         checking.check_loss(self.student, x, y, self.task)
         if type(self.objective) in objectives.BUILT_IN:
             return
-        y = map_arrays(ops.convert_to_tensor, y)
         taught = self.teacher and self.teacher.probed(x)
         learned = self._learned(y, self.student(x), taught)
         check_objectives(self.objective, learned, self.student.run_eagerly)
@@ -250,8 +250,9 @@ class Distiller(Steps):
         """
         if self.objective.features and self._features is None:
             with building(self.student):
+                x = map_arrays(tensor, first_rows(x))
                 self._features = FeatureTerm(
-                    self.objective, self.student, self.teacher, first_rows(x)
+                    self.objective, self.student, self.teacher, x
                 )
 
     def _finish_compile(self, data):

@@ -156,7 +156,8 @@ class Trial:
         for distiller in self._tried:
             distiller.check_objective(self._x, self._y)
         self._try_phases()
-        rows = first_rows(self._x)
+        # Tensors: Keras runs no model on NumPy beside sparse inputs.
+        rows = map_arrays(tensor, first_rows(self._x))
         shape = heads.label_shape(self._y)
         compiled = []
         for model in self._spare:

@@ -13,6 +13,8 @@ import numpy as np
 from keras_ban import files
 from keras_ban.networks import archive
 from keras_ban.rows import first_rows
+from keras_ban.rows import map_arrays
+from keras_ban.rows import tensor
 
 # Numbers that a model has and does not save: those of metrics, say.
 _UNSAVED = 2**26
@@ -120,7 +122,7 @@ def check_savable(model, x):
                 "`get_config`, or leave `directory=` out."
             ) from error
         loaded = load_model(path, f"what is saved of {model.name!r}")
-    x = first_rows(x)
+    x = map_arrays(tensor, first_rows(x))
     before, after = (
         [
             np.asarray(keras.ops.convert_to_numpy(output), "float64")

@@ -1,13 +1,12 @@
 """Data and models of a training, checked before it begins."""
 
-from keras import ops
-
 from keras_ban import checks
 from keras_ban.distribution.replicas import replicas_of
 from keras_ban.networks.layers import augmenting
 from keras_ban.networks.layers import carried
 from keras_ban.rows import first_rows
 from keras_ban.rows import map_arrays
+from keras_ban.rows import tensor
 from keras_ban.tasks import heads
 from keras_ban.tasks import kinds
 from keras_ban.tasks.checks import apart
@@ -224,11 +223,11 @@ def check_loss(student, x, y, task):
     """
     if y is None:
         return
-    x, y = first_rows((x, y))
+    # Tensors: Keras runs no model on NumPy beside sparse inputs.
+    x, y = map_arrays(tensor, first_rows((x, y)))
     result = student(x)
     scores = task.scores(result)
     with counting(student, y, heads.shape_of(heads.by_name(student, result))):
-        y = map_arrays(ops.convert_to_tensor, y)
         for part in task.learned(student, y, scores):
             part.task.label_losses(part.loss, part.y, part.scores)
         if task.parts and student.loss and replicas_of(student) == 1:

@@ -40,6 +40,31 @@ def sparse_fn():
     return compiled(model, eager=False)
 
 
+def words_fn():
+    layers = keras.layers
+    return compiled(
+        keras.Sequential(
+            [
+                keras.Input((None,), dtype="int32"),
+                layers.Embedding(9, 4),
+                layers.GlobalAveragePooling1D(),
+                layers.Dense(4),
+            ]
+        )
+    )
+
+
+def two_kinds_fn():
+    a = keras.Input((4,), name="a")
+    b = keras.Input((2,), sparse=True, name="b")
+    parts = [keras.layers.Dense(4)(inputs) for inputs in (a, b)]
+    model = keras.Model({"a": a, "b": b}, keras.layers.Add()(parts))
+    return compiled(model, eager=False)
+
+
+WORDS = tf.RaggedTensor.from_row_lengths(
+    np.arange(286) % 9, 1 + np.arange(96) % 5
+)
 LIKE_KERAS = {
     "SciPy": (sparse_fn, {"x": CSR}),
     "SciPy, COO": (sparse_fn, {"x": scipy.sparse.coo_array(POSITIVE)}),
@@ -73,6 +98,11 @@ LIKE_KERAS = {
     "ragged of even rows": (
         model_fn,
         {"x": tf.RaggedTensor.from_row_lengths(X.reshape(-1), [6] * 96)},
+    ),
+    "ragged of uneven rows": (words_fn, {"x": WORDS}),
+    "SciPy beside an array": (
+        two_kinds_fn,
+        {"x": {"a": X[:, :4], "b": CSR[:, 4:]}},
     ),
     "labels in a list": (model_fn, {"y": [Y]}),
     "weights in a list": (model_fn, {"sample_weight": [X[:, 0]]}),
@@ -131,6 +161,35 @@ def test_trains_as_plain_keras(make, given):
     history = plain.fit(**fit).history
     assert_same(lineage[0].model, plain.get_weights())
     assert lineage[0].history == history
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"x": FRAME.astype("Float32"), "y": SERIES.astype("Int64")},
+        {"x": FRAME.astype(pd.SparseDtype("float32")), "y": pd.Index(Y)},
+        {"x": FRAME, "y": SERIES.astype("category")},
+    ],
+    ids=["nullable", "sparse", "category"],
+)
+def test_types_of_pandas_that_keras_does_not_know(given):
+    expected, actual = (
+        keras_ban.BornAgain(model_fn, "labels").fit(
+            **{**FIT, "x": X, "y": Y, **more}, generations=0
+        )
+        for more in ({}, given)
+    )
+    assert_same(expected[0].model, actual[0].model.get_weights())
+
+
+def test_sparse_beside_dense_inputs_in_a_run_that_is_kept(tmp_path):
+    x = {"a": X[:, :4], "b": CSR[:, 4:]}
+    run = keras_ban.BornAgain(two_kinds_fn, "kd", directory=tmp_path)
+    lineage = run.fit(x, Y, generations=1, teacher_outputs="cached", **FIT)
+    dense = {"a": tf.constant(X[:, :4]), "b": tf.constant(POSITIVE[:, 4:])}
+    for row, generation in zip(lineage.evaluate(x, Y), lineage, strict=False):
+        right = generation.model(dense).numpy().argmax(-1) == Y
+        assert row["accuracy"] == pytest.approx(right.mean())
 
 
 @pytest.mark.parametrize("classes", [{}, {1: 2.0}, {1: 2.0, 9: 3.0}])
