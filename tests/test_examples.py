@@ -12,6 +12,7 @@ from scripts import run
 NOTEBOOKS = ROOT / "examples" / "notebooks"
 
 
+@pytest.mark.slow
 def test_quickstart_prints_every_method_and_the_verdict(tmp_path):
     options = ("--epochs", "2", "--seeds", "2")
     printed = run("examples/quickstart.py", *options, cwd=tmp_path)
