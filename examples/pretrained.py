@@ -9,7 +9,7 @@ networks, its twin from the labels, as long and in the same phases.
 
     python examples/pretrained.py
 
-takes about a minute on two cores, and needs no download.
+takes a minute and a half on two cores, and needs no download.
 """
 
 import os

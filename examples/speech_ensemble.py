@@ -86,7 +86,7 @@ class Settings(NamedTuple):
 QUICK = Settings(
     units=64,
     epochs=4,
-    longer=3,
+    longer=2,
     temperatures=(2.0, 5.0),
     generations=1,
     batch=64,

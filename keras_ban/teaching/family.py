@@ -43,7 +43,7 @@ def get(given, said=kinds.UNSAID):
 
 def _other(given, found, said):
     """The `Teacher` of what is no Keras model."""
-    if isinstance(found, Teacher) or isinstance(found, type):
+    if isinstance(found, (Teacher, type, keras.layers.Layer)):
         _refuse(given, found)
     if isinstance(found, saved.SavedModel):
         return Function(found, said, found.words)
@@ -78,6 +78,8 @@ def _way_out(given, one):
     """A way from what holds a model, or makes one, in words."""
     if isinstance(one, type):
         return f". Make an object of the class: `{one.__name__}()`."
+    if isinstance(one, keras.layers.Layer):
+        return ". Make a trained model of the layer: `keras.Sequential`."
     if hasattr(one, "model"):
         return ". Give its `.model`."
     if hasattr(one, "ensemble"):

@@ -170,7 +170,10 @@ TEACHERS = {
         lambda: "teacher",
         ("`teacher`", "`.keras` file", "'teacher'"),
     ),
-    "a layer": (lambda: keras.layers.Dense(4), ("The teacher", "Received")),
+    "a layer": (
+        lambda: keras.layers.Dense(4),
+        ("`teacher`", "a trained model of the layer"),
+    ),
     "the function": (lambda: linear, ("'linear'", "a function of a batch")),
     "empty list": (lambda: [], ("`teacher`", "Expected a trained", "[]")),
     "list with none": (lambda: [linear(), None], ("`teacher`", "None")),
