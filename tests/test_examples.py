@@ -115,14 +115,13 @@ def test_examples_of_vision_run(script, arguments, expected, tmp_path):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("model", "objectives", "more"),
     [
         ("lstm", ("ban+l",), ()),
-        pytest.param("cnn_lstm", ("ban", "ban+l"), (), marks=pytest.mark.slow),
-        pytest.param(
-            "gpt", ("ban+l",), ("--top-k", "64"), marks=pytest.mark.slow
-        ),
+        ("cnn_lstm", ("ban", "ban+l"), ()),
+        ("gpt", ("ban+l",), ("--top-k", "64")),
     ],
 )
 def test_perplexities_stand_beside_their_twins(

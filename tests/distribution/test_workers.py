@@ -44,7 +44,7 @@ def alone(job, tmp_path, **arguments):
 @pytest.mark.parametrize(
     "count, names",
     [
-        (2, ["labels", "cwtm", "dkpp"]),
+        (2, ["cwtm", "dkpp"]),
         pytest.param(2, NAMES, marks=pytest.mark.slow),
         pytest.param(3, NAMES, marks=pytest.mark.slow),
     ],
