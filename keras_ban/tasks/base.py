@@ -137,7 +137,7 @@ class Task:
             student_shape: Shape `(..., n)` of the student's output.
             teacher_shape: Shape `(..., n)` of the teacher's output.
         """
-        outputs.same_outputs(student_shape, teacher_shape, self.nouns)
+        self.check_alike(student_shape, teacher_shape)
 
     def labels_for(self, shape, y):
         """The labels of the outputs that another model has.
