@@ -125,12 +125,14 @@ def divergence(targets, logits):
     return _with_gradient(ops.sum(terms, axis=-1), q - p, logits)
 
 
+@ops.custom_gradient
 def _with_gradient(value, gradient, logits):
-    """A loss of shape `(...)` with a gradient of shape `(..., n)`."""
-    gradient = ops.stop_gradient(gradient)
-    # Zero in value, one in derivative, so only `gradient` passes back.
-    zero = logits - ops.stop_gradient(logits)
-    return ops.stop_gradient(value) + ops.sum(gradient * zero, axis=-1)
+    """A loss of shape `(...)` whose gradient, `(..., n)`, is given."""
+
+    def back(upstream):
+        return None, None, gradient * ops.expand_dims(upstream, -1)
+
+    return value, back
 
 
 class _Reduction(keras.losses.Loss):
