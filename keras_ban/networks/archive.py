@@ -99,6 +99,19 @@ def check(path):
     return _check_weights(weights, size)
 
 
+def compilation(path):
+    """What a model was compiled with that `check` has looked at.
+
+    Args:
+        path: The `pathlib.Path` of a `.keras` file.
+
+    Returns:
+        A dict as `get_compile_config` gives it, or `None`.
+    """
+    with zipfile.ZipFile(path) as archive:
+        return files.parsed(archive.read(_CONFIG)).get("compile_config")
+
+
 def _check_members(archive, size):
     members = archive.infolist()
     if len(members) > _COUNT or len(members) > len(archive.NameToInfo):

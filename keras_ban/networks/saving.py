@@ -12,6 +12,7 @@ import numpy as np
 
 from keras_ban import files
 from keras_ban.networks import archive
+from keras_ban.networks.stand_in import overridden
 from keras_ban.rows import first_rows
 from keras_ban.rows import map_arrays
 from keras_ban.rows import tensor
@@ -43,7 +44,11 @@ def load_model(path, name=None):
             warnings.filterwarnings("ignore", "Skipping variable loading")
             # Weights that are not in the file would stay random ones.
             warnings.filterwarnings("error", "Skipping nested container")
-            return keras.models.load_model(path, safe_mode=True)
+            # Done here instead.
+            warnings.filterwarnings("ignore", r"`compile\(\)` was not called")
+            model = keras.models.load_model(path, safe_mode=True)
+            _compile(model, path)
+            return model
     except Exception as error:
         raise ValueError(
             f"Keras does not load {name or path} in safe mode: "
@@ -52,6 +57,17 @@ def load_model(path, name=None):
             "`@keras.saving.register_keras_serializable()`, give the classes "
             "a `get_config`, and write a Lambda as a layer class."
         ) from error
+
+
+def _compile(model, path):
+    """Compiles what Keras does not: classes with a `compile` of their own.
+
+    KerasHub's tasks would be compiled by their default in place of what they
+    were trained with.
+    """
+    config = archive.compilation(path)
+    if config and overridden(model, "compile"):
+        model.compile(**keras.saving.deserialize_keras_object(config))
 
 
 def _reason(error):

@@ -9,6 +9,9 @@ from keras_ban.distribution.replicas import all_rows
 from keras_ban.networks.layers import is_untouched
 from keras_ban.networks.layers import steps_taken
 
+# What KerasHub's tasks have of their own to run a preprocessor.
+_OF_TASKS = "fit", "evaluate", "predict"
+
 
 class StandIn(exact.Distributed):
     """A `keras.Model` whose weights, layers, files and outputs are another's.
@@ -131,7 +134,8 @@ def check_own_methods(model):
     """Refuses a model that does more to data than its layers do.
 
     As KerasHub's tasks, whose `fit` and `predict` run a preprocessor: nobody
-    else would, where the model teaches and where it is measured.
+    else would, where the model teaches and where it is measured. Without one
+    these do nothing more than Keras' own.
 
     Args:
         model: A `keras.Model`.
@@ -141,13 +145,12 @@ def check_own_methods(model):
     """
     own = overridden(
         model,
-        "fit",
-        "evaluate",
-        "predict",
+        *_OF_TASKS,
         "predict_step",
         "make_predict_function",
         "make_test_function",
     )
+    own = [method for method in own if not _is_of_bare_task(model, method)]
     if own and not isinstance(model, StandIn):
         raise ValueError(
             f"The model {model.name!r} is a {type(model).__name__}, which has "
@@ -155,9 +158,19 @@ def check_own_methods(model):
             "data, as the preprocessor of a KerasHub task, would be done in "
             "some places and left out where the model teaches or is measured. "
             "Do it to the data before (`ds.map(preprocessor)`) or in layers, "
-            "and give the network alone, a plain `keras.Sequential` or "
+            "and give the network alone: a task of KerasHub with "
+            "`preprocessor=None`, a plain `keras.Sequential` or "
             "`keras.Model(model.input, model.output)`, compiled."
         )
+
+
+def _is_of_bare_task(model, method):
+    """Whether a method is that of a KerasHub task without a preprocessor."""
+    if method in vars(model) or method not in _OF_TASKS:
+        return False
+    owner = next(k for k in type(model).__mro__ if method in vars(k))
+    is_hub = owner.__module__.partition(".")[0] == "keras_hub"
+    return is_hub and getattr(model, "preprocessor", model) is None
 
 
 def check_own_training(model):

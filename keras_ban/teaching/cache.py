@@ -13,10 +13,11 @@ class TeacherCache:
     as many of 4 bytes, and `rows * views * 4` bytes. Beside it, 8 bytes for
     each row.
 
-    With `top_k`, the other classes share the remaining probability `r`
-    equally. Against the teacher's own probabilities, the gradient of the
-    teacher's term at temperature 1 is off by `2 r` at most, in the sum of
-    absolute values over a sample's logits.
+    With `top_k`, the other classes share the remaining probability `r` as the
+    student has it: the teacher says how likely they are together, and the
+    labels alone which of them. Against the teacher's own probabilities, the
+    gradient of the teacher's term at temperature 1 is off by `2 r` at most, in
+    the sum of absolute values over a sample's logits.
 
     Args:
         directory: A folder for the outputs, in memory-mapped files. Defaults

@@ -107,7 +107,8 @@ class Steps(StandIn):
             y_pred, seen = self._forward(x)
             added, term = self.student.losses, None
             if kept is not None:
-                taught = self.teacher.decoded(kept, y_pred)
+                scores = self._known().scores(y_pred)
+                taught = self.teacher.decoded(kept, scores)
             x, y, y_pred, sample_weight, taught, seen = counted(
                 x, y, y_pred, sample_weight, taught, seen
             )

@@ -84,14 +84,14 @@ class Teacher:
         """The names of what it gives, in order; `None` for scores alone."""
         return None
 
-    def decoded(self, kept, output):
+    def decoded(self, kept, scores):
         """Scores from what is kept of them, as calling it returns them.
 
         Args:
             kept: A tuple, what `filling.encode` makes of the scores.
-            output: What the student gives.
+            scores: Those of the student.
         """
-        return topk.decode(kept, output.shape[-1])
+        return topk.decode(kept, scores)
 
     def meet(self, student, task, shape=None):
         """Takes of several outputs that of the student, or names its one.
@@ -234,18 +234,18 @@ class Network(Teacher):
             return parts or None
         return [*(parts or [""]), *sorted(self._taps.paths)]
 
-    def decoded(self, kept, output):
+    def decoded(self, kept, scores):
         paths = sorted(self._taps.paths) if self._taps else []
         count = len(kept) - len(paths)
-        scores, features = kept[:count], kept[count:]
+        kept, features = kept[:count], kept[count:]
         if self.task.parts:
-            found = [topk.decode((part,), None) for part in scores]
-            scores = dict(zip(sorted(self.task.parts), found, strict=True))
+            found = [topk.decode((part,)) for part in kept]
+            taught = dict(zip(sorted(self.task.parts), found, strict=True))
         else:
-            scores = topk.decode(scores, output.shape[-1])
+            taught = topk.decode(kept, scores)
         if not paths:
-            return scores
-        return Taught(scores, dict(zip(paths, features, strict=True)))
+            return taught
+        return Taught(taught, dict(zip(paths, features, strict=True)))
 
     def tap(self, paths):
         self._taps = Taps(self.model, paths, "teacher")

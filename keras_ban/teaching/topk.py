@@ -1,5 +1,6 @@
 """The largest probabilities of a teacher, and logits from them."""
 
+import numpy as np
 import tensorflow as tf
 from keras import ops
 
@@ -26,12 +27,18 @@ def encode(logits, top_k, dtype="float32"):
     return tf.cast(kept, dtype), order[..., :top_k], rest
 
 
-def decode(outputs, classes):
+def decode(outputs, student=None):
     """Logits, from what is kept of them.
+
+    Of the classes that are not kept, their probability together is known, and
+    nothing of each: it is shared among them as the student shares its own. The
+    gradient `q - p` then moves their logits together, and pulls none towards
+    another, as would the even shares that no teacher has.
 
     Args:
         outputs: A tuple: logits of shape `(..., n)`, or what `encode` gives.
-        classes: The number `n` of classes.
+        student: Logits of the student of shape `(..., n)`, which get no
+            gradient here. Defaults to `None`: all logits were kept.
 
     Returns:
         Logits of shape `(..., n)` in float32.
@@ -40,11 +47,17 @@ def decode(outputs, classes):
         return ops.cast(outputs[0], "float32")
     log_p, order, rest = outputs
     log_p = ops.cast(log_p, "float32")
-    shape = ops.shape(log_p)
-    other = rest - ops.log(ops.cast(classes - shape[-1], "float32"))
-    flat = ops.reshape(ops.repeat(other, classes, axis=-1), (-1,))
-    order = ops.reshape(order, (-1, shape[-1]))
+    student = ops.stop_gradient(ops.cast(student, "float32"))
+    shape, classes = ops.shape(student), student.shape[-1]
+    order = ops.reshape(order, (-1, log_p.shape[-1]))
     start = ops.expand_dims(ops.arange(ops.shape(order)[0]), -1) * classes
     places = ops.reshape(order + ops.cast(start, order.dtype), (-1, 1))
-    flat = ops.scatter_update(flat, places, ops.reshape(log_p, (-1,)))
-    return ops.reshape(flat, (*shape[:-1], classes))
+
+    def put(logits, values):
+        flat = ops.reshape(logits, (-1,))
+        values = ops.reshape(values, (-1,))
+        return ops.reshape(ops.scatter_update(flat, places, values), shape)
+
+    others = put(student, ops.full_like(log_p, -np.inf))
+    total = ops.logsumexp(others, axis=-1, keepdims=True)
+    return put(others + (rest - total), log_p)

@@ -82,7 +82,7 @@ def test_each_example_has_its_own_outputs(
     for batch in data:
         pair = batch[0] if isinstance(batch, tuple) else batch
         expected = teacher(pair.inputs)
-        logits = topk.decode(pair.outputs, 4)
+        logits = topk.decode(pair.outputs)
         np.testing.assert_allclose(
             logits, expected, rtol=tolerance, atol=tolerance
         )
@@ -224,20 +224,47 @@ def test_size_on_disk(tmp_path, teacher):
 
 def test_top_k_against_float64():
     rng = np.random.default_rng(0)
-    logits = 5 * rng.normal(size=(3, 4, 30))
-    found = topk.decode(topk.encode(logits, 6), 30)
-    p = reference.softmax(logits)
+    logits, student = 5 * rng.normal(size=(2, 3, 4, 30))
+    student = student.astype("float32") + 1000
+    found = topk.decode(topk.encode(logits, 6), student)
+    p, q = reference.softmax(logits), reference.softmax(student)
     order = np.argsort(-p, axis=-1)
-    rest = np.take_along_axis(p, order[..., 6:], -1).sum(-1, keepdims=True)
-    expected = np.broadcast_to(rest / 24, p.shape).copy()
-    top = np.take_along_axis(p, order[..., :6], -1)
-    np.put_along_axis(expected, order[..., :6], top, -1)
-    np.testing.assert_allclose(np.exp(found), expected, rtol=1e-5)
+    top, others = order[..., :6], order[..., 6:]
+    rest = np.take_along_axis(p, others, -1).sum(-1, keepdims=True)
+    own = np.take_along_axis(q, others, -1)
+    expected = p.copy()
+    shares = rest * own / own.sum(-1, keepdims=True)
+    np.put_along_axis(expected, others, shares, -1)
+    # Float32 knows the student's logits to 1e-4 here.
+    np.testing.assert_allclose(np.exp(found), expected, rtol=1e-4)
+    np.testing.assert_allclose(
+        *(np.take_along_axis(x, top, -1) for x in (np.exp(found), p)), rtol=1e-5
+    )
     # The documented bound of the gradient's error, q - p against q - p'.
     error = np.abs(expected - p).sum(-1)
     assert np.all(error <= 2 * rest[..., 0]) and np.any(
         error > 0.3 * rest[..., 0]
     )
+
+
+def test_what_is_left_of_a_teacher_moves_no_word_against_another():
+    """The gradient is that of the loss on `k + 1` events, in float64."""
+    rng = np.random.default_rng(1)
+    teacher, student = rng.normal(size=(2, 5, 40))
+    kept = topk.encode(teacher, 4)
+    z = tf.constant(student, "float32")
+    with tf.GradientTape() as tape:
+        tape.watch(z)
+        loss = tf.reduce_sum(BAN().call(None, z, topk.decode(kept, z)))
+    p, q = reference.softmax(teacher), reference.softmax(student)
+    is_top = np.zeros(p.shape, bool)
+    np.put_along_axis(is_top, np.argsort(-p, axis=-1)[:, :4], True, -1)
+    rest = np.where(is_top, 0, p).sum(-1, keepdims=True)
+    own = np.where(is_top, 0, q).sum(-1, keepdims=True)
+    expected = np.where(is_top, q - p, q - rest * q / own)
+    np.testing.assert_allclose(tape.gradient(loss, z), expected, atol=1e-6)
+    same = topk.decode(kept, tf.constant(teacher, "float32"))
+    np.testing.assert_allclose(same, np.log(p), atol=1e-5)
 
 
 def test_top_k_trains(teacher):
