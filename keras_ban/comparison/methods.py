@@ -187,9 +187,9 @@ def checked_name(name):
 
 def named(value):
     """What was given as a view, an objective or a length, as a short text."""
-    value = told(value)
-    if isinstance(value, list):
+    if isinstance(value, (list, tuple)):
         return "+".join(map(named, value))
+    value = getattr(value, "brief", told(value))
     if isinstance(value, str):
         return value
     return getattr(value, "__name__", None) or type(value).__name__

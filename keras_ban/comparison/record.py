@@ -20,6 +20,8 @@ from keras_ban.comparison.methods import named
 from keras_ban.teaching.plans import SAME
 
 SCHEMA = 1
+# Of characters, of which a file system takes 255.
+_LONGEST = 200
 JSON = "comparison.json"
 _FIELDS = (
     "objective",
@@ -90,10 +92,10 @@ def folder(path, seed, name):
 def slug(name):
     """A name as that of a folder: letters, digits, and a few signs."""
     found = _UNUSUAL.sub("-", name.replace(" ", "-"))
-    if found == name.replace(" ", "-"):
+    if found == name.replace(" ", "-") and len(found) <= _LONGEST:
         return found
     # So that what looks alike without its other characters stays apart.
-    return f"{found}-{files.checksum({'name': name})[:6]}"
+    return f"{found[:_LONGEST]}-{files.checksum({'name': name})[:6]}"
 
 
 def check_folders(names):

@@ -73,6 +73,11 @@ class View:
         """The view where the same is shown again in a later epoch."""
         return self
 
+    @property
+    def brief(self):
+        """What it is called in tables."""
+        return repr(self)
+
     def describe(self):
         """What tells it from other views: a text, or a function."""
         return repr(self)

@@ -75,6 +75,11 @@ class _Layer(OfInputs):
         )
         self._layer = keras_layer
 
+    @property
+    def brief(self):
+        # Its configuration would fill a table.
+        return type(self._layer).__name__
+
     def __call__(self, batch, seeds, others):
         if keras.tree.is_nested(batch.inputs):
             return super().__call__(batch, seeds, others)

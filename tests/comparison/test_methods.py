@@ -63,6 +63,8 @@ def test_names_say_what_teachers_saw():
         "kd+shift(pixels=2) from 5 of shift+mixup"
     )
     assert Method("kd", teacher_augment="mixup").name == "kd from 1 of mixup"
+    erasing = views.layer(keras.layers.RandomErasing(0.5))
+    assert Method("kd", [erasing, "mixup"]).name == "kd+RandomErasing+mixup"
     assert Method("kd", "mixup", 2, teacher_augment=None).name == (
         "kd+mixup from 2 of no views"
     )

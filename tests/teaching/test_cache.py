@@ -21,6 +21,7 @@ from weights import same
 import keras_ban
 from keras_ban import TeacherCache
 from keras_ban.feeding.feed import feed
+from keras_ban.objectives import BAN
 from keras_ban.teaching import family
 from keras_ban.teaching import topk
 from keras_ban.teaching.plan import Plan
