@@ -14,9 +14,9 @@ from lineages import X
 from lineages import Y
 
 import keras_ban
-from keras_ban.comparison import record
 from keras_ban import Method
 from keras_ban import views
+from keras_ban.comparison import record
 
 SEEDS = [4, 1]
 FIT = {"epochs": 2, "batch_size": 32, "verbose": 0}
