@@ -107,6 +107,7 @@ def test_a_row_of_the_tables_stands_beside_the_published_one(tmp_path):
             r"densenet_16_8 +wide_resnet_10_1 +[\d.]+",
         ),
         ("bring_your_own_model.py", (), r"KerasCV's DenseNetBackbone: test"),
+        ("hub_models.py", (), r"GPT2CausalLM.*kept back\nnetwork"),
     ],
 )
 def test_examples_of_vision_run(script, arguments, expected, tmp_path):

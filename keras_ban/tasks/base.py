@@ -203,8 +203,9 @@ class Task:
             weight: Sample weights. Defaults to `None`.
         """
         loss = outputs.compiled_loss(model)
+        [scale] = heads.loss_weights(model, [None]).values()
         y, scores = ignored.counting(y, scores, self.ignored)
-        return [Part(None, None, self, loss, y, scores, teacher, weight)]
+        return [Part(None, scale, self, loss, y, scores, teacher, weight)]
 
     def label_losses(self, loss, y_true, scores):
         """The loss on the labels of each sample.

@@ -17,6 +17,8 @@ from distilling import error
 from distilling import fit
 from distilling import logs
 
+import keras_ban
+
 
 def counted_teacher(x):
     teacher = Counted()
@@ -67,6 +69,28 @@ def test_evaluate_and_predict_are_the_students_own(data, run_eagerly):
     one = model.test_on_batch(x, y)
     student.reset_metrics()
     assert one == student.test_on_batch(x, y)
+
+
+@pytest.mark.parametrize("weight", [0.25, [0.25]], ids=["number", "list"])
+@pytest.mark.parametrize("objective", ["labels", "ban+l"])
+def test_the_weight_of_the_loss_acts_as_in_keras(weight, objective, data):
+    x, y = data
+    teacher, whole = mlp(), mlp()
+    weighed = copy(whole)
+    models = {}
+    for student, rate, given in ((whole, 0.25, None), (weighed, 1.0, weight)):
+        student.compile(keras.optimizers.SGD(rate), LOGITS, loss_weights=given)
+        models[given is None] = keras_ban.Distiller(student, teacher, objective)
+    losses = {
+        is_whole: model.fit(x, y, 96, verbose=0).history
+        for is_whole, model in models.items()
+    }
+    for ours, theirs in zip(
+        weighed.get_weights(), whole.get_weights(), strict=True
+    ):
+        np.testing.assert_allclose(ours, theirs, atol=1e-6)
+    for name, [value] in losses[True].items():
+        assert losses[False][name] == pytest.approx([0.25 * value], rel=1e-6)
 
 
 def diverging(epoch, rate):
