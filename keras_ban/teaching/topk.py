@@ -59,5 +59,4 @@ def decode(outputs, student=None):
         return ops.reshape(ops.scatter_update(flat, places, values), shape)
 
     others = put(student, ops.full_like(log_p, -np.inf))
-    total = ops.logsumexp(others, axis=-1, keepdims=True)
-    return put(others + (rest - total), log_p)
+    return put(ops.log_softmax(others) + rest, log_p)
