@@ -14,9 +14,9 @@ from keras_ban.comparison.comparison import Comparison
 from keras_ban.comparison.methods import Method
 from keras_ban.comparison.running import compare
 from keras_ban.distiller import Distiller
-from keras_ban.lineage import Generation
 from keras_ban.lineage import Lineage
 from keras_ban.networks.ensembles import ensemble
+from keras_ban.reporting.generation import Generation
 from keras_ban.runs.directory import load
 from keras_ban.teaching.cache import TeacherCache
 from keras_ban.version import __version__

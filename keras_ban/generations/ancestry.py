@@ -3,8 +3,8 @@
 import dataclasses
 
 from keras_ban import checks
-from keras_ban.lineage import Generation
 from keras_ban.networks.ensembles import joined
+from keras_ban.reporting.generation import Generation
 from keras_ban.tasks import kinds
 
 _SOURCES = ("parent", "all")

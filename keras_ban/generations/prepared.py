@@ -12,7 +12,7 @@ from keras_ban.generations.guards import Finite
 from keras_ban.generations.guards import Seeded
 from keras_ban.generations.phases import Phase
 from keras_ban.generations.workshop import Workshop
-from keras_ban.lineage import Generation
+from keras_ban.reporting.generation import Generation
 from keras_ban.state import seeds
 from keras_ban.state.callbacks import CallbackStates
 from keras_ban.state.callbacks import is_of_keras

@@ -10,8 +10,8 @@ from keras_ban.generations.guards import Steady
 from keras_ban.generations.outlook import Outlook
 from keras_ban.generations.prepared import Training
 from keras_ban.generations.prepared import Watch
-from keras_ban.lineage import Generation
 from keras_ban.reporting.bar import bars
+from keras_ban.reporting.generation import Generation
 from keras_ban.runs import fingerprint
 from keras_ban.runs.backup import check_executions
 from keras_ban.state import seeds

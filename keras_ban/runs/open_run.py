@@ -8,9 +8,9 @@ import numpy as np
 import tensorflow as tf
 
 from keras_ban import files
-from keras_ban.lineage import Generation
 from keras_ban.lineage import Lineage
 from keras_ban.networks import saving
+from keras_ban.reporting.generation import Generation
 from keras_ban.runs import schema
 from keras_ban.runs.backup import Backup
 from keras_ban.runs.folders import WAYS_OUT
