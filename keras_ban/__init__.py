@@ -2,6 +2,7 @@
 
 import importlib
 
+from keras_ban import callbacks
 from keras_ban import data
 from keras_ban import metrics
 from keras_ban import models
@@ -30,6 +31,7 @@ __all__ = [
     "Method",
     "TeacherCache",
     "__version__",
+    "callbacks",
     "compare",
     "data",
     "ensemble",

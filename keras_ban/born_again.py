@@ -9,6 +9,7 @@ from keras_ban.distribution.cluster import Cluster
 from keras_ban.feeding.feed import feed
 from keras_ban.generations.ancestry import lengths
 from keras_ban.generations.blueprints import Blueprints
+from keras_ban.generations.hooks import ended
 from keras_ban.generations.outlook import Outlook
 from keras_ban.generations.outlook import stopped
 from keras_ban.generations.places import check_places
@@ -278,6 +279,7 @@ class BornAgain:
         has_all = all(g.model or g.given for g in self.lineage)
         if has_trained and has_all and data.validation:
             self.lineage.evaluate(data.validation, title="validation data")
+        ended(prepared[3], self._cluster, self.lineage)
         if verbose != 0:
             printed.say(str(self.lineage))
         return self.lineage
@@ -357,7 +359,7 @@ class BornAgain:
         )
         has_founder = trial.teacher is not None or self._founders is not None
         trainer.foresee(int(has_founder or count > 1))
-        self.lineage = self._lineage()
+        self.lineage = self._lineage(trainer)
         with (
             self._cluster.watched(),
             quiet_retracing(),
@@ -365,20 +367,20 @@ class BornAgain:
         ):
             teachers = None
             if self._founders is not None:
-                founders = self._founders[:count]
-                teachers = self._lineage(founders)
+                teachers = self._lineage(trainer, self._founders[:count])
             elif count > 1:
                 trainer.check_room(1)
                 data = data.for_generation(0)
                 teachers = self._teachers(
                     trial, data, plans.of_teachers(), callbacks[:count], outlook
                 )
-            self.lineage = self._lineage((), teachers)
+            self.lineage = self._lineage(trainer, (), teachers)
             return train(trainer, run, self.lineage)
 
-    def _lineage(self, generations=(), teachers=None):
-        from_logits, task = self._said.from_logits, self._said.task
-        return Lineage(generations, from_logits, teachers, task)
+    def _lineage(self, trainer, generations=(), teachers=None):
+        said, recipe = self._said, trainer.identity.recipe
+        known = said.from_logits, teachers, said.task, recipe
+        return Lineage(generations, *known)
 
     def _teachers(self, trial, data, plans, callbacks, outlook):
         """The networks whose mean is generation 0, a `Lineage`."""
@@ -392,7 +394,7 @@ class BornAgain:
         )
         trainer.foresee(0)
         # What was finished is there even if it is stopped.
-        self.lineage = self._lineage()
+        self.lineage = self._lineage(trainer)
         with self._run.within(TEACHERS).open(trainer.identity, data) as run:
             train(trainer, run, self.lineage)
         return self.lineage

@@ -2,6 +2,7 @@
 
 import collections.abc
 import dataclasses
+import functools
 
 from keras_ban import checks
 from keras_ban.feeding.door import given
@@ -11,6 +12,9 @@ from keras_ban.networks.predictor import Predictor
 from keras_ban.reporting import evaluation
 from keras_ban.reporting import plot
 from keras_ban.reporting.generation import overview
+from keras_ban.shipping import card
+from keras_ban.shipping import export
+from keras_ban.shipping import leaving
 from keras_ban.tasks import kinds
 from keras_ban.tasks.scores import judged
 
@@ -27,14 +31,22 @@ class Lineage(collections.abc.Sequence):
         teachers: The `Lineage` of those networks whose mean is generation 0,
             or a function without arguments that loads it. Defaults to `None`:
             generation 0 is one network.
+        recipe: What the run was told and of its data is known, a dict.
+            Defaults to `None`: nothing is known.
     """
 
     def __init__(
-        self, generations=(), from_logits=None, teachers=None, task="auto"
+        self,
+        generations=(),
+        from_logits=None,
+        teachers=None,
+        task="auto",
+        recipe=None,
     ):
         self._generations = list(generations)
         self._said = kinds.Said(task, from_logits).checked()
         self._teachers = teachers
+        self._recipe = recipe
         self._table = None
         self._predictor = Predictor()
 
@@ -52,9 +64,8 @@ class Lineage(collections.abc.Sequence):
             found = self._generations[index]
             same = found[:1] == self._generations[:1]
             teachers = self._teachers if same else None
-            return Lineage(
-                found, self._said.from_logits, teachers, self._said.task
-            )
+            from_logits, task = self._said.from_logits, self._said.task
+            return Lineage(found, from_logits, teachers, task, self._recipe)
         if isinstance(index, str):
             for generation in self:
                 if generation.name == index:
@@ -145,6 +156,10 @@ class Lineage(collections.abc.Sequence):
             ImportError: If pandas is not installed.
         """
         return self._shown().to_frame()
+
+    def to_markdown(self):
+        """What the table shows, in Markdown."""
+        return self._shown().to_markdown()
 
     def ensemble(self, last=None, weights=None):
         """Returns BANE, the mean prediction of the last generations.
@@ -280,15 +295,74 @@ class Lineage(collections.abc.Sequence):
             ImportError: If matplotlib, of the extra `plots`, is missing.
             OSError: If `path` is a folder or a pipe, or cannot be written.
         """
-        beside = None if control is None else control._evaluated()
         table = self._evaluated()
-        if beside is not None and beside.data != table.data:
+        return plot.draw(table, path, self._beside(control))
+
+    def _beside(self, control):
+        """The table of a control, which was measured on the same data."""
+        if control is None:
+            return None
+        beside, table = control._evaluated(), self._evaluated()
+        if beside.data != table.data:
             raise ValueError(
                 "The control was evaluated on other data. Expected that of "
                 f"{table.title!r}. Received: {beside.title!r}, of other "
                 "labels. Call `evaluate` of both on the same data."
             )
-        return plot.draw(table, path, beside)
+        return beside
+
+    def export(
+        self,
+        path,
+        format="keras",
+        model="best",
+        x=None,
+        control=None,
+        overwrite=False,
+    ):
+        """Writes a model to be used elsewhere, and a card that describes it.
+
+        What is written is loaded again and compared with the model in memory,
+        on several rows and on one, before it takes its place: 1e-5 at most,
+        1e-3 if the model computes in float16, 1e-2 in bfloat16. "onnx" and
+        "litert" compute in float32 whatever the model does.
+
+        Args:
+            path: Where to write it: a file that ends in ".keras", ".onnx" or
+                ".tflite", or of a SavedModel a folder. The card is beside it,
+                its name with ".md" behind it.
+            format: "keras", "saved_model", "onnx" or "litert". Defaults to
+                `"keras"`.
+            model: "best" (by validation data), "ensemble" (of all), or the
+                number or the name of a generation. Defaults to `"best"`.
+            x: Inputs whose first rows they are compared on. Defaults to
+                `None`: rows are made up.
+            control: A `Lineage` of the objective "labels", evaluated on the
+                same data, for the card. Defaults to `None`.
+            overwrite: Whether they take the place of what is there. Defaults
+                to `False`.
+
+        Returns:
+            An `Exported`: `path` and `card`, `difference` and `tolerance`,
+            and the number of `rows`.
+
+        Raises:
+            ValueError: If an argument is not of its kind, or the model has a
+                state or a layer that the format has not, or what was written
+                gives something else. Then nothing is left of it.
+            FileExistsError: If there is something at the path.
+            ImportError: If something that the format needs is not installed.
+            OSError: If it cannot be written.
+
+        Example:
+        >>> lineage.export("student.onnx", "onnx", x=x_test)
+        """
+        tables = self._shown(), self._beside(control)
+        known = card.Known(
+            *leaving.chosen(self, model), self._recipe, self._said, *tables
+        )
+        write = functools.partial(card.card, known, format)
+        return export.export(known.model, path, format, x, overwrite, write)
 
     def _evaluated(self):
         if self._table is None:

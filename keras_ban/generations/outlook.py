@@ -136,9 +136,14 @@ class Outlook:
         """Whether no time is known yet."""
         return self._pace is None
 
-    def to_go(self):
-        """The time that is left, in words; empty if it is short or unknown."""
-        seconds = sum(self._left.values()) * (self._pace or 0)
+    def to_go(self, since=0.0):
+        """The time that is left, in words; empty if it is short or unknown.
+
+        Args:
+            since: Seconds that have passed since the last epoch. Defaults to
+                `0.0`.
+        """
+        seconds = sum(self._left.values()) * (self._pace or 0) - since
         if seconds < _SHORT:
             return ""
         end = time.localtime(time.time() + seconds)

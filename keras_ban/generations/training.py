@@ -1,5 +1,7 @@
 """The training of one generation: fresh, seeded, guarded, resumable."""
 
+import dataclasses
+
 import tensorflow as tf
 
 from keras_ban import checks
@@ -7,12 +9,13 @@ from keras_ban.distribution.replicas import replicas_of
 from keras_ban.generations.ancestry import Ancestry
 from keras_ban.generations.blueprints import returned_model
 from keras_ban.generations.guards import Steady
+from keras_ban.generations.hooks import begun
+from keras_ban.generations.identity import Identity
 from keras_ban.generations.outlook import Outlook
 from keras_ban.generations.prepared import Training
 from keras_ban.generations.prepared import Watch
 from keras_ban.reporting.bar import bars
 from keras_ban.reporting.generation import Generation
-from keras_ban.runs import fingerprint
 from keras_ban.runs.backup import check_executions
 from keras_ban.state import seeds
 from keras_ban.state.variables import Variables
@@ -39,6 +42,7 @@ class Trainer:
         feed: As given.
         watches: The `Watch` of each generation.
         outlook: As given.
+        identity: The `Identity` of the run.
     """
 
     def __init__(
@@ -62,36 +66,12 @@ class Trainer:
             Watch(k + before, k, self._name(k), trial.seed, own, seen)
             for k, own in enumerate(callbacks)
         ]
+        self.identity = Identity(
+            trial, feed, plans, self._ancestry, self.watches, self.function
+        )
         self._plans = plans
         self._cluster = cluster
         self._names = trial.names
-
-    def identity(self):
-        """What makes the run this one, as `fingerprint.run` says it."""
-        trial = self.trial
-        given = int(trial.teacher is not None)
-        trained = range(given, len(self.watches))
-        common = fingerprint.shared(
-            trial.seed,
-            trial.objective,
-            trial.blueprints.said,
-            self.feed,
-            trial.teacher and trial.teacher.fingerprint(self.feed.train),
-            self._plans.describe(),
-        )
-        return fingerprint.run(
-            common | self._ancestry.describe(),
-            [None] * given
-            + [self._network(number, common["schedule"]) for number in trained],
-            [watch.given for watch in self.watches],
-        )
-
-    def _network(self, number, schedule):
-        found = self.trial.networks[self.function(number)]
-        if not self.feed.lengths:
-            return found
-        epochs = self.feed.for_generation(number).epochs
-        return found | {"schedule": schedule | {"epochs": epochs}}
 
     def foresee(self, first):
         """Tells the outlook what there is to train.
@@ -289,19 +269,27 @@ class Trainer:
             training: The `Training`.
             history: Its `keras.callbacks.History`.
         """
-        watch, teacher = training.watch, training.teacher
+        watch = training.watch
         seconds = training.seconds()
         if self.feed.verbose == 2:
             self.outlook.tell(watch, history.history, seconds)
+        return dataclasses.replace(
+            self._generation(training),
+            model=self._finished(training),
+            history=history.history,
+            seconds=seconds,
+        )
+
+    def _generation(self, training):
+        """The `Generation` of a training, as it is known before it."""
+        watch, teacher = training.watch, training.teacher
         return Generation(
             number=watch.number,
             name=watch.name,
-            model=self._finished(training),
+            model=training.model,
             objective=self.trial.objective.name if teacher else "labels",
             teacher=teacher and teacher.name,
             seed=watch.seed,
-            history=history.history,
-            seconds=seconds,
         )
 
     def _name(self, number):
@@ -342,6 +330,8 @@ class Trainer:
         )
         if phase.is_first:
             watch.states.begin()
+            new, recipe = self._generation(training), self.identity.recipe
+            begun(watch.given, self._cluster, new, recipe)
         plan = self._plans.for_generation(watch.number)
         views = training.views = training.views or plan.views(
             feed.train,

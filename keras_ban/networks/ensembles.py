@@ -60,7 +60,7 @@ def joined(models, weights=None, said=kinds.UNSAID):
     """
     models = _check_members(models)
     weights = _check_weights(weights, len(models))
-    inputs = keras.tree.map_structure(_like, _inputs(models[0]))
+    inputs = keras.tree.map_structure(_like, symbolic_inputs(models[0]))
     members = [_member(m, f"member_{i}") for i, m in enumerate(models)]
     shapes = [_shape(model) for model in models]
     tasks = _tasks(models, shapes, said)
@@ -84,7 +84,7 @@ def _member(model, name):
 
     Members may have equal names; and the state of their optimizers stays out.
     """
-    inputs = _inputs(model)
+    inputs = symbolic_inputs(model)
     if getattr(model, "inputs", None):
         return keras.Model(inputs, model.outputs, name=name)
     return keras.Model(inputs, keras.tree.flatten(model(inputs)), name=name)
@@ -95,7 +95,7 @@ def _shape(model):
     shape = heads.spec(model)
     if shape is None:
         # A subclass says it where it is called.
-        result = heads.by_name(model, model(_inputs(model)))
+        result = heads.by_name(model, model(symbolic_inputs(model)))
         shape = heads.shape_of(result)
     return shape
 
@@ -122,11 +122,12 @@ def _like(tensor):
     )
 
 
-def _inputs(model):
+def symbolic_inputs(model):
     """Symbolic inputs of the structure that a model was built with."""
-    if isinstance(model, keras.Sequential):
-        return model.inputs[0]
+    # A sequential model of what runs on no symbols does not know its own.
     if getattr(model, "inputs", None):
+        if isinstance(model, keras.Sequential):
+            return model.inputs[0]
         return model.input
     shapes = (model.get_build_config() or {}).get("input_shape")
     if isinstance(shapes, dict):

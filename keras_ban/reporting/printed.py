@@ -94,3 +94,19 @@ def markup(title, columns):
         f"<table><caption>{html.escape(title)}</caption>"
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
     )
+
+
+def markdown(columns, others="---:"):
+    """The same in Markdown.
+
+    Args:
+        columns: Lists of texts, each with its heading first.
+        others: What Markdown says of columns beside the first one. Defaults to
+            `"---:"`: their texts are on the right.
+    """
+    head, *rows = [
+        [text.replace("|", "\\|").replace("\n", " ") for text in row]
+        for row in zip(*columns, strict=True)
+    ]
+    line = ["---", *([others] * (len(head) - 1))]
+    return "\n".join(f"| {' | '.join(row)} |" for row in (head, line, *rows))

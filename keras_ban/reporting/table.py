@@ -133,8 +133,23 @@ class Table(list):
         """All columns, for notebooks."""
         return printed.markup(self.title, self._columns().values())
 
-    def _columns(self):
-        """For each column that is used, its heading and its texts."""
+    def to_markdown(self):
+        """All columns in Markdown, with 95 % intervals where there are some."""
+        return printed.markdown(list(self._columns(self._interval).values()))
+
+    def _interval(self, row, column, text):
+        """The interval of a figure, in brackets, or nothing."""
+        pair = self.intervals.get(row["name"], {}).get(column)
+        return f" [{text(pair[0])}, {text(pair[1])}]" if pair else ""
+
+    def _columns(self, more=lambda row, column, text: ""):
+        """For each column that is used, its heading and its texts.
+
+        Args:
+            more: Function of a row, the name of a column and a function that
+                makes a text of a figure, that gives what follows the figure.
+                Defaults to one that gives nothing.
+        """
         used = dict.fromkeys(name for row in self for name in row)
         found = {}
         for known, (heading, text) in _COLUMNS.items():
@@ -146,7 +161,10 @@ class Table(list):
                 if name != known and name in _COLUMNS:
                     continue
                 title = f"{output} {heading}".strip()
-                cells = (_cell(text, row.get(name)) for row in self)
+                cells = (
+                    _cell(text, row.get(name)) + more(row, name, text)
+                    for row in self
+                )
                 found[name] = [title, *cells]
         return found
 

@@ -22,11 +22,8 @@ from keras_ban.runs.open_run import OpenRun
 from keras_ban.runs.open_run import generations
 from keras_ban.runs.records import Records
 from keras_ban.runs.signals import Signals
+from keras_ban.runs.steady import steadily
 from keras_ban.runs.unkept import Unkept
-
-# What is read beside a training, whose `keep` removes older models, may be gone
-# by then: so often is it read again, while run.json says something new.
-_READINGS = 100
 
 
 def load(directory, custom_objects=None):
@@ -54,22 +51,7 @@ def load(directory, custom_objects=None):
     >>> print(lineage.evaluate(test_ds))
     """
     path = checks.folder("directory", directory)
-    for _ in range(_READINGS):
-        before = _version(path)
-        try:
-            return _loaded(path, custom_objects)
-        except ValueError as error:
-            failure = error
-        if _version(path) == before:
-            break
-    raise failure
-
-
-def _version(path):
-    """What tells run.json from the one that takes its place, or `None`."""
-    with contextlib.suppress(OSError):
-        found = (path / folders.RUN_JSON).stat()
-        return found.st_ino, found.st_mtime_ns
+    return steadily(path, lambda: _loaded(path, custom_objects))
 
 
 def _loaded(path, custom_objects):
@@ -87,7 +69,12 @@ def _loaded(path, custom_objects):
             teachers = functools.partial(
                 load, path / folders.TEACHERS, custom_objects
             )
-        return Lineage(generations(records), teachers=teachers, **records.said)
+        return Lineage(
+            generations(records),
+            teachers=teachers,
+            recipe=records.recipe,
+            **records.said,
+        )
 
 
 def get(directory, keep="all", save_every=None, overwrite=False, cluster=None):

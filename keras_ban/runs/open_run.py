@@ -298,7 +298,7 @@ class OpenRun:
             return numbers
         networks = [r for r in records if "given" not in r]
         if self._keep == "best" and networks:
-            best = Lineage(_generation(r) for r in records).best
+            best = Lineage(generation_of(r) for r in records).best
             return {best.number, numbers[-1]}
         return numbers if self._keep == "best" else numbers[-self._keep :]
 
@@ -325,14 +325,20 @@ def generations(records, teacher=None):
         model = given and given.model
         if model is None and record["kept"]:
             model = _load(record, records.folder(record["number"]))
-        generation = _generation(record, model)
+        generation = generation_of(record, model)
         if given and model is None:
             generation = dataclasses.replace(generation, given=given)
         found.append(generation)
     return found
 
 
-def _generation(record, model=None):
+def generation_of(record, model=None):
+    """The `Generation` that a record tells of.
+
+    Args:
+        record: What is known of it, a dict.
+        model: Its model. Defaults to `None`.
+    """
     names = {f.name for f in dataclasses.fields(Generation)}
     fields = {k: v for k, v in record.items() if k in names}
     fields["history"] = {

@@ -65,6 +65,22 @@ class Records:
         }
 
     @property
+    def plan(self):
+        """The fingerprint of the run, and how many generations it was to have.
+
+        `None` in place of what is not known.
+        """
+        return self._content.get("fingerprint"), self._content.get("planned")
+
+    @property
+    def recipe(self):
+        """What the run was told and of its data is known, or `None`."""
+        planned = self._content.get("fingerprint")
+        if not planned:
+            return None
+        return planned["run"] | {"samples": self._content.get("samples")}
+
+    @property
     def _run_json(self):
         return self.path / RUN_JSON
 
@@ -115,6 +131,7 @@ class Records:
                     f"{self._history(record['number'])} is of another run: its "
                     f"fingerprint differs. {WAYS_OUT}"
                 )
+        self._planned = count
         samples = self._compared(feed)
         if self._later:
             names = ", ".join(record["name"] for record in self._later)
@@ -287,6 +304,7 @@ class Records:
             "schema": SCHEMA,
             "fingerprint": recorded,
             "samples": samples,
+            "planned": self._planned,
             "generations": self.finished,
         }
         if content != self._content or self._is_repaired:

@@ -229,10 +229,13 @@ _RUN = {
     "fingerprint": (_is_fingerprint, "what makes a run this one"),
     "generations": (lambda value: isinstance(value, list), "a list"),
 }
-_RUN_LATER = {"samples": (_is_samples, "checksums of rows")}
 _DIGEST = (_is_digest, "64 hexadecimal digits")
 _NUMBER = (_is_count, "a number from 0")
 _FROM_ONE = (lambda v: _is_count(v) and v > 0, "a number from 1")
+_RUN_LATER = {
+    "samples": (_is_samples, "checksums of rows"),
+    "planned": _FROM_ONE,
+}
 _SECONDS = (_is_duration, "seconds")
 _RECORD_KEPT = (_is_truth, "true or false")
 _RECORD = {

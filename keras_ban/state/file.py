@@ -21,6 +21,8 @@ from keras_ban.state.remembered import DTYPES
 HEADER = 512
 # As many as any NumPy can have.
 _AXES = 32
+# More than any run says of itself.
+_TEXT = 2**28
 
 
 def pack(meta, arrays):
@@ -69,13 +71,41 @@ def unpack(content):
     length, expected = header(content)
     if hashlib.sha256(content[HEADER:]).hexdigest() != expected:
         raise ValueError("its checksum differs")
-    held = _held(content)
+    held = _held(io.BytesIO(content), len(content))
     if type(length) is not int or not 0 <= length <= len(held):
         raise ValueError("its text has no such length")
     known = files.parsed(held[:length])
     if not isinstance(known, dict) or set(known) != {"meta", "arrays"}:
         raise ValueError("it does not say what it holds")
     return known["meta"], _arrays(known["arrays"], held, length)
+
+
+def look(stream, size):
+    """What the text of a state file says, of one that may be gigabytes.
+
+    Its arrays are not read, and its checksum is not compared.
+
+    Args:
+        stream: The file, opened to read bytes.
+        size: How many it has.
+
+    Returns:
+        The dict that `pack` was given, and how many arrays there are.
+
+    Raises:
+        ValueError: If it is damaged.
+    """
+    length, _ = header(stream.read(HEADER))
+    if type(length) is not int or not 0 <= length <= min(size, _TEXT):
+        raise ValueError("its text has no such length")
+    known = files.parsed(_held(stream, size, length))
+    if (
+        not isinstance(known, dict)
+        or set(known) != {"meta", "arrays"}
+        or not isinstance(known["arrays"], list)
+    ):
+        raise ValueError("it does not say what it holds")
+    return known["meta"], len(known["arrays"])
 
 
 def header(content):
@@ -97,10 +127,10 @@ def header(content):
         raise ValueError("its beginning is not that of a state") from error
 
 
-def _held(content):
-    """The bytes of the one dataset, if it is as `pack` makes it."""
+def _held(stream, size, stop=None):
+    """The first bytes of the one dataset, if it is as `pack` makes it."""
     try:
-        with h5py.File(io.BytesIO(content), "r") as file:
+        with h5py.File(stream, "r") as file:
             link = file.get("state", getlink=True)
             if not isinstance(link, h5py.HardLink):
                 raise ValueError("its state is somewhere else")
@@ -112,10 +142,10 @@ def _held(content):
                 or state.external
                 or state.is_virtual
                 or state.chunks
-                or state.size > len(content)
+                or state.size > size
             ):
                 raise ValueError("its state is no bytes")
-            return state[()].tobytes()
+            return state[:stop].tobytes()
     except ValueError:
         raise
     except Exception as error:  # Whatever is made of somebody's bytes.

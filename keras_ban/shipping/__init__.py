@@ -1,0 +1,1 @@
+"""How a model leaves: written, loaded again, compared, described."""

@@ -1,0 +1,390 @@
+"""A model that was written gives elsewhere what it gives in memory."""
+
+import json
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+from builders import Silent
+from builders import compiled
+from builders import mlp
+from builders import silent
+from builders import split_features
+from builders import two_inputs
+from lineages import X
+
+import keras_ban
+from keras_ban import Generation
+from keras_ban import Lineage
+from keras_ban.shipping.formats import FORMATS
+
+L = keras.layers
+PACKAGES = {
+    "onnx": ("onnx", "tf2onnx", "onnxruntime"),
+    "litert": ("ai_edge_litert",),
+}
+IMAGES = np.random.default_rng(0).normal(size=(5, 8, 8, 3)).astype("float32")
+WORDS = np.random.default_rng(0).integers(0, 11, (5, 6)).astype("int32")
+
+
+def conv():
+    """Its BatchNormalization has moved from where it began."""
+    x = keras.Input((8, 8, 3))
+    h = L.BatchNormalization()(L.Conv2D(4, 3, padding="same")(x))
+    h = L.GlobalAveragePooling2D()(L.ReLU()(h))
+    model = keras.Model(x, L.Dense(4)(h))
+    for _ in range(3):
+        model(3 * IMAGES + 1, training=True)
+    return model
+
+
+def two_heads():
+    """Inputs and outputs in dicts, in another order than the alphabet's."""
+    x = {"b": keras.Input((2,), name="b"), "a": keras.Input((4,), name="a")}
+    h = L.Dense(8, "gelu")(L.Concatenate()([x["a"], x["b"]]))
+    zed = L.Dense(3, name="zed")(h)
+    return keras.Model(x, {"zed": zed, "age": L.Dense(1, name="age")(h)})
+
+
+def ensemble():
+    return keras_ban.ensemble([compiled(mlp()), compiled(mlp(5))])
+
+
+def gpt():
+    return keras_ban.models.gpt(11, units=8, blocks=1, heads=2, length=40)
+
+
+def half():
+    keras.config.set_dtype_policy("mixed_float16")
+    return conv()
+
+
+def reads_backwards():
+    """An LSTM, of sequences of any length."""
+    x = keras.Input((None,), dtype="int32")
+    h = L.LSTM(4, return_sequences=True)(L.Embedding(11, 4)(x))
+    return keras.Model(x, L.Dense(3)(h))
+
+
+NETWORKS = {
+    "mlp": (mlp, X[:5]),
+    "conv": (conv, IMAGES),
+    "two_heads": (two_heads, split_features(X[:5])),
+    "ensemble": (ensemble, X[:5]),
+    "gpt": (gpt, WORDS),
+    "half": (half, IMAGES),
+    "lstm": (reads_backwards, WORDS),
+}
+FAST = {
+    "keras": ("mlp", "conv", "two_heads", "ensemble", "gpt", "half", "lstm"),
+    "saved_model": ("conv", "two_heads", "ensemble"),
+    "onnx": ("mlp", "conv", "two_heads", "ensemble", "half"),
+    "litert": ("two_heads", "half"),
+}
+# No LiteRT runtime has the loop of an LSTM.
+SLOW = {
+    "saved_model": ("mlp", "gpt", "half", "lstm"),
+    "onnx": ("gpt", "lstm"),
+    "litert": ("mlp", "conv", "ensemble", "gpt"),
+}
+
+
+def of(model):
+    """A lineage of one network, as it is."""
+    return Lineage([Generation(0, "Teacher", model, "labels")])
+
+
+def needing(format):
+    for package in PACKAGES.get(format, ()):
+        pytest.importorskip(package)
+
+
+def written(folder, format, names):
+    """Exports networks; returns the models by the names of their files."""
+    needing(format)
+    found = {}
+    for name in names:
+        model = NETWORKS[name][0]()
+        path = folder / f"{name}{FORMATS[format].ending}"
+        exported = of(model).export(path, format, 0)
+        assert exported.path == path and exported.rows == 3
+        assert exported.difference <= exported.tolerance
+        assert exported.tolerance == (1e-3 if name == "half" else 1e-5)
+        found[name] = model
+        keras.config.set_dtype_policy("float32")
+    return found
+
+
+READ = """
+import json, pathlib, sys
+sys.modules["keras_ban"] = None
+import numpy as np
+
+folder = pathlib.Path(sys.argv[1])
+for name, use in json.loads(sys.argv[2]).items():
+    held = np.load(folder / f"{name}.npz")
+    x = {key: held[key] for key in held}
+    x = x.get("x", x)
+    exec(use)
+    if not isinstance(outputs, dict):
+        outputs = list(outputs) if isinstance(outputs, list) else [outputs]
+        outputs = {str(k): v for k, v in enumerate(outputs)}
+    outputs = {key: np.asarray(value) for key, value in outputs.items()}
+    np.savez(folder / f"{name}-outputs.npz", **outputs)
+"""
+
+
+def use(card):
+    """The code that a card says the model is used by."""
+    return card.read_text().split("```python\n")[1].split("```")[0]
+
+
+def check_elsewhere(folder, format, models):
+    """Runs what cards say, in a process without this package, on other rows."""
+    lines = {}
+    for name in models:
+        x = NETWORKS[name][1]
+        x = x if isinstance(x, dict) else {"x": x}
+        np.savez(folder / f"{name}.npz", **x)
+        lines[name] = use(folder / f"{name}{FORMATS[format].ending}.md")
+    command = [sys.executable, "-c", READ, str(folder), json.dumps(lines)]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    for name, model in models.items():
+        expected = model(NETWORKS[name][1], training=False)
+        held = np.load(folder / f"{name}-outputs.npz")
+        ours = keras.tree.flatten(expected)
+        theirs = [held[key] for key in sorted(held, key=lambda k: (len(k), k))]
+        near = 1e-3 if name == "half" else 1e-5
+        for one, other in zip(ours, theirs, strict=True):
+            one = np.asarray(one, "float64")
+            np.testing.assert_allclose(other, one, rtol=near, atol=near)
+
+
+@pytest.mark.parametrize("format", FAST)
+def test_it_gives_elsewhere_what_it_gives_here(format, tmp_path):
+    models = written(tmp_path, format, FAST[format])
+    # What holds layers of this package needs them.
+    models.pop("gpt", None)
+    check_elsewhere(tmp_path, format, models)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("format", SLOW)
+def test_other_networks_too(format, tmp_path):
+    models = written(tmp_path, format, SLOW[format])
+    check_elsewhere(tmp_path, format, models)
+
+
+def test_a_class_of_ones_own(tmp_path):
+    path = tmp_path / "own.keras"
+    model = silent()
+    exported = of(model).export(path, model="Teacher")
+    loaded = keras.models.load_model(path)
+    assert isinstance(loaded, Silent)
+    np.testing.assert_array_equal(loaded(X), model(X))
+    assert f"`Silent` of {Silent.__module__}" in exported.card.read_text()
+
+
+def test_a_batch_of_fixed_size(tmp_path):
+    x = keras.Input(batch_shape=(2, 6))
+    model = keras.Model(x, L.Dense(4)(x))
+    assert of(model).export(tmp_path / "two.keras", model=0).rows == 2
+
+
+def test_rows_of_ones_own_are_compared(tmp_path):
+    seen = []
+
+    class Watched(L.Layer):
+        def call(self, x):
+            if not isinstance(x, keras.KerasTensor):
+                seen.append(keras.ops.convert_to_numpy(x))
+            return x
+
+    keras.saving.register_keras_serializable("tests")(Watched)
+    model = keras.Sequential([keras.Input((6,)), Watched(), L.Dense(4)])
+    seen.clear()
+    exported = of(model).export(tmp_path / "m.keras", model=0, x=X)
+    assert exported.rows == 8
+    np.testing.assert_array_equal(seen[0], X[:8])
+    np.testing.assert_array_equal(seen[1], X[:1])
+
+
+def test_texts_need_rows_of_ones_own(tmp_path):
+    x = keras.Input((1,), dtype="string")
+    h = L.Hashing(8, output_mode="one_hot")(x)
+    lineage = of(keras.Model(x, L.Dense(4)(h)))
+    path = tmp_path / "texts.keras"
+    with pytest.raises(ValueError, match=r"takes texts. Give rows .* x=x"):
+        lineage.export(path, model=0)
+    lineage.export(path, model=0, x=np.array([["one"], ["two"]]))
+
+
+def test_what_is_carried_stays_as_it_was(tmp_path):
+    model = keras_ban.models.lstm_lm(11, units=4, layers=1, rows=4)
+    first = {"words": WORDS[:2], "starts": np.ones(2, bool)}
+    later = {"words": WORDS[2:4], "starts": np.zeros(2, bool)}
+    model(first, training=False)
+    expected = model(later, training=False)
+    model(first, training=False)
+    of(model).export(tmp_path / "lstm.keras", model=0)
+    np.testing.assert_array_equal(model(later, training=False), expected)
+    assert np.ptp(expected - model(later, training=False)) > 0
+    with pytest.raises(ValueError, match="carries a state"):
+        of(model).export(tmp_path / "lstm", "saved_model", 0)
+
+
+# --- What must not leave
+
+
+def wrong(model, path):
+    copy = keras.models.clone_model(model)
+    copy.set_weights([w + 0.01 for w in model.get_weights()])
+    copy.save(path)
+
+
+def test_another_output_is_refused_and_leaves_nothing(tmp_path, monkeypatch):
+    path, model = tmp_path / "m.keras", mlp(scale=2)
+    first = of(model).export(path, model=0)
+    held = path.read_bytes(), first.card.read_bytes()
+    known = FORMATS["keras"]._replace(write=wrong)
+    monkeypatch.setitem(FORMATS, "keras", known)
+    with pytest.raises(ValueError, match=r"at most 1e-05. Received: 0.0\d"):
+        of(model).export(path, model=0, overwrite=True)
+    with pytest.raises(ValueError, match="gives other outputs"):
+        of(model).export(tmp_path / "n.keras", model=0)
+    assert held == (path.read_bytes(), first.card.read_bytes())
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        path.name,
+        f"{path.name}.md",
+    ]
+
+
+def test_a_shape_that_is_lost_is_refused(tmp_path, monkeypatch):
+    def load(path, model):
+        run = known.load(path, model)
+        return lambda x: [run(x)[0][:1]]
+
+    known = FORMATS["keras"]
+    monkeypatch.setitem(FORMATS, "keras", known._replace(load=load))
+    with pytest.raises(ValueError, match=r"shapes \[\(1, 4\)\], not \[\(3, 4"):
+        of(mlp()).export(tmp_path / "m.keras", model=0)
+
+
+def test_what_the_format_cannot_run_is_refused(tmp_path):
+    needing("litert")
+    path = tmp_path / "lstm.tflite"
+    with pytest.raises(ValueError, match=r"cannot leave as 'litert'.*Select"):
+        of(reads_backwards()).export(path, "litert", 0)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_stateful_layer_is_refused(tmp_path):
+    x = keras.Input(batch_shape=(2, 5, 3))
+    model = keras.Model(x, L.GRU(4, stateful=True, name="memory")(x))
+    with pytest.raises(ValueError, match=r"'memory' of .* is stateful"):
+        of(model).export(tmp_path / "m.keras", model=0)
+
+
+@pytest.mark.parametrize("format", PACKAGES)
+def test_a_missing_package_is_named(format, tmp_path, uninstall):
+    package = PACKAGES[format][-1]
+    uninstall(package)
+    path = tmp_path / f"m{FORMATS[format].ending}"
+    with pytest.raises(ImportError, match=rf"{format}.*\[export\]"):
+        of(mlp()).export(path, format, 0)
+    assert list(tmp_path.iterdir()) == []
+
+
+# --- Where it is written
+
+
+@pytest.mark.parametrize("format", ["keras", "saved_model"])
+def test_nothing_is_overwritten_unasked(format, tmp_path):
+    path = tmp_path / f"m{FORMATS[format].ending}"
+    lineage = of(mlp())
+    lineage.export(path, format, 0)
+    with pytest.raises(FileExistsError, match="overwrite=True"):
+        lineage.export(path, format, 0)
+    other = mlp(5)
+    of(other).export(path, format, 0, overwrite=True)
+    known = FORMATS[format].load(path, other)
+    np.testing.assert_allclose(known(X)[0], other(X), atol=1e-6)
+    path.rename(
+        tmp_path / "moved"
+    ) if format == "saved_model" else path.unlink()
+    # The card alone is something, too.
+    with pytest.raises(FileExistsError, match=r"\.md"):
+        lineage.export(path, format, 0)
+
+
+def test_a_folder_of_something_else_stays(tmp_path):
+    folder = tmp_path / "m"
+    folder.mkdir()
+    (folder / "thesis.txt").write_text("mine")
+    with pytest.raises(FileExistsError, match="is no SavedModel"):
+        of(mlp()).export(folder, "saved_model", 0, overwrite=True)
+    assert (folder / "thesis.txt").read_text() == "mine"
+
+
+BAD = {
+    "format": ({"format": "pickle"}, r"`format`.*'keras', 'saved_model'"),
+    "ending": ({"path": "m.h5"}, r"ends in '\.keras'. Received: '.*m\.h5"),
+    "path": ({"path": 3}, "`path`.*Received: 3"),
+    "model": ({"model": "BAN-9"}, r"`model`.*'Teacher'. Received: 'BAN-9'"),
+    "number": ({"model": 4}, "`model`.*Received: 4"),
+    "kind": ({"model": 0.5}, "`model`.*Received: 0.5"),
+    "best": ({"model": "best"}, "chosen on validation data"),
+    "rows": ({"x": X[:0]}, "`x`.*one row or more"),
+    "shape": ({"x": X[:, :3]}, r"cannot be compared.*\(8, 3\)"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_arguments(case, tmp_path):
+    given, match = BAD[case]
+    given = {"path": tmp_path / "m.keras", "model": 0, **given}
+    if given["path"] == "m.h5":
+        given["path"] = tmp_path / "m.h5"
+    with pytest.raises(ValueError, match=match):
+        of(mlp()).export(**given)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_missing_folder(tmp_path):
+    with pytest.raises(FileNotFoundError, match="There is no folder"):
+        of(mlp()).export(tmp_path / "none" / "m.keras", model=0)
+
+
+def test_a_model_that_is_not_there(tmp_path):
+    lineage = of(mlp())
+    lineage.keep([])
+    with pytest.raises(ValueError, match="Teacher has no model to export"):
+        lineage.export(tmp_path / "m.keras", model=0)
+
+
+def test_inputs_in_a_list(tmp_path):
+    needing("onnx")
+    model = two_inputs(list)
+    x = list(split_features(X[:3]).values())
+    path = tmp_path / "m.onnx"
+    assert of(model).export(path, "onnx", 0, x=x).difference < 1e-5
+    assert "[x[0], x[1]]" in use(tmp_path / "m.onnx.md")
+
+
+# --- Of a run
+
+
+def test_the_best_and_the_ensemble_leave(lineage, tmp_path):
+    best = lineage.export(tmp_path / "best.keras")
+    mean = lineage.export(tmp_path / "mean.keras", model="ensemble")
+    loaded = keras.models.load_model(best.path, compile=False)
+    expected = lineage.best.model(X, training=False)
+    np.testing.assert_array_equal(loaded(X, training=False), expected)
+    loaded = keras.models.load_model(mean.path, compile=False)
+    outputs = [g.model(X, training=False) for g in lineage]
+    p = [keras.ops.softmax(one).numpy().astype("float64") for one in outputs]
+    np.testing.assert_allclose(loaded(X), np.mean(p, axis=0), atol=1e-6)
+    assert best.card.read_text().startswith(f"# {lineage.best.name}\n")
