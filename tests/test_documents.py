@@ -255,7 +255,7 @@ def sources(command):
         # "train.py" stands for the reader's own.
         own = "/" in found["script"]
         return (ROOT / found["script"]).read_text() if own else None
-    if not found["module"].startswith("keras_ban."):
+    if found["module"].partition(".")[0] != "keras_ban":
         return None
     assert importlib.util.find_spec(found["module"]), command
     package = pathlib.Path(keras_ban.__file__).parent

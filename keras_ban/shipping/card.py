@@ -154,7 +154,8 @@ def _given(known):
     """What its outputs are, in words, or `None` if it does not say it."""
     try:
         task = kinds.task_of(known.model, known.said)
-    except ValueError:
+    except (AttributeError, ValueError):
+        # Layers that run on no symbols say nothing of themselves.
         return None
     if task.parts:
         return {name: _words(one) for name, one in task.parts.items()}

@@ -199,8 +199,8 @@ def test_rows_of_ones_own_are_compared(tmp_path):
 
     class Watched(L.Layer):
         def call(self, x):
-            if not isinstance(x, keras.KerasTensor):
-                seen.append(keras.ops.convert_to_numpy(x))
+            if hasattr(x, "numpy"):
+                seen.append(x.numpy())
             return x
 
     keras.saving.register_keras_serializable("tests")(Watched)
