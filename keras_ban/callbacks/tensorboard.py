@@ -85,6 +85,7 @@ class TensorBoard(keras.callbacks.Callback):
         }
         rate = getattr(self.model.optimizer, "learning_rate", None)
         if rate is not None:
+            rate = keras.ops.convert_to_numpy(rate)
             figures["learning_rate"] = float(rate)
         self.rows.append([epoch, figures])
         self._write(epoch, figures)
