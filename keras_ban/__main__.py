@@ -33,6 +33,7 @@ def main(arguments=None):
     """
     given = _parser().parse_args(arguments)
     with warnings.catch_warnings():
+        warnings.simplefilter("always", UserWarning)
         warnings.showwarning = _say_warning
         try:
             given.run(given)
