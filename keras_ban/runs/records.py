@@ -131,7 +131,7 @@ class Records:
                     f"{self._history(record['number'])} is of another run: its "
                     f"fingerprint differs. {WAYS_OUT}"
                 )
-        self._planned = count
+        self._planned = max(count, len(self.finished))
         samples = self._compared(feed)
         if self._later:
             names = ", ".join(record["name"] for record in self._later)

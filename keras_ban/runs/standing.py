@@ -17,6 +17,9 @@ from keras_ban.state import file
 from keras_ban.state.plain import decode
 from keras_ban.state.plain import holds_array
 
+# Nobody trains more generations; what a file says may be any number.
+_MOST = 10_000
+
 
 @dataclasses.dataclass
 class Running:
@@ -106,6 +109,8 @@ def standing(directory):
 def _standing(path):
     records = Records(path)
     told, planned = records.plan
+    if planned is not None and planned > _MOST:
+        planned = None
     count = max(planned or 0, len(records.finished))
     is_taught = _is_taught(records, told)
     found = Standing(

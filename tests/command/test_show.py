@@ -1,5 +1,6 @@
 """The command line: how a run is looked at, and a model taken out of it."""
 
+import copy
 import shutil
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from lineages import Y
 from lineages import model_fn
 
 import keras_ban
+from keras_ban import files
 from keras_ban.__main__ import main
 from keras_ban.generations import progress
 from keras_ban.runs.standing import standing
@@ -59,11 +61,11 @@ def run(tmp_path_factory):
 
     def look(number):
         # Whoever trains in this process holds the lock of the directory.
-        files = {p: p.stat().st_mtime_ns for p in path.rglob("*")}
+        before = {p: p.stat().st_mtime_ns for p in path.rglob("*")}
         started = time.perf_counter()
         seen[number] = standing(path)
         seen[number].took = time.perf_counter() - started
-        assert files == {p: p.stat().st_mtime_ns for p in path.rglob("*")}
+        assert before == {p: p.stat().st_mtime_ns for p in path.rglob("*")}
 
     return path, seen, train(path, look)
 
@@ -88,7 +90,7 @@ def test_a_run_is_looked_at_while_it_runs(run, number):
 
 def test_the_words(run):
     path, seen, lineage = run
-    found = seen[1]
+    found = copy.deepcopy(seen[1])
     (one,) = found.running
     # Epochs of the student take a minute, and so did those of the teacher.
     one.seconds, teacher = 120.0, 240.0
@@ -246,9 +248,9 @@ def test_one_line_says_what_is_wrong(command, make, words, tmp_path, capsys):
 def test_a_damaged_state_is_left_out(run, tmp_path, damage, capsys):
     path = shutil.copytree(run[0], tmp_path / "copy")
     shutil.rmtree(path / "generation-2")
-    whole = keras_ban.files.read_json(path / "run.json")
+    whole = files.read_json(path / "run.json")
     whole["generations"].pop()
-    keras_ban.files.write_json(path / "run.json", whole)
+    files.write_json(path / "run.json", whole)
     state = path / "generation-2" / "backup.h5"
     state.parent.mkdir()
     state.write_bytes(b"no state" if damage == "other" else b'{"json": 9, "sh')
@@ -267,3 +269,14 @@ def test_the_command_itself(run):
     )
     assert done.returncode == 2 and "Traceback" not in done.stderr
     assert "unrecognized arguments: --nothing" in done.stderr
+
+
+def test_a_number_of_generations_that_nobody_trains(run, tmp_path, capsys):
+    path = shutil.copytree(run[0], tmp_path / "copy")
+    content = files.read_json(path / "run.json")
+    files.write_json(path / "run.json", {**content, "planned": 2**53})
+    assert main(["show", str(path)]) == 0
+    assert f"{path}: 3 generations finished" in capsys.readouterr().out
+    files.write_json(path / "run.json", {**content, "planned": 2**70})
+    main(["show", str(path)])
+    assert "run.json is missing or damaged" in capsys.readouterr().err
