@@ -5,10 +5,10 @@ The script is the same on one CPU, on several GPUs and on several machines:
     python examples/multi_worker.py
     python -m keras_ban.launch --workers 2 examples/multi_worker.py
 
-The second starts two workers on this machine; on a cluster, start the script
-once for each worker, with `TF_CONFIG` or under Slurm's `srun`. All print the
-same table, up to rounding. With `--directory`, the chief keeps the run there:
-start the workers again, and it goes on where it stood.
+The second starts two workers on this machine; on a cluster, start it without
+`--workers` once for each worker, with `TF_CONFIG` or under Slurm's `srun`. All
+print the same table, up to rounding. With `--directory`, the chief keeps the run
+there: start the workers again, and it goes on where it stood.
 """
 
 import os
@@ -68,9 +68,8 @@ def main():
     parser.add_argument("--directory", help="keep the run here, and resume")
     arguments = parser.parse_args()
 
-    # First of all: it connects the workers, before TensorFlow begins.
-    ban = keras_ban.BornAgain(model_fn, directory=arguments.directory)
     x, x_test, y, y_test = load_data()
+    ban = keras_ban.BornAgain(model_fn, directory=arguments.directory)
     lineage = ban.fit(
         x,
         y,

@@ -7,6 +7,7 @@ from keras_ban import objectives
 from keras_ban.distribution import strategies
 from keras_ban.distribution.cluster import Cluster
 from keras_ban.feeding.feed import feed
+from keras_ban.generations import alike
 from keras_ban.generations.ancestry import lengths
 from keras_ban.generations.blueprints import Blueprints
 from keras_ban.generations.hooks import ended
@@ -26,7 +27,6 @@ from keras_ban.runs import directory as directories
 from keras_ban.runs.folders import TEACHERS
 from keras_ban.state import seeds
 from keras_ban.tasks import kinds
-from keras_ban.teaching import family
 from keras_ban.teaching.plans import SAME
 
 
@@ -296,8 +296,6 @@ class BornAgain:
         ancestry, teacher = run.ancestry, run.teacher
         least = int(self.objective.needs_teacher)
         generations = checks.integer("generations", run.generations, least)
-        if teacher is not None:
-            teacher = family.get(teacher, self._said)
         ancestry.check(self.objective, teacher)
         plans = run.plans.taught_by(teacher)
         # Networks are counted as they are trained.
@@ -318,10 +316,12 @@ class BornAgain:
         run.phases.check(data.lengths or [data.epochs])
         self._run.check(data, own, ancestry.takes_all)
         with self._cluster.watched():
+            alike.check_asked(self, run, data, teacher, own)
             needs_labels = teacher is None or self.objective.needs_labels
             known = self._blueprints, self.objective, self.seed, teacher
             make = functools.partial(Trial, *known, self._run, run.phases)
             trial = tried(make, needs_labels, data, plans, ancestry)
+            alike.check_found(self._cluster, data, teacher)
         data.train.check_steps()
         outputs = trial.teaching(trained)
         plans.check(data, self.objective, trial.shape, outputs, trial.task)

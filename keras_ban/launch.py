@@ -1,12 +1,19 @@
-"""Starts several workers on this machine, to try out what runs on many.
+"""Runs a script as one of several workers, connected before it begins.
 
-python -m keras_ban.launch --workers 2 script.py --its=arguments
+On each machine, told by `TF_CONFIG` or Slurm:
+
+    python -m keras_ban.launch script.py --its=arguments
+
+Several workers on this machine, to try out what runs on many:
+
+    python -m keras_ban.launch --workers 2 script.py --its=arguments
 """
 
 import argparse
 import contextlib
 import json
 import os
+import runpy
 import signal
 import socket
 import subprocess
@@ -14,6 +21,9 @@ import sys
 import threading
 import time
 
+import tensorflow as tf
+
+from keras_ban.distribution import strategies
 from keras_ban.reporting import printed
 
 _TOLD_BY = [
@@ -30,14 +40,18 @@ _PAUSE = 0.1
 
 
 def main(arguments=None):
-    """Runs a script in several workers; returns the exit status.
+    """Runs a script as a worker, or in several; returns the exit status.
 
-    Each worker is given a `TF_CONFIG` with addresses on 127.0.0.1, and its
-    lines are printed with its number before them. When one fails, or this
-    process is told to end, all are told so at once, and those that still run
-    10 seconds later, or at a second signal, are killed. What a worker has
-    started, and left running, is not waited for. Workers read nothing from
-    the terminal.
+    Without `--workers` this process is a worker: it takes the cluster from
+    `TF_CONFIG` or Slurm, connects, and runs the script, which finds the other
+    workers connected whatever it does first.
+
+    With `--workers` it starts so many such processes. Each is given a
+    `TF_CONFIG` with addresses on 127.0.0.1, and its lines are printed with
+    its number before them. When one fails, or this process is told to end,
+    all are told so at once, and those that still run 10 seconds later, or at
+    a second signal, are killed. What a worker has started, and left running,
+    is not waited for. Workers read nothing from the terminal.
 
     Args:
         arguments: Those of the command line. Defaults to `sys.argv[1:]`.
@@ -46,17 +60,72 @@ def main(arguments=None):
         0, or the status of the first worker that failed: as in a shell, 128
         and the number of the signal that ended it; or so of the signal that
         told this process to end.
+
+    Raises:
+        ValueError: If the environment tells of a cluster in a way that is
+            malformed.
+        RuntimeError: If another worker is missing.
     """
     parser = argparse.ArgumentParser(
         prog="python -m keras_ban.launch", description=__doc__.split("\n")[0]
     )
-    parser.add_argument("--workers", type=_positive, default=2)
+    parser.add_argument(
+        "--workers",
+        type=_positive,
+        help="start so many on this machine; else this process is one of "
+        "those that TF_CONFIG or Slurm tell of",
+    )
     parser.add_argument("script", help="a Python script")
     parser.add_argument("rest", nargs=argparse.REMAINDER)
     given = parser.parse_args(arguments)
-    command = [sys.executable, "-u", given.script, *given.rest]
-    with _Workers(command, given.workers) as workers:
-        return workers.wait()
+    if given.workers:
+        command = _command(given.script, given.rest)
+        with _Workers(command, given.workers) as workers:
+            return workers.wait()
+    if not strategies.is_told():
+        parser.error(
+            "neither TF_CONFIG nor Slurm tells of other workers: set "
+            "TF_CONFIG on each machine, start the tasks by srun, or pass "
+            "--workers to start them on this machine"
+        )
+    strategies.get("auto")
+    _run(given.script, given.rest)
+    return 0
+
+
+def strategy():
+    """The strategy of the workers that are connected.
+
+    For what is trained without `BornAgain`. Another one of one's own would
+    connect them anew, which TensorFlow does not stand.
+
+    Returns:
+        A `tf.distribute.Strategy`.
+
+    Raises:
+        ValueError: If the environment tells of a cluster in a way that is
+            malformed.
+        RuntimeError: If TensorFlow has begun already, or a worker is missing.
+
+    Example:
+    >>> with keras_ban.launch.strategy().scope():
+    ...     student, teacher = student_fn(), teacher_fn()
+    >>> distiller = keras_ban.Distiller(student, teacher)
+    """
+    return strategies.get("auto") or tf.distribute.get_strategy()
+
+
+def _command(script, rest):
+    """What starts a worker that is told the others by its environment."""
+    worker = [sys.executable, "-u", "-m", "keras_ban.launch"]
+    return [*worker, script, *rest]
+
+
+def _run(script, rest):
+    """Runs a script in this process, as `python script` does."""
+    sys.argv = [script, *rest]
+    sys.path[0] = os.path.dirname(os.path.abspath(script))
+    runpy.run_path(script, run_name="__main__")
 
 
 def _positive(text):

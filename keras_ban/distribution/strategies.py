@@ -41,6 +41,11 @@ def get(identifier):
     return None
 
 
+def is_told():
+    """Whether the environment says anything of a cluster, of one even."""
+    return "TF_CONFIG" in os.environ or "SLURM_STEP_NUM_TASKS" in os.environ
+
+
 @functools.cache
 def _mirrored():
     # TensorFlow confuses the reductions of two in one process.
@@ -106,8 +111,10 @@ def _workers(resolver):
     except RuntimeError as error:
         raise RuntimeError(
             "TensorFlow has begun already, too late to connect it to the "
-            f"other workers: {error} Create `keras_ban.BornAgain` first, "
-            "before any model or tensor."
+            f"other workers: {error} Start the script on each machine by "
+            "`python -m keras_ban.launch script.py`, which connects them "
+            "before it begins, or create `keras_ban.BornAgain` first, before "
+            "any model or tensor."
         ) from error
 
 

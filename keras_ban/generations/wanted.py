@@ -5,6 +5,7 @@ from typing import Any
 
 from keras_ban.generations.ancestry import Ancestry
 from keras_ban.generations.phases import Phases
+from keras_ban.teaching import family
 from keras_ban.teaching.plans import Plans
 
 _VIEWS = "teacher_outputs", "augment", "views", "teacher_augment"
@@ -17,7 +18,7 @@ class Wanted:
 
     Attributes:
         generations: As `fit` takes it.
-        teacher: As `fit` takes it.
+        teacher: The `Teacher` that was given, or `None`.
         callbacks: As `fit` takes it.
         plans: The `Plans`.
         ancestry: The `Ancestry`.
@@ -45,13 +46,14 @@ def wanted(arguments, said):
         ValueError: If an argument is not of its kind.
     """
     rest = dict(arguments)
+    teacher = rest.pop("teacher", None)
 
     def taken(*names):
         return {name: rest.pop(name) for name in names if name in rest}
 
     return Wanted(
         generations=rest.pop("generations"),
-        teacher=rest.pop("teacher", None),
+        teacher=None if teacher is None else family.get(teacher, said),
         callbacks=rest.pop("callbacks", None),
         plans=Plans.told(**taken(*_VIEWS)),
         ancestry=Ancestry(said=said, **taken(*_ORIGIN)),

@@ -107,7 +107,8 @@ class Backup(keras.callbacks.CallbackList):
         self._step, self._logs = batch + 1, logs
         every = self._run.save_every
         due = every and self._total // every > before // every
-        if due or self._run.stops_now:
+        stops = self._run.stops_now()
+        if due or stops:
             self._save()
 
     def on_test_begin(self, logs=None):
@@ -123,7 +124,7 @@ class Backup(keras.callbacks.CallbackList):
             self.model.stop_evaluating = True
             return
         super().on_test_batch_end(batch, logs)
-        if self._run.stops_now:
+        if self._run.stops_now():
             self._validation_cut = True
             self.model.stop_evaluating = True
 
@@ -152,7 +153,8 @@ class Backup(keras.callbacks.CallbackList):
             self._saved = None
         super().on_epoch_end(epoch, logs)
         self._epoch, self._step, self._logs = epoch + 1, 0, {}
-        if not self._run.save_every or self._run.stops_now:
+        stops = self._run.stops_now()
+        if not self._run.save_every or stops:
             self._save()
 
     def _save(self):

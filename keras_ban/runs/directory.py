@@ -13,6 +13,7 @@ import keras
 from keras_ban import checks
 from keras_ban import files
 from keras_ban.distribution.cluster import Cluster
+from keras_ban.distribution.ending import Ending
 from keras_ban.lineage import Lineage
 from keras_ban.networks import saving
 from keras_ban.runs import fingerprint
@@ -148,6 +149,14 @@ class RunDirectory:
         """How a run that was stopped goes on."""
         return f"Run the same again to go on from what is in {self._path}."
 
+    def told(self):
+        """How it is kept, a dict; where, only the chief need know."""
+        return {
+            "directory": "one",
+            "keep": self._keep,
+            "save_every": self._save_every,
+        }
+
     def check_model(self, model, x):
         """Checks that a model can be kept.
 
@@ -232,6 +241,7 @@ class RunDirectory:
                 concurrent.futures.ThreadPoolExecutor(1)
             )
             records = Records(path)
+            ending = stack.enter_context(Ending(self._cluster))
             yield OpenRun(
                 records,
                 describe(),
@@ -240,6 +250,7 @@ class RunDirectory:
                 self._save_every,
                 self._cluster,
                 signals,
+                ending,
                 writer,
             )
 

@@ -44,6 +44,7 @@ class OpenRun:
         save_every: As `RunDirectory` takes it.
         cluster: The `Cluster` of workers.
         signals: The open `Signals`.
+        ending: The open `Ending`.
         writer: The executor of one thread that writes.
 
     Attributes:
@@ -62,6 +63,7 @@ class OpenRun:
         save_every,
         cluster,
         signals,
+        ending,
         writer,
     ):
         self.save_every = save_every
@@ -69,6 +71,7 @@ class OpenRun:
         self._keep = keep
         self._cluster = cluster
         self._signals = signals
+        self._ending = ending
         self._writer = writer
         self._writing = {}
         # Callbacks without a state, and states without a callback.
@@ -226,10 +229,12 @@ class OpenRun:
         if writing:
             writing.result()
 
-    @property
     def stops_now(self):
-        """Whether a signal asks for the end, and nobody has to agree."""
-        return bool(self._signals.received) and not self._cluster.several
+        """Whether a signal asks for the end, and all workers end here.
+
+        They ask as often as each other, each at the same places.
+        """
+        return self._ending.due(bool(self._signals.received))
 
     def stop_if_asked(self):
         """Ends the run if a signal came, to any of the workers.
@@ -248,13 +253,10 @@ class OpenRun:
     def stop_now_if_asked(self):
         """Ends the run in the midst of something that is not training.
 
-        Where it is not known whether the other workers are asked too, it goes
-        on to where all can agree.
-
         Raises:
-            Stopped: If a signal came.
+            Stopped: If a signal came, to any of the workers.
         """
-        if self.stops_now:
+        if self.stops_now():
             self.stop_if_asked()
 
     def record(self, generation, states):

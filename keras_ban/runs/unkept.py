@@ -12,6 +12,10 @@ class Unkept:
         "where it was stopped."
     )
 
+    def told(self):
+        """How it is kept, a dict."""
+        return {"directory": None}
+
     def check_model(self, model, x):
         """Any model will do."""
 

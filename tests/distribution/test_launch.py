@@ -11,12 +11,21 @@ import time
 import pytest
 
 from keras_ban import launch
+from keras_ban.distribution import strategies
+
+# What is told of processes alone needs no workers that are connected.
+PLAIN = """
+import sys
+from keras_ban import launch
+launch._command = lambda script, rest: [sys.executable, "-u", script, *rest]
+sys.exit(launch.main())
+"""
 
 
 def start(tmp_path, content, workers=2):
     script = tmp_path / "script.py"
     script.write_text(content)
-    command = [sys.executable, "-m", "keras_ban.launch"]
+    command = [sys.executable, "-c", PLAIN]
     command += ["--workers", str(workers), str(script)]
     return subprocess.Popen(
         command,
@@ -25,6 +34,14 @@ def start(tmp_path, content, workers=2):
         text=True,
         env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
     )
+
+
+@pytest.fixture(autouse=True)
+def plain(monkeypatch):
+    def command(script, rest):
+        return [sys.executable, "-u", script, *rest]
+
+    monkeypatch.setattr(launch, "_command", command)
 
 
 def run(tmp_path, capsys, content, *arguments, workers=2):
@@ -184,6 +201,52 @@ def test_a_signal_of_the_terminal_reaches_workers_once(tmp_path, capsys):
     assert f"group {os.getpgrp()}\n" not in out
 
 
+@pytest.fixture
+def unknown(monkeypatch):
+    """The environment of a process that is told of no cluster."""
+    for name in [k for k in os.environ if k.startswith("SLURM_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.delenv("TF_CONFIG", raising=False)
+    monkeypatch.setattr(strategies, "_cluster", strategies._cluster.__wrapped__)
+
+
+@pytest.mark.usefixtures("unknown")
+def test_a_script_is_run_as_python_runs_it(tmp_path, capsys, monkeypatch):
+    # A cluster of one, as platforms tell of it.
+    config = {
+        "cluster": {"worker": ["127.0.0.1:0"]},
+        "task": {"type": "worker", "index": 0},
+    }
+    monkeypatch.setenv("TF_CONFIG", json.dumps(config))
+    monkeypatch.setattr(sys, "argv", ["launch"])
+    monkeypatch.setattr(sys, "path", ["elsewhere", *sys.path[1:]])
+    (tmp_path / "beside_the_script.py").write_text("NUMBER = 3")
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import pickle, sys; from beside_the_script import NUMBER\n"
+        "class Own: pass\n"
+        "pickle.loads(pickle.dumps(Own()))\n"
+        "print(__name__, NUMBER, sys.argv, __file__)\n"
+    )
+    assert launch.main([str(script), "--workers", "2"]) == 0
+    assert capsys.readouterr().out == (
+        f"__main__ 3 {[str(script), '--workers', '2']} {script}\n"
+    )
+    script.write_text("import sys; sys.exit(7)")
+    with pytest.raises(SystemExit) as ended:
+        launch.main([str(script)])
+    assert ended.value.code == 7
+
+
+@pytest.mark.usefixtures("unknown")
+def test_a_worker_that_is_told_of_none_is_refused(tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        launch.main([str(tmp_path / "script.py")])
+    said = capsys.readouterr().err
+    assert "neither TF_CONFIG nor Slurm tells of other workers" in said
+    assert "--workers" in said
+
+
 @pytest.mark.parametrize("workers", ["0", "-1", "two"])
 def test_bad_number_of_workers_is_refused(workers, capsys):
     with pytest.raises(SystemExit):
@@ -202,7 +265,8 @@ keras_ban.BornAgain(lambda: None)
     out, _ = process.communicate(timeout=60)
     assert process.returncode == 1
     assert "TensorFlow has begun already" in out
-    assert "Create `keras_ban.BornAgain` first" in out
+    assert "`python -m keras_ban.launch script.py`" in out
+    assert "create `keras_ban.BornAgain` first" in out
 
 
 def test_slurm_is_found(tmp_path):

@@ -192,20 +192,28 @@ def _from_the_start(seconds):
 
 
 @pytest.mark.slow
-def test_a_signal_to_one_worker_ends_all(tmp_path):
-    small = {"generations": 1, "epochs": 2, "save_every": 5}
+@pytest.mark.parametrize("victim", [0, 1])
+def test_a_signal_to_one_worker_ends_all_at_one_step(victim, tmp_path):
+    # Saved after each epoch alone, of 19 steps.
+    small = {"generations": 1, "epochs": 2}
     whole = undisturbed(tmp_path / "whole", **small)
     job = {"directory": str(tmp_path / "run"), **small}
-    with Workers(2, "run", tmp_path / "first", **job) as both:
-        due = after(1)
-        while not due(both):
+    with Workers(2, "run", tmp_path / "first", pause=0.1, **job) as both:
+        while "step 4" not in both.said()[1]:
             time.sleep(0.05)
-        both.processes[1].send_signal(signal.SIGTERM)
+        both.processes[victim].send_signal(signal.SIGTERM)
         assert both.wait(60) == [-signal.SIGTERM] * 2, both.said()
         assert all("SIGTERM: the state is saved" in s for s in both.said())
+        steps = [s.split("step ")[-1].split()[0] for s in both.said()]
+    assert steps[0] == steps[1]
+    assert 4 <= int(steps[0]) < 18
     with Workers(2, "run", tmp_path / "second", **job) as both:
         assert both.found() == [whole, whole]
-        assert "resuming " in both.said()[0]
+        step = int(steps[0]) + 1
+        assert (
+            f"resuming Teacher at epoch 1 of 2, after step {step}"
+            in (both.said()[0])
+        )
 
 
 @pytest.mark.slow

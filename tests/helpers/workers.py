@@ -168,14 +168,19 @@ def plain(strategy):
 
 
 class Slow(keras.callbacks.Callback):
+    def __init__(self, pause):
+        super().__init__()
+        self.pause = pause
+
     def on_train_batch_end(self, batch, logs=None):
-        time.sleep(0.01)
+        print("step", batch)
+        time.sleep(self.pause)
 
     def on_epoch_end(self, epoch, logs=None):
         print("epoch", epoch)
 
 
-def run(strategy, directory, generations=2, epochs=4, **arguments):
+def run(strategy, directory, generations=2, epochs=4, pause=0.01, **arguments):
     """A run on disk, long enough to be killed."""
     ban = keras_ban.BornAgain(
         _drawn, "dkpp", directory=directory, seed=3, **arguments
@@ -183,7 +188,7 @@ def run(strategy, directory, generations=2, epochs=4, **arguments):
 
     def callbacks(number):
         plateau = keras.callbacks.ReduceLROnPlateau(monitor="loss", patience=1)
-        return [plateau, Slow()]
+        return [plateau, Slow(pause)]
 
     lineage = ban.fit(
         *learnable(300),

@@ -243,7 +243,9 @@ def test_every_field_of_a_state(copy, identity, trained, count):
     content = (copy / STATE).read_bytes()
     meta, arrays = state_file.unpack(content)
     records = Records(copy)
-    run = OpenRun(records, identity, Data(), "all", None, Cluster(), None, None)
+    run = OpenRun(
+        records, identity, Data(), "all", None, Cluster(), None, None, None
+    )
     assert run.saved(2).meta == meta
     for path, value in cases(meta, count):
         other = changed(meta, path, VALUES[value])
@@ -436,7 +438,9 @@ def test_epochs_that_are_not_trained(copy, identity, first, epoch, step, fits):
         place.unlink() if place.is_file() else shutil.rmtree(place)
     with pytest.warns(UserWarning, match="run.json is missing"):
         records = Records(copy)
-    run = OpenRun(records, identity, data, "all", None, Cluster(), None, None)
+    run = OpenRun(
+        records, identity, data, "all", None, Cluster(), None, None, None
+    )
     meta, arrays = state_file.unpack((copy / STATE).read_bytes())
     meta |= {"epoch": epoch, "step": step}
     meta["fingerprint"] = run._fingerprints[2]
