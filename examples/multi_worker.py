@@ -7,8 +7,8 @@ The script is the same on one CPU, on several GPUs and on several machines:
 
 The second starts two workers on this machine; on a cluster, start it without
 `--workers` once for each worker, with `TF_CONFIG` or under Slurm's `srun`. All
-print the same table, up to rounding. With `--directory`, the chief keeps the run
-there: start the workers again, and it goes on where it stood.
+print the same table, up to rounding. With `--directory`, the chief keeps the
+run there: start the workers again, and it goes on where it stood.
 """
 
 import os
