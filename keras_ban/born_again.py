@@ -231,7 +231,10 @@ class BornAgain:
                 function of the generation's number, so that students are
                 trained longer. `shuffle` may be a number: the examples of an
                 unshuffled `tf.data.Dataset` are shuffled in a buffer of that
-                size, anew in each epoch.
+                size, anew in each epoch. With `shard=True` each of several
+                workers is given its own part of the examples alone, each batch
+                its part of the global one. Defaults to `False`: all have the
+                same, and take their rows of it.
 
         Returns:
             A `Lineage` of `generations + 1`.
@@ -285,14 +288,7 @@ class BornAgain:
         return self.lineage
 
     def _prepared(self, run):
-        """Checks all that can be checked before the first training step.
-
-        Args:
-            run: The `Wanted`.
-
-        Returns:
-            What `_train` takes.
-        """
+        """What `_train` takes of a `Wanted`, checked as far as it can be."""
         ancestry, teacher = run.ancestry, run.teacher
         least = int(self.objective.needs_teacher)
         generations = checks.integer("generations", run.generations, least)
@@ -311,6 +307,8 @@ class BornAgain:
             generation=first,
             epoch_seed=functools.partial(seeds.derive, self.seed),
             lengths=lengths(run.rest.get("epochs"), generations + 1),
+            share=self._cluster.part,
+            shard=run.shard,
         )
         data.check_initial_epoch()
         run.phases.check(data.lengths or [data.epochs])

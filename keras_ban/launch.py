@@ -24,6 +24,7 @@ import time
 import tensorflow as tf
 
 from keras_ban.distribution import strategies
+from keras_ban.distribution.cluster import Cluster
 from keras_ban.reporting import printed
 
 _TOLD_BY = [
@@ -113,6 +114,24 @@ def strategy():
     >>> distiller = keras_ban.Distiller(student, teacher)
     """
     return strategies.get("auto") or tf.distribute.get_strategy()
+
+
+def place():
+    """Which worker this is, and how many there are.
+
+    Returns:
+        The number of this worker, from 0, and the number of all.
+
+    Raises:
+        ValueError: As `strategy` does.
+        RuntimeError: As `strategy` does.
+
+    Example:
+    >>> number, count = keras_ban.launch.place()
+    >>> files = tf.data.Dataset.from_tensor_slices(paths[number::count])
+    """
+    found = Cluster(strategy())
+    return found.number, found.size
 
 
 def _command(script, rest):

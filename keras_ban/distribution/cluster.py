@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_ban.distribution import rendezvous
+from keras_ban.distribution.share import Share
 
 _CHUNK = 2**26
 # What TensorFlow raises when it cannot reach a worker.
@@ -75,6 +76,14 @@ class Cluster:
     def several(self):
         """Whether there is more than one worker."""
         return self.size > 1
+
+    @property
+    def part(self):
+        """The `Share` of this worker's replicas, or `None` if all are here."""
+        if not self.several:
+            return None
+        local = self.replicas // self.size
+        return Share(self.number * local, local, self.replicas)
 
     @contextlib.contextmanager
     def watched(self):

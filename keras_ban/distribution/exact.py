@@ -11,9 +11,9 @@ import tensorflow as tf
 from keras_ban.distribution.added import AddedLosses
 from keras_ban.distribution.parts import Joined
 from keras_ban.distribution.parts import Mixed
-from keras_ban.distribution.parts import Part
 from keras_ban.distribution.parts import Partly
 from keras_ban.distribution.replicas import replicas_of
+from keras_ban.distribution.share import Share
 
 
 class Distributed(keras.Model):
@@ -137,17 +137,14 @@ class _Exact:
         return getattr(self._strategy, name)
 
     def experimental_distribute_dataset(self, dataset):
-        """Splits a data set of global batches."""
+        """Splits a data set of global batches, or what is split already."""
         _check_dense(dataset.element_spec)
 
         def parts(context):
             count = context.num_replicas_in_sync
             local = count // context.num_input_pipelines
             first = context.input_pipeline_id * local
-            numbers = tf.data.Dataset.range(first, first + local)
-            return dataset.flat_map(
-                lambda *batch: numbers.map(lambda i: _part(batch, i, count))
-            )
+            return Share(first, local, count).split(dataset)
 
         return self._strategy.distribute_datasets_from_function(parts)
 
@@ -162,24 +159,3 @@ def _check_dense(spec):
             "Convert it by `toarray` or `tf.sparse.to_dense`, or train on one "
             "device with `strategy=None`."
         )
-
-
-def _part(batch, number, count):
-    leaf = next(
-        a
-        for a in keras.tree.flatten(batch)
-        if not isinstance(a, tf.experimental.Optional)
-    )
-    rows = tf.shape(leaf, out_type="int64")[0]
-    start, stop = number * rows // count, (number + 1) * rows // count
-    # A network cannot be run on nothing.
-    at = tf.minimum(start, rows - 1)
-    cut = keras.tree.map_structure(
-        lambda a: (
-            a
-            if isinstance(a, tf.experimental.Optional)
-            else a[at : tf.maximum(stop, at + 1)]
-        ),
-        batch,
-    )
-    return Part(cut, tf.cast(stop - start, "int32"))

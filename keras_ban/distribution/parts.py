@@ -49,6 +49,16 @@ class Partly(NamedTuple):
     known: Any
 
 
+class Own(NamedTuple):
+    """Inputs of examples that a worker has for itself.
+
+    Attributes:
+        inputs: Its part of a global batch.
+    """
+
+    inputs: Any
+
+
 class Part(NamedTuple):
     """A replica's part of a global batch.
 

@@ -44,6 +44,7 @@ class Arrays(Examples):
 
     has_places = True
     takes_views = True
+    takes_parts = True
     is_fixed = True
     joins_passes = True
     shuffles = "`True`, `False` or 'batch'"
@@ -116,20 +117,31 @@ class Arrays(Examples):
     def epochs(self, generation, seed, first, views=None, size=1):
         course = self.course(size)
         order = self._order(seed)
-        class_weight = self.how.class_weight
+        class_weight, share = self.how.class_weight, self._share(views)
         tensors = self._tensors
-        if class_weight is not None and views and views.mixes:
+        mixes = views and views.mixes
+        if class_weight is not None and (mixes or share):
             # Each of the labels that are mixed brings its own weight.
             tensors, class_weight = self.pool(), None
         gather = _gathering(tensors)
-        if views:
-            data, callbacks = passes.stream(order, course, first, views, gather)
+        if views or share:
+            data, callbacks = passes.stream(
+                order, course, first, views, gather, share
+            )
         else:
             data, callbacks = passes.stream(order, course, first)
             data = data.map(gather, num_parallel_calls=tf.data.AUTOTUNE)
         if class_weight is not None:
             data = weighted(data, class_weight, self.how.label_axes)
         return passes.arguments(_untuned(data), callbacks, course, first)
+
+    def _share(self, views):
+        """The `Share` of each batch that is gathered, or `None` for all."""
+        if views and (views.sees_batch or self.how.class_weight is not None):
+            # What is done to an example hangs on the others, or its weight on
+            # the label that it is shown with.
+            return None
+        return self.how.share
 
     def _order(self, seed):
         """A function from the number of a pass to batches of rows' numbers."""
@@ -159,8 +171,12 @@ class Arrays(Examples):
         # Networks are trained on tensors, and validated by Keras on these.
         data = self._tensors if self.how.role.trains else self._data
         parts = zip(("x", "y", "sample_weight"), data, strict=True)
+        size = {"rows": count_rows(self._x)}
+        if self.how.is_part:
+            # Of which one worker may have a few more than another.
+            size = {"batches": self.size()}
         return {
-            "rows": count_rows(self._x),
+            **size,
             **{k: _shapes(v) for k, v in parts if v is not None},
         }
 

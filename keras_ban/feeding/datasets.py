@@ -29,6 +29,7 @@ class Dataset(Examples):
 
     has_places = True
     takes_views = True
+    takes_parts = True
     reads_freely = False
     shuffles = "`True`, `False` or the size of a buffer of examples"
 
@@ -77,7 +78,7 @@ class Dataset(Examples):
             )
 
     def check_steps(self):
-        if self._counts_steps:
+        if self._counts_steps or self.how.is_part:
             check_known(self.epoch_steps())
 
     def _can_shuffle(self, shuffle):

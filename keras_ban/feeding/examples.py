@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from keras_ban.distribution.parts import Own
 from keras_ban.feeding.batches import numbered
 from keras_ban.feeding.batches import unpacked
 from keras_ban.feeding.passes import Course
@@ -60,6 +61,9 @@ class Reading(NamedTuple):
         class_weight: As `fit` takes it, or `None`.
         label_axes: How many axes labels have that are numbers of classes:
             those of the model's output but the last one.
+        share: The `Share` of a worker in each batch, or `None` if there is
+            one worker.
+        is_part: Whether it holds a worker's own part of the examples alone.
     """
 
     role: Role = EVALUATION
@@ -72,6 +76,8 @@ class Reading(NamedTuple):
     epoch_seed: Any = None
     class_weight: dict | None = None
     label_axes: int = 1
+    share: Any = None
+    is_part: bool = False
 
 
 class Examples:
@@ -93,6 +99,7 @@ class Examples:
             as far as that is known.
         reads_once: Whether there is one reading only.
         shuffles: What `shuffle` may be.
+        takes_parts: Whether each worker may be given a part of its own.
         joins_passes: Whether an epoch goes on in the next pass where Keras
             would end it with the data.
     """
@@ -105,6 +112,7 @@ class Examples:
     reorders = False
     reads_freely = True
     reads_once = False
+    takes_parts = False
     joins_passes = False
     shuffles = "`True` or `False`"
 
@@ -374,6 +382,18 @@ class Examples:
             to give another order.
         """
         return sample(*(next(self.read(1)) if anew else self._scanned))
+
+    def telling(self):
+        """What `sample` gives, where all workers have the same."""
+        return None if self.how.is_part else self.sample()
+
+    def owned(self, x):
+        """What Keras reads, as a worker's own part of each batch.
+
+        Args:
+            x: What `epochs` gives as `x`.
+        """
+        return x.map(lambda x, *more: (Own(x), *more))
 
     def _batches(self):
         return iter(self._x)

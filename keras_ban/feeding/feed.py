@@ -32,6 +32,7 @@ OWN = (
     "generations",
     "learn_from",
     "phases",
+    "shard",
     "teacher",
     "teacher_augment",
     "teacher_outputs",
@@ -155,6 +156,8 @@ class Feed:
             added that the data needs.
         """
         data = self.train.epochs(number, seed, first, views, size)
+        if self.train.how.is_part:
+            data["x"] = self.train.owned(data["x"])
         needed = data.pop("callbacks", [])
         if first >= self.epochs:
             data.pop("initial_epoch", None)
@@ -208,6 +211,8 @@ class Feed:
         if self.lengths:
             schedule["epochs"] = self.lengths[0]
         more = {NAME: self.students[1].describe()} if self.students else {}
+        if self.train.how.is_part:
+            more["shard"] = True
         return more | {
             "data": self.train.describe(),
             "validation data": self.validation and self.validation.describe(),
@@ -217,7 +222,7 @@ class Feed:
     def samples(self):
         """What tells its values from those of other data, a dict."""
         return {
-            name: examples and examples.sample()
+            name: examples and examples.telling()
             for name, examples in self._named().items()
         }
 
@@ -237,6 +242,8 @@ def feed(
     once=False,
     epoch_seed=None,
     lengths=(),
+    share=None,
+    shard=False,
 ):
     """The `Feed` of a call of `fit`.
 
@@ -249,6 +256,9 @@ def feed(
         epoch_seed: As `Reading` has it. Defaults to `None`.
         lengths: The number of epochs of each generation, a tuple, in place
             of that of the arguments. Defaults to `()`: there is one for all.
+        share: The `Share` of a worker in each batch, or `None` for all of it.
+            Defaults to `None`.
+        shard: Whether it is given its own part alone. Defaults to `False`.
 
     Raises:
         ValueError: If there is an argument that `keras.Model.fit` does not
@@ -274,8 +284,12 @@ def feed(
         viewed,
         epoch_seed,
         schedule.get("class_weight"),
+        share=None if shard else share,
+        is_part=bool(shard and share),
     )
     train = given(x, y, sample_weight, how, generation, once)
+    if shard:
+        _check_parts(train, fraction)
     # What replaces a batch's size in training leaves that of validation.
     size = schedule.get("validation_batch_size") or how.batch_size
     schedule["validation_batch_size"] = size
@@ -288,6 +302,23 @@ def feed(
         train, validation = train.split(fraction, how)
     students = None if unlabelled is None else beside(train, unlabelled)
     return Feed(train, validation, schedule, lengths, students)
+
+
+def _check_parts(train, fraction):
+    """Checks that each worker may have a part of the examples alone."""
+    if not train.takes_parts:
+        raise ValueError(
+            "`shard=True` says that each worker is given its own part of the "
+            "examples. Expected arrays, a `tf.data.Dataset`, a "
+            f"`keras.utils.PyDataset` or a function. Received: {train!r}. Give "
+            "one of these."
+        )
+    if fraction:
+        raise ValueError(
+            "`validation_split` would hold other examples on each worker, of "
+            "which `shard=True` says that each has a part. Expected validation "
+            "data that is the same on all. Pass `validation_data`."
+        )
 
 
 def check_names(arguments):

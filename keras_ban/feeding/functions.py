@@ -21,6 +21,8 @@ class Function(Examples):
             stands for all.
     """
 
+    takes_parts = True
+
     def __init__(self, function, how, generation):
         # Each epoch has a data set of its own.
         super().__init__(function, how._replace(epochs=1, initial_epoch=0))

@@ -100,7 +100,7 @@ class Clock(Needed):
         self.epoch = epoch
 
 
-def stream(make, course, first, views=None, gather=None):
+def stream(make, course, first, views=None, gather=None, share=None):
     """Passes over data, one after another or each by itself.
 
     Args:
@@ -112,15 +112,17 @@ def stream(make, course, first, views=None, gather=None):
             Defaults to `None`.
         gather: Function from numbers to a batch, where `make` gives numbers
             alone. Defaults to `None`.
+        share: The `Share` of the numbers of each batch that is gathered.
+            Defaults to `None`, all.
 
     Returns:
         A `tf.data.Dataset` of batches, and the callbacks that it needs.
     """
 
     def shown(data, position):
-        if not views:
+        if not views and not gather:
             return data
-        return viewed(data, views, position, course.whole, gather)
+        return viewed(data, views, position, course.whole, gather, share)
 
     if course.is_even:
         number, rest = course.place(first)
@@ -146,24 +148,31 @@ def stream(make, course, first, views=None, gather=None):
     return data.apply(length), [clock]
 
 
-def viewed(data, views, first, whole, gather=None):
+def viewed(data, views, first, whole, gather=None, share=None):
     """Passes numbered batches through views.
 
     Args:
         data: A `tf.data.Dataset` of the numbers of the examples and a batch.
-        views: Function of inputs, labels, numbers, epoch and weights.
+        views: Function of inputs, labels, numbers, epoch and weights, or
+            `None`.
         first: The position of the first batch: `whole` times its epoch.
         whole: Positions in an epoch.
         gather: As `stream` takes it. Defaults to `None`.
+        share: As `stream` takes it. Defaults to `None`.
     """
 
     def view(position, numbered):
         # In one function: what is done to a batch has a cost for each.
+        rows = tf.shape(numbered, out_type="int64")[0] if share else None
+        numbered = share.own(numbered) if share else numbered
         numbers, batch = (numbered, gather(numbered)) if gather else numbered
         batch = batch if isinstance(batch, tuple) else (batch,)
-        x, y, weight = keras.utils.unpack_x_y_sample_weight(batch)
-        found = views(x, y, numbers, position // whole, weight)
-        return tuple(found)[: len(batch)]
+        found = keras.utils.unpack_x_y_sample_weight(batch)
+        if views:
+            x, y, weight = found
+            found = views(x, y, numbers, position // whole, weight)
+        found = tuple(found)[: len(batch)]
+        return share.parts(found, rows) if share else found
 
     data = data.enumerate(first)
     return data.map(view, num_parallel_calls=tf.data.AUTOTUNE)

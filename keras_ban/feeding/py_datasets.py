@@ -7,6 +7,7 @@ import random
 import keras
 import numpy as np
 
+from keras_ban.distribution.parts import Own
 from keras_ban.feeding.class_weights import of_arrays
 from keras_ban.feeding.examples import UNSAID
 from keras_ban.feeding.examples import Examples
@@ -22,6 +23,7 @@ class PyBatches(Examples):
 
     has_places = True
     orders_itself = True
+    takes_parts = True
 
     @property
     def reorders(self):
@@ -50,6 +52,9 @@ class PyBatches(Examples):
         if self.how.class_weight is None or self.how.label_axes == 1:
             return {"x": self._x}
         return {"x": _Weighted(self._x, self.how), "class_weight": None}
+
+    def owned(self, x):
+        return _Owned(x)
 
     def sample(self, anew=False):
         kind, own = type(self._x), keras.utils.PyDataset
@@ -109,6 +114,14 @@ class _Weighted(_Wrapped):
         batch = keras.utils.unpack_x_y_sample_weight(self._data[index])
         batch = tuple(part for part in batch if part is not None)
         return *batch, of_arrays(self._class_weight, batch, self._axes)
+
+
+class _Owned(_Wrapped):
+    """Batches of another data set, as a worker's own parts of them."""
+
+    def __getitem__(self, index):
+        x, y, weight = keras.utils.unpack_x_y_sample_weight(self._data[index])
+        return tuple(part for part in (Own(x), y, weight) if part is not None)
 
 
 class _Viewed(_Wrapped):

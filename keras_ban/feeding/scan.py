@@ -83,7 +83,8 @@ class Scan:
                 "the loss ignores. Expected others too. Check how the labels "
                 "are read, and the loss's `ignore_class`."
             )
-        if self._role.trains and is_whole and len(classes) == 1:
+        is_all = is_whole and not self._examples.how.is_part
+        if self._role.trains and is_all and len(classes) == 1:
             raise ValueError(
                 f"`{self._role.data}` holds one {task.noun} only. Expected "
                 f"labels of two {task.nouns} or more. Received: the "

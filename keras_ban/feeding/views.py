@@ -32,6 +32,7 @@ class Views:
         augment: As given.
         count: As given; 1 without `augment`.
         mixes: Whether labels are mixed.
+        sees_batch: Whether a view hangs on the batch that it is made in.
     """
 
     def __init__(self, augment=None, count=None, seed=0, pool=None):
@@ -40,6 +41,8 @@ class Views:
         self.count = count if steps else 1
         self.mixes = any(step.mixes for step in steps)
         self._steps = [s.repeated() for s in steps] if count else steps
+        draws = pool is None and any(s.draws_others for s in steps)
+        self.sees_batch = draws or any(s.sees_batch for s in self._steps)
         self._seed = seed
         self._pool = pool
         self._function = tf.function(self._shown, reduce_retracing=True)

@@ -23,6 +23,7 @@ class Wanted:
         plans: The `Plans`.
         ancestry: The `Ancestry`.
         phases: The `Phases`.
+        shard: As `fit` takes it.
         rest: The arguments of `keras.Model.fit` but `callbacks`, a dict.
     """
 
@@ -32,6 +33,7 @@ class Wanted:
     plans: Plans
     ancestry: Ancestry
     phases: Phases
+    shard: bool
     rest: dict
 
 
@@ -58,5 +60,15 @@ def wanted(arguments, said):
         plans=Plans.told(**taken(*_VIEWS)),
         ancestry=Ancestry(said=said, **taken(*_ORIGIN)),
         phases=Phases(rest.pop("phases", None)),
+        shard=_flag("shard", rest.pop("shard", False)),
         rest=rest,
     )
+
+
+def _flag(name, value):
+    if not isinstance(value, bool):
+        raise ValueError(
+            f"Invalid value for argument `{name}`. Expected `True` or `False`. "
+            f"Received: {value!r}"
+        )
+    return value

@@ -82,11 +82,13 @@ class Joining:
     Attributes:
         starts: The number of each batch's first example.
         mixes: Whether labels are mixed.
+        sees_batch: Whether a view hangs on the batch that it is made in.
     """
 
     def __init__(self, views, outputs):
         self.starts = outputs.starts
         self.mixes = views.mixes
+        self.sees_batch = views.sees_batch
         self._views = views
         self._outputs = outputs
 

@@ -15,6 +15,7 @@ from keras_ban.feeding.views import Views
 from keras_ban.feeding.views import check_augment
 from keras_ban.objectives import LogitRegression
 from keras_ban.rows import first_rows
+from keras_ban.state import seeds
 from keras_ban.tasks import heads
 from keras_ban.teaching.cache import TeacherCache
 from keras_ban.teaching.filling import check_classes
@@ -122,6 +123,13 @@ class Plan:
         """
         if not self:
             return
+        if examples.how.is_part and (self._cache or self._predictions):
+            raise ValueError(
+                "With `shard=True` no worker knows the examples of another, "
+                "nor their numbers. Expected a teacher that runs in each step. "
+                "Received: outputs that are found by the number of an example. "
+                "Leave `teacher_outputs` out, or give a model as `teacher`."
+            )
         if self._cache:
             _check_objective(self._cache, objective, task)
             if shape and self._cache.top_k:
@@ -239,6 +247,9 @@ class Plan:
             or `None` if nothing is to be done.
         """
         pool = examples.pool() if self._augment else None
+        if examples.how.is_part:
+            # Each counts its examples from 0.
+            seed = seeds.derive(seed, cluster.number)
         views = Views(self._augment, self._count, seed, pool)
         cache = self._cache
         if teacher and not teacher.takes_inputs:

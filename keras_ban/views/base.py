@@ -35,11 +35,13 @@ class View:
         mixes: Whether an example and its label are mixed with another's.
         changes_labels: Whether labels are others afterwards.
         draws_others: Whether it looks at other examples.
+        sees_batch: Whether a view hangs on the batch that it is made in.
     """
 
     mixes = False
     changes_labels = False
     draws_others = False
+    sees_batch = False
 
     def __init__(self, name, **arguments):
         self.name = name

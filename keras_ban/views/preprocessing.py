@@ -74,6 +74,7 @@ class _Layer(OfInputs):
             config=_without_seeds(serialized(keras_layer)),
         )
         self._layer = keras_layer
+        self.sees_batch = not by_row
 
     @property
     def brief(self):

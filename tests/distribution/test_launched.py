@@ -69,6 +69,26 @@ def test_what_one_worker_was_given_otherwise_is_named(name, found):
         assert first.split("=")[-1] != second.split("=")[-1]
 
 
+def test_rows_of_arrays_are_gathered_in_shares_with_the_same_bits(found):
+    for each in found:
+        assert each["shares"] == each["whole"]
+        # Of 96, and what is read ahead: buffers of a few batches of 2.
+        assert 48 <= each["rows"] < 90
+
+
+def test_own_parts_of_global_batches_give_the_same_bits(found):
+    for each in found:
+        assert each["files"] == each["data"] == each["shares"]
+        # Of 96 twice, to check and to train on, and as Keras looks at it.
+        assert 2 * 48 <= each["read"] <= 2 * 48 + 20 * 2
+
+
+def test_parts_of_other_lengths_are_refused(found):
+    said = "Worker 1 was given data.batches=23, the chief data.batches=24"
+    for each in found:
+        assert said in each["uneven"]
+
+
 def test_a_signal_to_one_ends_all_at_one_step_soon(lines):
     said = "SIGTERM: the state is saved; run again to go on."
     steps = []

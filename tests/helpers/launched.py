@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import time
+from unittest import mock
 
 import numpy as np
 import tensorflow as tf
@@ -19,6 +20,7 @@ import keras  # noqa: E402
 
 import keras_ban  # noqa: E402
 from keras_ban import launch  # noqa: E402
+from keras_ban.feeding import arrays  # noqa: E402
 
 keras.utils.set_random_seed(0)
 Y = keras.Sequential([keras.Input((8,)), keras.layers.Dense(3)])(X)
@@ -28,6 +30,7 @@ SAME = {
     "seed": 1,
     "objective": "ban",
     "directory": None,
+    "generations": 1,
     "units": 4,
     "rows": 96,
     "shift": 0.0,
@@ -68,19 +71,17 @@ def fit(callbacks=(), **given):
     born = {k: given[k] for k in ("seed", "objective", "directory")}
     x = X[: given["rows"]].copy()
     x[0] += given["shift"]
+    data = {"x": x, "y": Y[: given["rows"]]}
+    rest = {k: v for k, v in given.items() if k not in (*SAME, *data)}
+    rest |= {k: given[k] for k in ("generations", "epochs", "batch_size")}
+    rest |= {k: given.get(k, v) for k, v in data.items()}
     try:
         lineage = keras_ban.BornAgain(compiled, **born).fit(
-            x,
-            Y[: given["rows"]],
-            generations=1,
-            epochs=given["epochs"],
-            batch_size=given["batch_size"],
-            callbacks=list(callbacks),
-            verbose=0,
+            callbacks=list(callbacks), verbose=0, **rest
         )
     except ValueError as error:
         return str(error)
-    return [w.tolist() for w in lineage[1].model.get_weights()]
+    return [w.tolist() for w in lineage[-1].model.get_weights()]
 
 
 def others(directory):
@@ -102,8 +103,70 @@ def others(directory):
     }
 
 
+class Files(keras.utils.PyDataset):
+    """Examples in batches of 4, of which a worker loads its own rows."""
+
+    read = 0
+
+    def __init__(self, batches=24):
+        super().__init__()
+        self.batches = batches
+
+    def __len__(self):
+        return self.batches
+
+    def __getitem__(self, index):
+        number, count = launch.place()
+        start, stop = (4 * index + 4 * k // count for k in (number, number + 1))
+        self.read += stop - start
+        return X[start:stop], Y[start:stop]
+
+
+def counted(rows):
+    """What gathers rows of arrays, and notes how many."""
+    gathering = arrays._gathering
+
+    def note(numbers):
+        rows.append(len(numbers))
+        return numbers
+
+    def counting(tensors):
+        gather = gathering(tensors)
+
+        def gather_counted(numbers):
+            held = tf.numpy_function(note, [numbers], "int64")
+            return gather(tf.ensure_shape(held, numbers.shape))
+
+        return gather_counted
+
+    return mock.patch.object(arrays, "_gathering", counting)
+
+
+def shares():
+    """What is read where each worker reads its share, and what it gives."""
+    alone = {"objective": "labels", "generations": 0, "batch_size": 4}
+    ordered = {**alone, "shuffle": False}
+    found, rows = {}, []
+    with counted(rows):
+        found["shares"] = fit(**ordered)
+    found["rows"] = sum(rows)
+    with mock.patch.object(arrays.Arrays, "_share", lambda *_: None):
+        found["whole"] = fit(**ordered)
+    files = Files()
+    found["files"] = fit(x=files, y=None, shard=True, **ordered)
+    found["read"] = files.read
+    number, count = launch.place()
+    data = tf.data.Dataset.from_tensor_slices((X, Y)).batch(4 // count)
+    data = data.shard(count, number)
+    found["data"] = fit(x=data, y=None, shard=True, **ordered)
+    files = Files(24 - number)
+    found["uneven"] = fit(x=files, y=None, shard=True, **ordered)
+    return found
+
+
 if __name__ == "__main__":
-    found = {"same": fit(), "others": others(sys.argv[1])}
+    found = {"same": fit(), "others": others(sys.argv[1]), **shares()}
     print("found", json.dumps(found))
     # 24 steps, of which the last one is saved.
-    fit([Told()], batch_size=4, directory=sys.argv[1])
+    alone = {"objective": "labels", "generations": 0, "batch_size": 4}
+    fit([Told()], directory=sys.argv[1], **alone)
