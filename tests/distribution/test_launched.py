@@ -35,7 +35,7 @@ def lines(tmp_path_factory):
         [*command, str(SCRIPT), str(folder / "run")],
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=600,
     )
     assert done.returncode == 128 + signal.SIGTERM, done.stdout + done.stderr
     return done.stdout.splitlines()
