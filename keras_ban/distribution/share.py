@@ -17,11 +17,13 @@ class Share(NamedTuple):
         first: The number of the first of them.
         local: How many they are.
         count: How many there are in all.
+        sees_all: Whether batches are global ones. Defaults to `True`.
     """
 
     first: int
     local: int
     count: int
+    sees_all: bool = True
 
     def own(self, numbers):
         """The numbers of the rows that they have, of those of a global batch.
@@ -43,7 +45,7 @@ class Share(NamedTuple):
         """
         before, _, _ = _bounds(self.first, self.count, rows)
         numbers = range(self.first, self.first + self.local)
-        return tuple(_part(batch, n, self.count, rows, before) for n in numbers)
+        return tuple(self._part(batch, n, rows, before) for n in numbers)
 
     def split(self, data):
         """The `Part`s of each batch, one after another.
@@ -57,14 +59,31 @@ class Share(NamedTuple):
             # A function of a batch is given its parts one by one.
             return data.flat_map(lambda *parts: _in_turn(parts))
         if isinstance(spec, tuple) and isinstance(spec[0], Own):
-            alone = Share(0, self.local, self.local)
+            alone = Share(0, self.local, self.local, sees_all=False)
             return alone.split(data.map(lambda x, *more: (x.inputs, *more)))
         numbers = tf.data.Dataset.range(self.first, self.first + self.local)
         return data.flat_map(
             lambda *batch: numbers.map(
-                lambda number: _part(batch, number, self.count, _rows(batch))
+                lambda number: self._part(batch, number, _rows(batch))
             )
         )
+
+    def _part(self, batch, number, rows, before=0):
+        """A replica's `Part` of a batch, without some rows of its beginning."""
+        at, stop, counting = _bounds(number, self.count, rows)
+        cut = keras.tree.map_structure(
+            lambda a: (
+                a
+                if isinstance(a, tf.experimental.Optional)
+                else a[at - before : stop - before]
+            ),
+            batch,
+        )
+        places = None, None
+        if self.sees_all:
+            start = number * rows // self.count
+            places = tf.cast(start, "int32"), tf.cast(rows, "int32")
+        return Part(cut, tf.cast(counting, "int32"), *places)
 
 
 def _in_turn(parts):
@@ -78,20 +97,6 @@ def _bounds(number, count, rows):
     # A network cannot be run on nothing.
     at = tf.minimum(start, rows - 1)
     return at, tf.maximum(stop, at + 1), stop - start
-
-
-def _part(batch, number, count, rows, before=0):
-    """A replica's `Part` of a batch, without so many rows of its beginning."""
-    start, stop, counting = _bounds(number, count, rows)
-    cut = keras.tree.map_structure(
-        lambda a: (
-            a
-            if isinstance(a, tf.experimental.Optional)
-            else a[start - before : stop - before]
-        ),
-        batch,
-    )
-    return Part(cut, tf.cast(counting, "int32"))
 
 
 def _rows(batch):

@@ -1,29 +1,54 @@
-"""The update that one device would do with the global gradient."""
+"""The update that one device would do with the global gradient.
+
+What a step sums over the replicas before it travels together, in `summed`.
+"""
 
 import functools
 
 import tensorflow as tf
 
+from keras_ban.distribution import statistics
 from keras_ban.distribution.replicas import replicas
 from keras_ban.distribution.replicas import total
+
+
+def summed(gradients, values, model, rows):
+    """The global gradients and values; makes moving averages global, too.
+
+    Keras sums the replicas' gradients when they are scaled back, found finite,
+    clipped and accumulated. Here that comes first, so that all of it is done
+    to the sum. All of them are summed in one operation.
+
+    Args:
+        gradients: Gradients of a replica's summand of the loss, or `None`
+            where there is none.
+        values: A list of scalars, a replica's summands of each.
+        model: The `keras.Model` that was run.
+        rows: On how many rows, an integer tensor.
+
+    Returns:
+        Both, summed over the replicas.
+    """
+    if replicas() == 1:
+        return gradients, values
+    known = [g for g in gradients if g is not None]
+    averages = statistics.averages(model)
+    found = total([*known, *values, *statistics.summands(averages, rows)])
+    statistics.assign(averages, found[len(known) + len(values) :])
+    rest = iter(found)
+    gradients = [g if g is None else next(rest) for g in gradients]
+    return gradients, found[len(known) : len(known) + len(values)]
 
 
 def apply(optimizer, gradients, variables):
     """Updates variables as one device would with the global gradient.
 
-    Keras sums the replicas' gradients when they are scaled back, found finite,
-    clipped and accumulated. Here that comes first, so that all of it is done
-    to the sum.
-
     Args:
         optimizer: A Keras optimizer.
-        gradients: Gradients of a replica's summand of the loss.
+        gradients: What `summed` gives.
         variables: The variables to update.
     """
     if replicas() > 1:
-        known = [g for g in gradients if g is not None]
-        summed = iter(total(known))
-        gradients = [g if g is None else next(summed) for g in gradients]
         inner = getattr(optimizer, "inner_optimizer", optimizer)
         # Keras has no public way to leave the summing out.
         inner._all_reduce_sum_gradients = list

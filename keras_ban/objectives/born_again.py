@@ -9,6 +9,7 @@ from keras_ban.objectives.base import Objective
 from keras_ban.tasks.losses import class_logits
 from keras_ban.tasks.losses import keras_mask
 from keras_ban.tasks.losses import soft_cross_entropy
+from keras_ban.tasks.losses import total_count
 
 
 @keras.saving.register_keras_serializable(package="keras_ban")
@@ -76,10 +77,7 @@ class CWTM(Objective):
         mask = keras_mask(student_logits)
         weights = self.weights(teacher_logits, mask)
         # The reduction divides by the number of samples that count.
-        counted = ops.ones_like(weights)
-        if mask is not None:
-            counted = ops.cast(mask, weights.dtype)
-        count = total(ops.sum(counted))
+        count = total_count(weights, mask)
         losses = self.label_loss(y_true, student_logits)
         return losses * ops.cast(weights * count, losses.dtype)
 

@@ -3,9 +3,13 @@
 Written with `keras.ops` alone and computed in float32 at least.
 """
 
+import math
+
 import keras
 from keras import ops
 
+from keras_ban.distribution.replicas import once
+from keras_ban.distribution.replicas import place
 from keras_ban.distribution.replicas import replicas
 from keras_ban.distribution.replicas import total
 from keras_ban.tasks.labels import is_sparse
@@ -161,32 +165,54 @@ def reduce(losses, sample_weight, reduction, mask):
         losses._keras_mask = mask
     if sample_weight is not None:
         sample_weight = ops.convert_to_tensor(sample_weight)
-        # One weight per sample covers all positions of its sequence.
-        while len(sample_weight.shape) < len(losses.shape):
-            sample_weight = ops.expand_dims(sample_weight, -1)
     dtype = keras.backend.standardize_dtype(losses.dtype)
-    if replicas() > 1:
-        return _over_replicas(losses, sample_weight, reduction, mask, dtype)
-    return _Reduction("objective", reduction, dtype)(
-        losses, losses, sample_weight
-    )
-
-
-def _over_replicas(losses, sample_weight, reduction, mask, dtype):
-    """A replica's summand of the global batch's loss.
-
-    Keras averages the means of the replicas, which differs where one has
-    fewer samples than another, or more of them masked.
-    """
-    found = _Reduction("objective", "sum", dtype)(losses, losses, sample_weight)
+    given = losses, losses, _along(sample_weight, losses)
+    if replicas() == 1:
+        return _Reduction("objective", reduction, dtype)(*given)
+    # Keras averages the means of the replicas, which differs where one has
+    # fewer samples than another, or more of them masked.
+    found = _Reduction("objective", "sum", dtype)(*given)
     if reduction == "sum":
         return found
-    counted = ops.ones_like(losses)
-    if reduction == "mean_with_sample_weight" and sample_weight is not None:
-        counted = ops.cast(sample_weight, dtype)
-    if mask is not None:
-        counted = counted * ops.cast(mask, dtype)
-    return ops.divide_no_nan(found, total(ops.sum(counted)))
+    if reduction != "mean_with_sample_weight":
+        sample_weight = None
+    return ops.divide_no_nan(found, total_count(losses, mask, sample_weight))
+
+
+def total_count(losses, mask, weight=None):
+    """How many losses of the global batch count, a scalar without a gradient.
+
+    Args:
+        losses: Losses of shape `(rows, ...)`, of a replica.
+        mask: Keras mask of that shape, or `None`.
+        weight: What each counts for, as `reduce` takes it. Defaults to `None`:
+            all count for 1.
+    """
+    dtype = keras.backend.standardize_dtype(losses.dtype)
+    if mask is None and weight is None:
+        rows, *others = ops.shape(losses)
+        _, all_rows = place(rows)
+        return math.prod([ops.cast(n, dtype) for n in (all_rows, *others)])
+
+    def count():
+        counted = ops.ones_like(losses)
+        if weight is not None:
+            counted = ops.cast(_along(weight, losses), dtype)
+        if mask is not None:
+            counted = counted * ops.cast(mask, dtype)
+        return total(ops.stop_gradient(ops.sum(counted)))
+
+    return once(count, ("count", dtype, len(losses.shape)), (mask, weight))
+
+
+def _along(weight, losses):
+    """Weights with as many axes as the losses have, or `None`.
+
+    One weight per sample covers all positions of its sequence.
+    """
+    while weight is not None and len(weight.shape) < len(losses.shape):
+        weight = ops.expand_dims(weight, -1)
+    return weight
 
 
 def keras_mask(x):

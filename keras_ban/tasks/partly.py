@@ -5,6 +5,7 @@ from keras import ops
 
 from keras_ban.distribution.parts import Mixed
 from keras_ban.distribution.parts import Partly
+from keras_ban.distribution.replicas import once
 from keras_ban.distribution.replicas import total
 from keras_ban.rows import map_arrays
 from keras_ban.tasks.losses import keras_mask
@@ -34,7 +35,7 @@ def weighed(y_true, scores, reduction, sample_weight):
         return y_true._replace(first=first, second=second)
     if not isinstance(y_true, Partly):
         return y_true
-    counted = ops.ones_like(scores[..., 0])
+    counted = ops.stop_gradient(ops.ones_like(scores[..., 0]))
     known = _along(y_true.known, counted) * counted
     if reduction == "sum":
         return y_true._replace(known=known)
@@ -43,7 +44,11 @@ def weighed(y_true, scores, reduction, sample_weight):
         counted *= ops.cast(mask, counted.dtype)
     if reduction == "mean_with_sample_weight" and sample_weight is not None:
         counted *= _along(sample_weight, counted)
-    whole, part = total([ops.sum(counted), ops.sum(counted * known)])
+    whole, part = once(
+        lambda: total([ops.sum(counted), ops.sum(counted * known)]),
+        ("labels", len(counted.shape), reduction),
+        (y_true.known, mask, sample_weight),
+    )
     return y_true._replace(known=known * ops.divide_no_nan(whole, part))
 
 

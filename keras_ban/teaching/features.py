@@ -89,7 +89,7 @@ class FeatureTerm:
         """Updates the layers between student and teacher.
 
         Args:
-            gradients: Those of the scaled loss, for `variables`.
+            gradients: The global ones of the scaled loss, for `variables`.
             optimizer: The student's, whose learning rate is taken over.
         """
         if not self.variables:

@@ -1,9 +1,13 @@
 """The steps of a student that learns from a teacher."""
 
+import functools
+
 import keras
 import tensorflow as tf
 
 from keras_ban.distribution import parts
+from keras_ban.distribution import replicas
+from keras_ban.distribution import statistics
 from keras_ban.distribution import updates
 from keras_ban.networks.stand_in import StandIn
 from keras_ban.tasks import heads
@@ -11,9 +15,10 @@ from keras_ban.tasks import kinds
 from keras_ban.tasks import partly
 from keras_ban.teaching import checking
 from keras_ban.teaching.teacher import Taught
+from keras_ban.teaching.terms import count_rows
+from keras_ban.teaching.terms import of_outputs
 from keras_ban.teaching.terms import total_loss
 from keras_ban.teaching.terms import track
-from keras_ban.teaching.terms import track_outputs
 
 
 class Steps(StandIn):
@@ -34,6 +39,12 @@ class Steps(StandIn):
 
     def _learned(self, y, y_pred, teacher_scores=None, sample_weight=None):
         """What the student learns of each output, a list of `Part`s."""
+        # Once for the loss and for what is logged, and so are its masks.
+        given = y, y_pred, teacher_scores, sample_weight
+        compare = functools.partial(self._compared, *given)
+        return replicas.once(compare, ("learned",), given)
+
+    def _compared(self, y, y_pred, teacher_scores, sample_weight):
         task = self._known()
         scores = task.scores(y_pred)
         if isinstance(teacher_scores, Taught):
@@ -93,12 +104,19 @@ class Steps(StandIn):
 
     def train_step(self, data):
         """One step: teacher forward, student forward and back, update."""
+        with replicas.step(data):
+            return self._train(data)
+
+    def _train(self, data):
         batch, counted = parts.opened(data)
         learns = self.objective.needs_teacher
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(batch)
         is_left = not learns and not isinstance(y, parts.Mixed)
         if is_left and self._leaves_to_student("train_step", data):
-            return self.student.train_step(batch)
+            logs = self.student.train_step(batch)
+            if isinstance(data, parts.Part):
+                statistics.average(self.student, data.rows)
+            return logs
         x, kept = x if isinstance(x, parts.Joined) else (x, None)
         if self.objective.features:
             self.prepare(x)
@@ -118,8 +136,13 @@ class Steps(StandIn):
                 x, y, y_pred, sample_weight, True, taught, added, term
             )
             scaled = self.optimizer.scale_loss(loss)
-        self._update(tape, scaled)
-        return self._log(loss, x, y, y_pred, sample_weight, taught, term)
+        terms = self._terms_of(loss, y, y_pred, sample_weight, taught, term)
+        values = self._update(tape, scaled, [v for _, v in terms], x)
+        logs = {}
+        if y is not None:
+            rows = partly.labelled(y, y_pred, sample_weight)
+            logs = self.student.compute_metrics(x, *rows)
+        return logs | track(terms, values, x)
 
     def _forward(self, x):
         """Output of the student, and what its layers give if that counts."""
@@ -127,27 +150,37 @@ class Steps(StandIn):
             return self._features.student(x)
         return self.student(x, training=True), None
 
-    def _update(self, tape, loss):
+    def _update(self, tape, loss, values, x):
+        """Updates all weights; returns values summed over the replicas."""
         variables = self.student.trainable_weights
         own = self._features.variables if self._features else []
-        gradients = tape.gradient(loss, [*variables, *own])
+        gradients, values = updates.summed(
+            tape.gradient(loss, [*variables, *own]),
+            values,
+            self.student,
+            count_rows(x),
+        )
         if self._features:
             self._features.update(gradients[len(variables) :], self.optimizer)
         updates.apply(self.optimizer, gradients[: len(variables)], variables)
+        return values
 
-    def _log(self, loss, x, y, y_pred, sample_weight, taught, term):
-        logs = track(self._student_loss(), loss, x)
+    def _terms_of(self, loss, y, y_pred, sample_weight, taught, term):
+        """What is logged of a step, a list as `Terms.of_batch` gives it."""
+        found = [(self._student_loss(), loss)]
         learned = self._learned(y, y_pred, taught, sample_weight)
         if y is not None:
-            rows = partly.labelled(y, y_pred, sample_weight)
-            logs |= self.student.compute_metrics(x, *rows)
-            logs |= track_outputs(self.student, self.objective, learned, x)
+            found += of_outputs(self.student, self.objective, learned)
         if taught is not None:
-            logs |= self._terms.update(x, learned, term)
-        return logs
+            found += self._terms.of_batch(learned, term)
+        return found
 
     def test_step(self, data):
         """The student's own evaluation: the teacher does not run."""
+        with replicas.step(data):
+            return self._test(data)
+
+    def _test(self, data):
         batch, counted = parts.opened(data)
         if self._leaves_to_student("test_step", data):
             return self.student.test_step(batch)
@@ -158,8 +191,9 @@ class Steps(StandIn):
         learned = self._learned(y, y_pred, None, sample_weight)
         loss = total_loss(self._labels, learned)
         loss = self.with_added(loss, x, False, added)
-        track(self._student_loss(), loss, x)
-        track_outputs(self.student, self._labels, learned, x)
+        terms = [(self._student_loss(), loss)]
+        terms += of_outputs(self.student, self._labels, learned)
+        track(terms, replicas.total([v for _, v in terms]), x)
         return self.student.compute_metrics(x, y, y_pred, sample_weight)
 
     @property

@@ -5,7 +5,6 @@ import functools
 import keras
 import tensorflow as tf
 
-from keras_ban.distribution.replicas import total
 from keras_ban.objectives import BUILT_IN
 from keras_ban.objectives import Labels
 from keras_ban.tasks import losses
@@ -46,16 +45,18 @@ class Terms:
         self._teacher.reset_state()
         self._features.reset_state()
 
-    def update(self, x, parts, features=None):
-        """Adds a batch; returns the means so far, a dict.
+    def of_batch(self, parts, features=None):
+        """The terms of a batch, for `track`; shows them from now on.
 
         Of several outputs, terms are sums as the loss is.
 
         Args:
-            x: Inputs.
             parts: What is learned of each output, a list of `Part`s.
             features: The term of features, a scalar. Defaults to `None`: there
                 is none.
+
+        Returns:
+            A list of metrics and of scalars, a replica's summands.
         """
         labels, soft = [], []
         for part in parts:
@@ -71,25 +72,21 @@ class Terms:
             terms.append((self._features, features))
         # Replicas take turns here.
         self._shown = tuple(tracker for tracker, _ in terms)
-        logs = {}
-        for tracker, value in terms:
-            logs |= track(tracker, value, x)
-        return logs
+        return terms
 
 
-def track_outputs(student, objective, parts, x):
-    """Adds the labels' loss of each output to the student's own metrics.
+def of_outputs(student, objective, parts):
+    """The labels' loss of each output, for the student's own metrics.
 
     Args:
         student: The `keras.Model`, which has them if it has several outputs.
         objective: The `Objective`.
         parts: What is learned of each output, a list of `Part`s.
-        x: Inputs.
 
     Returns:
-        The means so far, a dict.
+        A list as `Terms.of_batch` gives it.
     """
-    metrics, logs = {one.name: one for one in student.metrics}, {}
+    metrics, found = {one.name: one for one in student.metrics}, []
     for part in parts:
         tracker = metrics.get(f"{part.name}_loss")
         if part.name is None or tracker is None:
@@ -98,8 +95,8 @@ def track_outputs(student, objective, parts, x):
         value = _reduced(
             _label_losses(one, part), one, part._replace(scale=None)
         )
-        logs |= track(tracker, value, x)
-    return logs
+        found.append((tracker, value))
+    return found
 
 
 def _label_losses(objective, part):
@@ -162,18 +159,32 @@ def total_loss(objective, parts):
     return _sum(values)
 
 
-def track(tracker, loss, x):
-    """Adds the loss of a batch to a mean over the rows; returns it in a dict.
+def track(terms, values, x):
+    """Adds values of a batch to means over the rows.
 
     Args:
-        tracker: A `keras.metrics.Mean`.
-        loss: A scalar, a replica's summand.
+        terms: A list as `Terms.of_batch` gives it.
+        values: Their sums over the replicas, in this order.
         x: Inputs of the batch.
+
+    Returns:
+        The means so far, a dict.
     """
-    rows = next(a for a in keras.tree.flatten(x) if a is not None)
-    rows = tf.shape(rows)[0]
-    tracker.update_state(total(loss), sample_weight=rows)
-    return {tracker.name: tracker.result()}
+    rows = count_rows(x)
+    logs = {}
+    for (tracker, _), value in zip(terms, values, strict=True):
+        tracker.update_state(value, sample_weight=rows)
+        logs[tracker.name] = tracker.result()
+    return logs
+
+
+def count_rows(x):
+    """The number of rows of a batch, an integer tensor.
+
+    Args:
+        x: Inputs, some of which may be `None`.
+    """
+    return tf.shape(next(a for a in keras.tree.flatten(x) if a is not None))[0]
 
 
 def check_objectives(objective, parts, eager):

@@ -262,6 +262,10 @@ def test_generations_are_those_of_one_device(entered):
 
 
 def test_interrupted_run_goes_on_with_the_same_bits(tmp_path):
+    def normalized():
+        layer = keras.layers.BatchNormalization()
+        return compiled(mlp(8, layer), eager=False)
+
     def run(folder, stop_after=None):
         steps = 0
 
@@ -272,7 +276,7 @@ def test_interrupted_run_goes_on_with_the_same_bits(tmp_path):
                 raise RuntimeError("stopped")
 
         return keras_ban.BornAgain(
-            drawn,
+            normalized,
             "dkpp",
             seed=3,
             strategy=mirrored(2),
@@ -282,6 +286,7 @@ def test_interrupted_run_goes_on_with_the_same_bits(tmp_path):
             X[:81],
             Y[:81],
             1,
+            validation_data=VALIDATION,
             callbacks=[
                 keras.callbacks.LambdaCallback(on_train_batch_end=count)
             ],

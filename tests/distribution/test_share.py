@@ -23,6 +23,10 @@ def listed(data):
     return [(part.batch, int(part.rows)) for part in data]
 
 
+def places_in(data):
+    return [(int(part.first), int(part.all_rows)) for part in data]
+
+
 @pytest.mark.parametrize("workers, local", [(2, 1), (3, 2)])
 def test_what_is_split_before_or_after_it_is_read_is_the_same(workers, local):
     count = workers * local
@@ -51,6 +55,9 @@ def test_what_is_split_before_or_after_it_is_read_is_the_same(workers, local):
                 assert x.numpy().tolist() == held
                 assert (y.numpy() == 10 * x.numpy()).all()
                 assert kept == counting
+        starts = [(number * r // count, r) for r, number in places]
+        assert places_in(share.split(numbers)) == starts
+        assert places_in(share.split(whole)) == starts
         # Its share, to a row for each of its replicas.
         for rows, read in zip(sizes, seen, strict=True):
             assert read <= rows / workers + local
@@ -66,6 +73,8 @@ def test_what_a_worker_has_for_itself_is_split_among_its_replicas():
         [7, 8, 9],
     ]
     assert [rows for _, rows in found] == [2, 3, 2, 3]
+    # Where they are in the global batch, the other workers have to say.
+    assert {part[2:] for part in Share(2, 2, 6).split(data)} == {(None, None)}
 
 
 X, Y = np.ones((8, 2), "float32"), np.arange(8)

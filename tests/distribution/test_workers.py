@@ -80,6 +80,13 @@ def test_generations_are_those_of_one_process(count, outputs, tmp_path):
                 close(found, expected)
 
 
+@pytest.mark.slow
+def test_moving_averages_are_the_same_on_all_workers(tmp_path):
+    with Workers(2, "averages", tmp_path) as both:
+        one, other = both.found()
+    assert one == other
+
+
 def test_keras_still_needs_help(tmp_path):
     with Workers(2, "plain", tmp_path) as workers:
         found = workers.found()

@@ -123,6 +123,17 @@ def objectives(strategy, names):
     return found
 
 
+def averages(strategy):
+    """What a `Distiller` makes of moving averages of each worker's rows."""
+    with strategy.scope():
+        keras.utils.set_random_seed(1)
+        layer = keras.layers.BatchNormalization()
+        model = compiled(mlp(8, layer), eager=False)
+    distiller = keras_ban.Distiller(model, None, "labels")
+    history = distiller.fit(X, Y, validation_data=VALIDATION, **FIT).history
+    return {"weights": values(model), "history": history}
+
+
 def generations(strategy, cache):
     """What `BornAgain` makes of arrays, and the table of its ensembles."""
     ban = keras_ban.BornAgain(_plain, "cwtm", seed=3)
@@ -205,7 +216,7 @@ def run(strategy, directory, generations=2, epochs=4, pause=0.01, **arguments):
 def main(job, folder, arguments):
     task = json.loads(os.environ.get("TF_CONFIG", "{}")).get("task", {})
     strategy = tf.distribute.get_strategy()
-    if task and job in ("objectives", "plain"):
+    if task and job in ("objectives", "averages", "plain"):
         strategy = tf.distribute.MultiWorkerMirroredStrategy()
     found = globals()[job](strategy, **json.loads(arguments))
     path = pathlib.Path(folder) / f"found-{task.get('index', 0)}.json"
