@@ -1,8 +1,8 @@
 """The command line: how a run is looked at, and a model taken out of it."""
 
 import copy
+import runpy
 import shutil
-import subprocess
 import sys
 import time
 
@@ -260,15 +260,25 @@ def test_a_damaged_state_is_left_out(run, tmp_path, damage, capsys):
     assert "backup.h5 is damaged" in err and err.count("\n") == 1
 
 
-def test_the_command_itself(run):
-    """A process of its own: without a traceback, and a status."""
-    path = run[0]
-    command = [sys.executable, "-m", "keras_ban", "show"]
-    done = subprocess.run(
-        [*command, str(path), "--nothing"], capture_output=True, text=True
-    )
-    assert done.returncode == 2 and "Traceback" not in done.stderr
-    assert "unrecognized arguments: --nothing" in done.stderr
+@pytest.mark.parametrize(
+    ("arguments", "status", "words"),
+    [
+        (["show"], 0, "3 of 3 generations finished"),
+        (["show", "--nothing"], 2, "unrecognized arguments: --nothing"),
+        (["destroy"], 2, "invalid choice: 'destroy'"),
+    ],
+    ids=["show", "option", "command"],
+)
+def test_the_command_itself(run, arguments, status, words, monkeypatch, capsys):
+    command, *options = arguments
+    given = ["keras_ban", command, str(run[0]), *options]
+    monkeypatch.setattr(sys, "argv", given)
+    monkeypatch.delitem(sys.modules, "keras_ban.__main__")
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_module("keras_ban", run_name="__main__")
+    assert ended.value.code == status
+    out, err = capsys.readouterr()
+    assert words in (err if status else out)
 
 
 def test_a_number_of_generations_that_nobody_trains(run, tmp_path, capsys):
