@@ -1,6 +1,5 @@
 """A model that was written gives elsewhere what it gives in memory."""
 
-import collections
 import importlib.util
 import json
 import subprocess
