@@ -66,15 +66,13 @@ class Part(NamedTuple):
         batch: What `fit` reads, at least a row of it.
         rows: How many of its rows count, an integer tensor: all, or none if
             the global batch has fewer rows than there are replicas.
-        first: The number of the first of them in the global batch, or `None`
-            where each worker has data for itself.
-        all_rows: How many rows the global batch has, or `None` likewise.
+        place: The number of the first of them in the global batch, and how many
+            rows that has; `()` where each worker has data for itself.
     """
 
     batch: Any
     rows: Any
-    first: Any
-    all_rows: Any
+    place: Any
 
 
 def opened(data):

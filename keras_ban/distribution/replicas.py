@@ -141,8 +141,8 @@ def place(rows):
     context = tf.distribute.get_replica_context()
     if context is None or replicas() == 1:
         return 0, rows
-    if _STEP.part is not None and _STEP.part.all_rows is not None:
-        return _STEP.part.first, _STEP.part.all_rows
+    if _STEP.part is not None and _STEP.part.place:
+        return _STEP.part.place
     number = context.replica_id_in_sync_group
     counts = total(tf.one_hot(number, replicas(), dtype="int32") * rows)
     return tf.reduce_sum(counts[:number]), tf.reduce_sum(counts)

@@ -79,11 +79,11 @@ class Share(NamedTuple):
             ),
             batch,
         )
-        places = None, None
+        place = ()
         if self.sees_all:
             start = number * rows // self.count
-            places = tf.cast(start, "int32"), tf.cast(rows, "int32")
-        return Part(cut, tf.cast(counting, "int32"), *places)
+            place = tf.cast(start, "int32"), tf.cast(rows, "int32")
+        return Part(cut, tf.cast(counting, "int32"), place)
 
 
 def _in_turn(parts):

@@ -24,7 +24,7 @@ def listed(data):
 
 
 def places_in(data):
-    return [(int(part.first), int(part.all_rows)) for part in data]
+    return [tuple(map(int, part.place)) for part in data]
 
 
 @pytest.mark.parametrize("workers, local", [(2, 1), (3, 2)])
@@ -74,7 +74,7 @@ def test_what_a_worker_has_for_itself_is_split_among_its_replicas():
     ]
     assert [rows for _, rows in found] == [2, 3, 2, 3]
     # Where they are in the global batch, the other workers have to say.
-    assert {part[2:] for part in Share(2, 2, 6).split(data)} == {(None, None)}
+    assert {part.place for part in Share(2, 2, 6).split(data)} == {()}
 
 
 X, Y = np.ones((8, 2), "float32"), np.arange(8)
