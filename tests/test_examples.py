@@ -9,6 +9,7 @@ from nbclient import NotebookClient
 from scripts import ROOT
 from scripts import run
 
+GUIDES = ROOT / "examples" / "guides"
 NOTEBOOKS = ROOT / "examples" / "notebooks"
 
 
@@ -147,7 +148,7 @@ def test_perplexities_stand_beside_their_twins(
 )
 def test_notebook_is_built_from_its_script_and_has_outputs(path):
     notebook = nbformat.read(path, as_version=4)
-    script = jupytext.read(path.with_suffix(".py"))
+    script = jupytext.read(GUIDES / f"{path.stem}.py")
     assert [c.source for c in notebook.cells] == [
         c.source for c in script.cells
     ]
