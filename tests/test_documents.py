@@ -1,6 +1,5 @@
 """The documents: their code runs, their links and their commands exist."""
 
-import functools
 import gzip
 import importlib.util
 import pathlib
@@ -13,6 +12,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_datasets as tfds
+from shortening import of_two_seeds
+from shortening import shortened
 from tensorflow_datasets.image_classification import mnist
 
 import keras_ban
@@ -27,7 +28,6 @@ DOCUMENTS = (
 )
 LANGUAGES = {"python", "bash", "yaml"}
 FEW = 48
-EPOCHS = 2
 
 
 def named(path):
@@ -145,33 +145,6 @@ def prepare(folder, monkeypatch):
         x, y = pictures(count, (28, 28))
         (files / f"{name}-images-idx3-ubyte.gz").write_bytes(idx(x))
         (files / f"{name}-labels-idx1-ubyte.gz").write_bytes(idx(y))
-
-
-def shortened(fit):
-    """`fit`, in a few epochs."""
-
-    @functools.wraps(fit)
-    def short(*args, **kwargs):
-        if callable(kwargs.get("epochs")):
-            kwargs["epochs"](0)
-            kwargs["epochs"] = lambda generation: 1 + generation % EPOCHS
-        elif "epochs" in kwargs:
-            kwargs["epochs"] = min(kwargs["epochs"], EPOCHS)
-        if "phases" in kwargs:
-            kwargs["phases"] = dict(enumerate(kwargs["phases"].values(), 1))
-        return fit(*args, **kwargs)
-
-    return short
-
-
-def of_two_seeds(compare):
-    """`compare`, of two seeds."""
-
-    @functools.wraps(compare)
-    def short(*args, seeds=5, **kwargs):
-        return compare(*args, seeds=2, **kwargs)
-
-    return short
 
 
 @every_guide

@@ -84,9 +84,9 @@ def word_error_rate(references, hypotheses):
             reference has no words.
 
     Example:
-    ```python
-    speech.word_error_rate([[1, 2, 3]], [[1, 3]])  # 0.333…: one deletion
-    ```
+    >>> error = speech.word_error_rate([[1, 2, 3]], [[1, 3]])
+    >>> round(error, 3)  # one deletion
+    0.333
     """
     with checks.needing("jiwer", "speech", "The word error rate"):
         import jiwer

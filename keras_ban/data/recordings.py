@@ -76,10 +76,8 @@ def load(
             several channels or of another sample rate. It is named.
 
     Example:
-    ```python
-    recordings = speech.load("fsdd.zip")
-    train, test = speech.customary_split(recordings)
-    ```
+    >>> recordings = speech.load("fsdd.zip")
+    >>> train, test = speech.customary_split(recordings)
     """
     checks.integer("sample_rate", sample_rate, 1)
     if source == PREPARED:

@@ -46,6 +46,7 @@ class Objective(keras.losses.Loss):
     ...         label = self.label_loss(y_true, student_logits)
     ...         return 0.5 * label + 0.5 * self.teacher_loss(
     ...             student_logits, teacher_logits)
+    >>> ban = keras_ban.BornAgain(model_fn, objective=Halfway())
     """
 
     short_name = None

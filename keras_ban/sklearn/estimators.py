@@ -74,10 +74,10 @@ class BornAgainClassifier(ClassifierMixin, _BornAgainEstimator):
         feature_names_in_: Their names, if `X` was a data frame.
 
     Example:
-    >>> pipeline = make_pipeline(OneHotEncoder(...), BornAgainClassifier())
+    >>> pipeline = make_pipeline(SimpleImputer(), BornAgainClassifier())
     >>> search = GridSearchCV(pipeline, {"bornagainclassifier__objective":
-    ...     ["labels", "ban", keras_ban.objectives.KD(0.5, temperature=2)]})
-    >>> search.fit(X, y).score(X_test, y_test)
+    ...     ["labels", keras_ban.objectives.KD(0.5, temperature=2)]}, cv=2)
+    >>> score = search.fit(X, y).score(X_test, y_test)
     """
 
     def __init__(
@@ -217,7 +217,7 @@ class BornAgainRegressor(RegressorMixin, MultiOutputMixin, _BornAgainEstimator):
 
     Example:
     >>> found = BornAgainRegressor(random_state=0).fit(X, y)
-    >>> found.score(X_test, y_test)
+    >>> score = found.score(X_test, y_test)
     >>> found.model_.save("best.keras")
     """
 
