@@ -35,10 +35,7 @@ LEFT_OUT = {
 SLOW = {
     "data.text.from_folder",
     "models.acoustic_models.acoustic",
-    "models.carried.CarriedLSTM",
     "models.densenets.densenet",
-    "models.language.cnn_lstm_lm",
-    "models.language.lstm_lm",
     "models.matching.hidden_shapes",
     "models.resnets.pre_resnet",
     "models.resnets.wide_resnet",
@@ -48,7 +45,6 @@ SLOW = {
     "comparison.running.compare",
     "sklearn.estimators.BornAgainClassifier",
     "trees.estimators.BornAgainTreeClassifier",
-    "trees.estimators.BornAgainTreeRegressor",
 }
 FENCE = re.compile(r"(?ms)^```python\n(.*?)^```")
 
