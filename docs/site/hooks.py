@@ -39,6 +39,7 @@ TOP = {
 ROOMS = (
     *("objectives", "views", "tasks", "metrics", "models", "recipes"),
     *("data.vision", "data.text", "data.speech", "trees", "sklearn"),
+    "callbacks",
 )
 LINK = re.compile(r"(?<=\]\()([^)#:\s]+)(?=[)#])")
 # An interval in a table, which is not to be broken.
