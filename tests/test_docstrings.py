@@ -2,6 +2,7 @@
 
 import ast
 import doctest
+import functools
 import importlib
 import pathlib
 import re
@@ -211,6 +212,16 @@ SPECIAL = {
 }
 
 
+def of_one_generation(fit):
+    """`fit`, of one generation where nothing else is asked for."""
+
+    @functools.wraps(fit)
+    def short(*args, **kwargs):
+        return fit(*args, **{"generations": 1} | kwargs)
+
+    return short
+
+
 @pytest.mark.parametrize(
     "name",
     [
@@ -228,6 +239,8 @@ def test_an_example_runs(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for trains in (keras_ban.BornAgain, keras_ban.Distiller):
         monkeypatch.setattr(trains, "fit", shortened(trains.fit))
+    few = of_one_generation(keras_ban.BornAgain.fit)
+    monkeypatch.setattr(keras_ban.BornAgain, "fit", few)
     short = of_two_seeds(keras_ban.compare)
     monkeypatch.setattr(keras_ban, "compare", short)
     names = vars(importlib.import_module(module)) | prepared()
