@@ -142,6 +142,7 @@ class BornAgain:
         teacher_augment=SAME,
         phases=None,
         unlabelled=None,
+        shard=False,
         **fit_arguments,
     ):
         """Trains all generations.
@@ -226,15 +227,15 @@ class BornAgain:
                 all of them in each epoch, a share in each batch: the label
                 term is the mean over those with labels, the teacher's over
                 all. `sample_weight` is 1 for them. Defaults to `None`.
+            shard: Whether each of several workers is given its own part of the
+                examples alone, each batch its part of the global one. Defaults
+                to `False`: all have the same, and take their rows of it.
             **fit_arguments: Any other argument of `keras.Model.fit`, as
                 `epochs`, `batch_size` or `sample_weight`. `epochs` may be a
                 function of the generation's number, so that students are
                 trained longer. `shuffle` may be a number: the examples of an
                 unshuffled `tf.data.Dataset` are shuffled in a buffer of that
-                size, anew in each epoch. With `shard=True` each of several
-                workers is given its own part of the examples alone, each batch
-                its part of the global one. Defaults to `False`: all have the
-                same, and take their rows of it.
+                size, anew in each epoch.
 
         Returns:
             A `Lineage` of `generations + 1`.
@@ -271,6 +272,7 @@ class BornAgain:
             "learn_from": learn_from,
             "phases": phases,
             "unlabelled": unlabelled,
+            "shard": shard,
         }
         prepared = self._prepared(wanted(arguments, self._said))
         try:
