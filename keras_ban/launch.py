@@ -110,7 +110,7 @@ def strategy():
 
     Example:
     >>> with keras_ban.launch.strategy().scope():
-    ...     student, teacher = student_fn(), teacher_fn()
+    ...     student, teacher = model_fn(), model_fn()
     >>> distiller = keras_ban.Distiller(student, teacher)
     """
     return strategies.get("auto") or tf.distribute.get_strategy()
@@ -128,7 +128,7 @@ def place():
 
     Example:
     >>> number, count = keras_ban.launch.place()
-    >>> files = tf.data.Dataset.from_tensor_slices(paths[number::count])
+    >>> part = ds.shard(count, number)
     """
     found = Cluster(strategy())
     return found.number, found.size

@@ -355,7 +355,8 @@ class Lineage(collections.abc.Sequence):
             OSError: If it cannot be written.
 
         Example:
-        >>> lineage.export("student.onnx", "onnx", x=x_test)
+        >>> lineage = ban.fit(x, y, validation_data=(x_val, y_val))
+        >>> lineage.export("student.keras", x=x_test)
         """
         tables = self._shown(), self._beside(control)
         known = card.Known(
