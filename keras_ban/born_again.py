@@ -222,11 +222,11 @@ class BornAgain:
                 that changes it after these, and compiles it anew, as {5:
                 unfreeze} for a pretrained one. All networks go through them,
                 in `epochs` in all. Defaults to `None`.
-            unlabelled: Inputs without labels, arrays beside arrays or a
-                `tf.data.Dataset` beside one of as many batches. Students see
-                all of them in each epoch, a share in each batch: the label
-                term is the mean over those with labels, the teacher's over
-                all. `sample_weight` is 1 for them. Defaults to `None`.
+            unlabelled: Inputs without labels, arrays beside arrays or data of
+                the kind of `x`, of as many batches. Students see all of them
+                in each epoch, a share in each batch: the label term is the
+                mean over those with labels, the teacher's over all.
+                `sample_weight` is 1 for them. Defaults to `None`.
             shard: Whether each of several workers is given its own part of the
                 examples alone, each batch its part of the global one. Defaults
                 to `False`: all have the same, and take their rows of it.

@@ -13,10 +13,12 @@ from keras_ban.distribution.replicas import building
 from keras_ban.feeding.feed import check_names
 from keras_ban.feeding.feed import feed
 from keras_ban.feeding.passes import clear_errors
+from keras_ban.feeding.unlabelled import NAME as UNLABELLED
 from keras_ban.networks.stand_in import check_own_training
 from keras_ban.rows import first_rows
 from keras_ban.rows import map_arrays
 from keras_ban.rows import tensor
+from keras_ban.state.variables import own_variables
 from keras_ban.tasks import heads
 from keras_ban.tasks import kinds
 from keras_ban.tasks import outputs
@@ -138,6 +140,7 @@ class Distiller(Steps):
         teacher_outputs="online",
         augment=None,
         views=None,
+        unlabelled=None,
         **kwargs,
     ):
         """Trains the student; the arguments are those of `keras.Model.fit`.
@@ -153,6 +156,10 @@ class Distiller(Steps):
             views: How many views each example has: epoch e shows view e
                 modulo `views`. Defaults to `None`: a new one in each epoch,
                 which cannot be cached.
+            unlabelled: Inputs without labels beside those of `x`, as
+                `BornAgain.fit` takes them: the teacher's term is the mean over
+                all examples, the label term over those that have a label.
+                Defaults to `None`.
             **kwargs: As in Keras.
 
         Returns:
@@ -170,14 +177,17 @@ class Distiller(Steps):
         arguments = signature.bind(self, *args, **kwargs).arguments
         del arguments["self"]
         plan = Plan(teacher_outputs, augment, views).taught_by(self.teacher)
-        # Keras itself splits what passes through no views.
-        split = 0.0 if plan else arguments.pop("validation_split", 0.0)
-        arguments = told(self, arguments)
-        data = feed(arguments, viewed=bool(plan), once=True)
+        is_own = bool(plan) or unlabelled is not None
+        # Keras itself splits what it is given as it is.
+        split = 0.0 if is_own else arguments.pop("validation_split", 0.0)
+        arguments = told(self, arguments) | {UNLABELLED: unlabelled}
+        data = feed(arguments, viewed=bool(plan), once=unlabelled is None)
         checking.check_training(self, data, self._said)
         if self._unfinished_compile and not data.train.reads_once:
             self._finish_compile(data)
-        if not plan:
+        data.check_unlabelled(self.objective)
+        data = data.for_student()
+        if not is_own:
             return self.fit_unchecked(validation_split=split, **data.as_given())
         data.train.check_steps()
         if plan.mixes:
@@ -254,6 +264,16 @@ class Distiller(Steps):
                 self._features = FeatureTerm(
                     self.objective, self.student, self.teacher, x
                 )
+
+    @property
+    def lasting(self):
+        """What outlasts a new compilation, a list of variables.
+
+        Those of the objective, and of the layers that features are projected
+        by, but for the optimizer of these.
+        """
+        between = self._features.variables if self._features else []
+        return [*own_variables(self.objective), *between]
 
     def _finish_compile(self, data):
         """Compiles again, now that the labels say which loss is meant."""

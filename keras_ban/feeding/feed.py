@@ -116,8 +116,15 @@ class Feed:
     def for_generation(self, number):
         """The `Feed` of a generation, by its number."""
         found = self.until(self.lengths[number]) if self.lengths else self
-        train = self.taught if number else self.train
-        return dataclasses.replace(found, train=train, students=None)
+        return found.for_student() if number else found.for_first()
+
+    def for_first(self):
+        """The `Feed` of what learns from labels alone."""
+        return dataclasses.replace(self, students=None)
+
+    def for_student(self):
+        """The `Feed` of what learns from a teacher."""
+        return dataclasses.replace(self, train=self.taught, students=None)
 
     def until(self, epoch):
         """The `Feed` of a training that ends with an epoch."""

@@ -19,6 +19,9 @@ class Function(Examples):
         how: How its data sets are read.
         generation: The first generation that is trained, whose first epoch
             stands for all.
+
+    Attributes:
+        generation: As given.
     """
 
     takes_parts = True
@@ -26,8 +29,12 @@ class Function(Examples):
     def __init__(self, function, how, generation):
         # Each epoch has a data set of its own.
         super().__init__(function, how._replace(epochs=1, initial_epoch=0))
-        self._generation = generation
+        self.generation = generation
         self._first = self._dataset(generation)
+
+    def at(self, generation, epoch):
+        """The `tf.data.Dataset` of an epoch."""
+        return self._x(generation, epoch)
 
     @property
     def steps(self):
@@ -65,7 +72,7 @@ class Function(Examples):
     def sample(self, anew=False):
         # Its shuffling may follow from the numbers; a second call shows it.
         if anew:
-            self._scanned = next(self._dataset(self._generation).read(1))
+            self._scanned = next(self._dataset(self.generation).read(1))
         return None if self._first.is_random() else super().sample()
 
     def _dataset(self, generation):

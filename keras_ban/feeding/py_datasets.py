@@ -26,6 +26,11 @@ class PyBatches(Examples):
     takes_parts = True
 
     @property
+    def sources(self):
+        """The data sets of the user that it reads, a list."""
+        return [self._x]
+
+    @property
     def reorders(self):
         return self.how.shuffle is UNSAID or bool(self.how.shuffle)
 
@@ -37,11 +42,11 @@ class PyBatches(Examples):
         found = self.as_given()
         data = _Viewed(found["x"], views) if views else found["x"]
         found |= {"x": data} | from_pass(self.course(size), first)
-        if self.how.epoch_seed is None or not _reorders(self._x):
+        if self.how.epoch_seed is None or not self._has_hooks():
             return found
         read = found.get("initial_epoch", first)
         order = _Order(
-            self._x,
+            self.sources,
             seed,
             functools.partial(self.how.epoch_seed, generation),
             range(self.how.initial_epoch, read),
@@ -57,16 +62,48 @@ class PyBatches(Examples):
         return _Owned(x)
 
     def sample(self, anew=False):
-        kind, own = type(self._x), keras.utils.PyDataset
-        hooks = ("on_epoch_begin", "on_epoch_end")
-        if any(getattr(kind, k) is not getattr(own, k) for k in hooks):
-            return None
-        return super().sample(anew)
+        return None if self._has_hooks() else super().sample(anew)
+
+    def _has_hooks(self):
+        """Whether a data set does anything between epochs."""
+        own = keras.utils.PyDataset
+        return any(
+            getattr(type(source), name) is not getattr(own, name)
+            for source in self.sources
+            for name in ("on_epoch_begin", "on_epoch_end")
+        )
 
     def _batches(self):
         count = self._x.num_batches
         indices = itertools.count() if count is None else range(len(self._x))
         return (self._x[i] for i in indices)
+
+
+class Pairs(PyBatches):
+    """Batches with labels, to each of which one without them is joined.
+
+    Args:
+        labelled: The `PyBatches` with labels.
+        more: The `PyBatches` without.
+        join: Function of a batch of each, `(x, y, sample_weight)`.
+    """
+
+    def __init__(self, labelled, more, join):
+        self._pair, self._join = (labelled, more), join
+        super().__init__(self._joined(labelled._x), labelled.how)
+
+    @property
+    def sources(self):
+        return [examples._x for examples in self._pair]
+
+    def as_given(self):
+        x = self.sources[0]
+        if self.how.class_weight is not None:
+            x = _Weighted(x, self.how)
+        return {"x": self._joined(x), "class_weight": None}
+
+    def _joined(self, data):
+        return _Joined(data, self.sources[1], self._join)
 
 
 class _Wrapped(keras.utils.PyDataset):
@@ -114,6 +151,34 @@ class _Weighted(_Wrapped):
         batch = keras.utils.unpack_x_y_sample_weight(self._data[index])
         batch = tuple(part for part in batch if part is not None)
         return *batch, of_arrays(self._class_weight, batch, self._axes)
+
+
+class _Joined(_Wrapped):
+    """Batches of two data sets, joined one to one.
+
+    Args:
+        data: A `keras.utils.PyDataset`.
+        more: Another one.
+        join: As `Pairs` takes it.
+    """
+
+    def __init__(self, data, more, join):
+        super().__init__(data)
+        self._more, self._join = more, join
+
+    def __getitem__(self, index):
+        batches = (data[index] for data in (self._data, self._more))
+        unpack = keras.utils.unpack_x_y_sample_weight
+        joined = self._join(*map(unpack, batches))
+        return tuple(part for part in joined if part is not None)
+
+    def on_epoch_begin(self):
+        super().on_epoch_begin()
+        self._more.on_epoch_begin()
+
+    def on_epoch_end(self):
+        super().on_epoch_end()
+        self._more.on_epoch_end()
 
 
 class _Owned(_Wrapped):
@@ -169,33 +234,33 @@ class _Ordered(_Wrapped):
 
 
 class _Order(Needed):
-    """Lets a data set reorder itself as its epoch says.
+    """Lets data sets reorder themselves as their epoch says.
 
-    What it draws from `random` and NumPy follows from the epoch alone. As it
+    What one draws from `random` and NumPy follows from the epoch alone. As it
     may reorder what it has reordered before, each training starts from the
     order in which it was given, and goes through the epochs before its first.
 
     Args:
-        data: A `keras.utils.PyDataset`.
+        sources: `keras.utils.PyDataset`s, a list.
         seed: The seed of the generation.
         epoch_seed: Function from an epoch to its seed.
         earlier: The epochs that are not read any more.
     """
 
-    def __init__(self, data, seed, epoch_seed, earlier):
+    def __init__(self, sources, seed, epoch_seed, earlier):
         super().__init__()
-        self._data = data
+        self._sources = sources
         self._seed = seed
         self._epoch_seed = epoch_seed
         self._earlier = earlier
         self._epoch = self._states = None
-        self._given = Attributes(data)
+        self._given = list(map(Attributes, sources))
 
     def on_train_begin(self, logs=None):
         with seeds.undisturbed():
             # As Keras, which asks for a new order before it begins.
             seeds.set_seed(self._seed)
-            self._data.on_epoch_end()
+            self._let("on_epoch_end")
             for epoch in self._earlier:
                 self._epoch = epoch
                 self.begin()
@@ -210,7 +275,7 @@ class _Order(Needed):
             value = self._epoch_seed(self._epoch)
             random.seed(value)
             np.random.seed(value)
-            self._data.on_epoch_begin()
+            self._let("on_epoch_begin")
             self._states = random.getstate(), np.random.get_state()
 
     def end(self):
@@ -218,15 +283,12 @@ class _Order(Needed):
         if self._states is not None:
             random.setstate(self._states[0])
             np.random.set_state(self._states[1])
-            self._data.on_epoch_end()
+            self._let("on_epoch_end")
 
     def close(self):
-        self._given.put_back()
+        for given in self._given:
+            given.put_back()
 
-
-def _reorders(data):
-    """Whether a data set does anything between epochs."""
-    return any(
-        getattr(type(data), name) is not getattr(keras.utils.PyDataset, name)
-        for name in ("on_epoch_begin", "on_epoch_end")
-    )
+    def _let(self, hook):
+        for source in self._sources:
+            getattr(source, hook)()

@@ -15,6 +15,9 @@ from keras_ban.feeding.datasets import Dataset
 from keras_ban.feeding.door import given
 from keras_ban.feeding.examples import UNSAID
 from keras_ban.feeding.examples import Role
+from keras_ban.feeding.functions import Function
+from keras_ban.feeding.py_datasets import Pairs
+from keras_ban.feeding.py_datasets import PyBatches
 from keras_ban.rows import count_rows
 from keras_ban.rows import joined
 from keras_ban.rows import map_arrays
@@ -38,44 +41,52 @@ def beside(labelled, x):
     """
     labelled.check_labelled()
     how = labelled.how._replace(role=Role(NAME), shuffle=UNSAID)
-    more = given(x, how=how._replace(steps=None, class_weight=None))
-    return _beside(labelled, more), more
+    how = how._replace(steps=None, class_weight=None)
+    generation = getattr(labelled, "generation", None)
+    more = given(x, how=how, generation=generation)
+    if type(more) is not type(labelled) or type(more) not in _PAIRS:
+        raise ValueError(
+            f"`{NAME}` cannot be read beside `x`. Expected arrays beside "
+            "arrays, or inputs alone as a `tf.data.Dataset`, a "
+            "`keras.utils.PyDataset` or a function beside the same. Received: "
+            f"{more!r} beside {labelled!r}. Give both as one of these."
+        )
+    if type(more) is not Arrays:
+        _check_sizes(labelled.size(), more.size())
+    return _PAIRS[type(more)](labelled, more), more
 
 
-@functools.singledispatch
-def _beside(labelled, more):
-    raise ValueError(
-        f"`{NAME}` cannot be read beside `x`. Expected arrays beside arrays, "
-        "or a `tf.data.Dataset` of inputs alone beside a `tf.data.Dataset`. "
-        f"Received: {more!r} beside {labelled!r}. Give both as one of these."
-    )
-
-
-@_beside.register
-def _(labelled: Arrays, more):
-    if not isinstance(more, Arrays):
-        return _beside(object(), more)
-    return _Arrays(labelled, more)
-
-
-@_beside.register
-def _(labelled: Dataset, more):
-    if type(more) is not type(labelled):
-        return _beside(object(), more)
-    _check_sizes(labelled.size(), more.size())
-    one, other = labelled.as_dataset(), more.as_dataset()
+def _zipped(one, other):
+    """A `tf.data.Dataset` of pairs, and one of inputs, batch by batch."""
     parts = keras.utils.unpack_x_y_sample_weight(other.element_spec)
     check_alone(parts)
     x, _, _ = keras.utils.unpack_x_y_sample_weight(one.element_spec)
     _check_alike(x, parts[0])
 
-    def join(batch, more):
-        x, _, _ = keras.utils.unpack_x_y_sample_weight(more)
-        count = tf.shape(keras.tree.flatten(x)[0])[0]
-        parts = keras.utils.unpack_x_y_sample_weight(batch)
-        return keras.utils.pack_x_y_sample_weight(*_joined(*parts, x, count))
+    def join(*batches):
+        pair = map(keras.utils.unpack_x_y_sample_weight, batches)
+        return keras.utils.pack_x_y_sample_weight(*_join(*pair))
 
-    return Dataset(tf.data.Dataset.zip(one, other).map(join), labelled.how)
+    return tf.data.Dataset.zip(one, other).map(join)
+
+
+def _datasets(labelled, more):
+    data = _zipped(labelled.as_dataset(), more.as_dataset())
+    return Dataset(data, labelled.how)
+
+
+def _functions(labelled, more):
+    def function(generation, epoch):
+        return _zipped(*(f.at(generation, epoch) for f in (labelled, more)))
+
+    return Function(function, labelled.how, labelled.generation)
+
+
+def _py_datasets(labelled, more):
+    (x, _, _), (other, *rest) = (next(a.read(1)) for a in (labelled, more))
+    check_alone((other, *rest))
+    _check_alike(x, other)
+    return Pairs(labelled, more, _join)
 
 
 class _Arrays(Arrays):
@@ -120,6 +131,12 @@ class _Arrays(Arrays):
         return make
 
 
+def _join(batch, more):
+    """A batch `(x, y, sample_weight)`, and the inputs of another one."""
+    x, _, _ = more
+    return _joined(*batch, x, tf.shape(keras.tree.flatten(x)[0])[0])
+
+
 def _joined(inputs, labels, weight, x, count):
     """Examples with labels, and `count` inputs without, as one batch."""
     rows = tf.shape(keras.tree.flatten(labels)[0])[:1]
@@ -137,6 +154,14 @@ def _joined(inputs, labels, weight, x, count):
     labels = Partly(map_arrays(more, labels), known)
     weight = map_arrays(weighed, weight)
     return keras.tree.map_structure(joined, inputs, x), labels, weight
+
+
+_PAIRS = {
+    Arrays: _Arrays,
+    Dataset: _datasets,
+    Function: _functions,
+    PyBatches: _py_datasets,
+}
 
 
 def check_alone(parts):
@@ -195,6 +220,6 @@ def _check_sizes(size, other):
             f"`{NAME}` has another number of batches than `x`, or one of them "
             "is unknown. Expected as many, as one is joined to each. Received: "
             f"{other} beside {size}. Choose a batch size by the number of "
-            "examples, `more.unbatch().batch(size)`, or apply "
-            "`tf.data.experimental.assert_cardinality`."
+            "examples, `more.unbatch().batch(size)` of a `tf.data.Dataset`, or "
+            "apply `tf.data.experimental.assert_cardinality`."
         )

@@ -221,6 +221,7 @@ class Trainer:
         if training.phase == phases[-1]:
             return None
         phase, model = phases[training.phase.number + 1], training.model
+        lasting = [v.numpy() for v in _lasting(training)]
         training.workshop.finish(training.student, model)
         phase.begin(model, training.watch.seed, self._names)
         after = self._training(
@@ -231,6 +232,8 @@ class Trainer:
             phase,
             training.workshop,
         )
+        for variable, value in zip(_lasting(after), lasting, strict=True):
+            variable.assign(value)
         after.views = training.views
         after.begin(training.seconds())
         self._schedule(after, run)
@@ -383,6 +386,11 @@ class Trainer:
         training.workshop.finish(training.student, model)
         self._names.number(model, number)
         return model
+
+
+def _lasting(training):
+    """What a training leaves to the next phase, beside its model."""
+    return getattr(training.trained, "lasting", ())
 
 
 def _outputs_of(number):

@@ -16,6 +16,11 @@ from keras_ban.state import seeds
 
 def objective_variables(objective):
     """The variables of an objective, those of its random seeds included."""
+    return [*own_variables(objective), *objective.kept]
+
+
+def own_variables(objective):
+    """Those of them that are not trained beside the student."""
     found = []
     for value in vars(objective).values():
         if isinstance(value, keras.random.SeedGenerator):
@@ -24,7 +29,7 @@ def objective_variables(objective):
             found.append(value)
     for one in objective.copies.values():
         found += objective_variables(one)
-    return [*found, *objective.kept]
+    return found
 
 
 def copy(source, target, optimizer=True):

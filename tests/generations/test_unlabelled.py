@@ -253,6 +253,44 @@ def test_first_generation_knows_nothing_of_it():
             assert one.history != other.history
 
 
+class Listed(keras.utils.PyDataset):
+    """The batches of a `tf.data.Dataset`."""
+
+    def __init__(self, data):
+        super().__init__()
+        self.batches = list(data.as_numpy_iterator())
+
+    def __len__(self):
+        return len(self.batches)
+
+    def __getitem__(self, index):
+        return self.batches[index]
+
+
+class Shuffled(Listed):
+    """And in another order in each epoch."""
+
+    def on_epoch_end(self):
+        np.random.shuffle(self.batches)
+
+
+OTHER_KINDS = {
+    "function": lambda data: lambda generation, epoch: data,
+    "PyDataset": Listed,
+}
+
+
+@pytest.mark.parametrize("class_weight", [None, {0: 2.0}])
+@pytest.mark.parametrize("kind", OTHER_KINDS.values(), ids=OTHER_KINDS)
+def test_kinds_of_data_sets_train_alike(kind, class_weight):
+    given = data_set(X, Y, size=20), data_set(MORE, size=33)
+    how = {"class_weight": class_weight, "shuffle": False}
+    one = run(given[0], None, given[1], **how)
+    two = run(kind(given[0]), None, kind(given[1]), **how)
+    assert_same(one[1].model, two[1].model.get_weights())
+    assert one[1].history == two[1].history
+
+
 def test_a_run_goes_on_with_the_same_bits(tmp_path):
     how = {
         "unlabelled": MORE,
@@ -265,6 +303,37 @@ def test_a_run_goes_on_with_the_same_bits(tmp_path):
     for other, words in ((MORE[1:], "unlabelled"), (1 + MORE, "unlabelled")):
         with pytest.raises(ValueError, match=f"another run.*{words}"):
             interruptions.run(tmp_path, **how | {"unlabelled": other})
+
+
+def test_a_run_on_orders_of_its_own_goes_on_with_the_same_bits(tmp_path):
+    how = {
+        "x": Shuffled(data_set(X, Y, size=20)),
+        "y": None,
+        "unlabelled": Shuffled(data_set(MORE, size=33)),
+        "objective": "kd",
+        "born": {"save_every": 2},
+    }
+    interruptions.check(tmp_path, [(1, 1, 2)], **how)
+
+
+def test_a_distiller_learns_from_them():
+    teacher, pair = mlp(scale=2.0), [student(), student()]
+    pair[1].set_weights(pair[0].get_weights())
+    distiller = keras_ban.Distiller(pair[0], teacher, "kd")
+    how = {"batch_size": 60, "shuffle": False, "verbose": 0}
+    history = distiller.fit(X, Y, unlabelled=MORE, **how).history
+    logits = [m.predict(ALL, verbose=0) for m in (pair[1], teacher)]
+    label = reference.labels(np.eye(4)[Y], logits[0][:60])[0].mean()
+    soft = teachers_term("kd", *logits).mean()
+    assert history["label_loss"] == pytest.approx([label], rel=1e-5)
+    assert history["teacher_loss"] == pytest.approx([soft], rel=1e-5)
+    assert history["loss"] == pytest.approx([(label + soft) / 2], rel=1e-5)
+
+
+def test_a_distiller_refuses_an_objective_that_needs_labels():
+    distiller = keras_ban.Distiller(student(), mlp(), "cwtm")
+    with pytest.raises(ValueError, match="the label of each"):
+        distiller.fit(X, Y, unlabelled=MORE, verbose=0)
 
 
 def test_replicas_have_one_mean():

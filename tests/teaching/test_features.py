@@ -250,6 +250,24 @@ def test_mixed_precision(policy):
     assert np.isfinite(kept[0]).all()
 
 
+def anew(model):
+    model.compile(keras.optimizers.SGD(0.1), model.loss)
+
+
+def test_a_phase_leaves_projectors_as_they_are():
+    objective = objectives.KD() + Features({"first": "first"}, weight=0.5)
+    teacher, found = dense(7), []
+    for phases in (None, {1: anew}):
+        ban = keras_ban.BornAgain(dense, objective, seed=1)
+        lineage = ban.fit(
+            X, Y, generations=1, teacher=teacher, phases=phases, **FIT
+        )
+        found.append(lineage[1])
+    # SGD has no state of its own, so that nothing else begins anew.
+    assert same(found[0].model, found[1].model)
+    assert found[0].history == found[1].history
+
+
 def test_the_learning_rate_is_the_students():
     student = dense(5)
     distiller = keras_ban.Distiller(
