@@ -22,6 +22,7 @@ import threading
 import time
 import traceback
 
+PARTS = slice(64), slice(64, None)
 CALLS = ("replace", "fsync", "mkdir", "unlink", "write")
 
 
@@ -59,6 +60,47 @@ class Nursery:
         self._process.stdin.close()
         self._process.wait(60)
         self._process.stdout.close()
+
+
+def of_kind(kind, x):
+    """A function that makes a network of a task's kind, labels, objective."""
+    import keras
+
+    import keras_ban
+    from keras_ban import objectives
+
+    targets = (x[:, :2] * 2).astype("float32")
+    binary = keras.losses.BinaryCrossentropy(from_logits=True)
+    outputs, losses, y = {
+        "values": ({"a": 2}, {"a": "mae"}, {"a": targets}),
+        "gaussians": (
+            {"a": 4},
+            {"a": keras_ban.tasks.GaussianNLL()},
+            {"a": targets},
+        ),
+        "several labels": ({"a": 3}, {"a": binary}, {"a": x[:, :3] > 0}),
+        "several outputs": (
+            {"a": 2, "b": 3},
+            {"a": "huber", "b": binary},
+            {"a": targets, "b": x[:, :3] > 0},
+        ),
+    }[kind]
+
+    def model_fn():
+        inputs = keras.Input((6,))
+        hidden = keras.layers.Dense(8, "tanh", name="hidden")(inputs)
+        hidden = keras.layers.Dropout(0.3)(hidden)
+        found = {
+            name: keras.layers.Dense(n, name=name, dtype="float32")(hidden)
+            for name, n in outputs.items()
+        }
+        is_one = len(found) == 1
+        model = keras.Model(inputs, found["a"] if is_one else found)
+        model.compile("adam", loss=losses["a"] if is_one else losses)
+        return model
+
+    objective = objectives.KD(0.3) + objectives.Features({"hidden": "hidden"})
+    return model_fn, y["a"] if len(y) == 1 else y, objective
 
 
 def train(job):
@@ -126,6 +168,10 @@ def train(job):
     def teacher(rows):
         return np.asarray(rows) @ np.linspace(-1, 1, 24).reshape(6, 4)
 
+    objective = job.get("objective", "dkpp")
+    if job.get("kind"):
+        model_fn, y, objective = of_kind(job["kind"], x)
+    labels = [keras.tree.map_structure(lambda a, p=p: a[p], y) for p in PARTS]
     teachers = {"function": teacher, "predictions": teacher(x[:64])}
     _prepare(fault)
     if job.get("compare"):
@@ -146,19 +192,19 @@ def train(job):
         return compared(found)
     lineage = keras_ban.BornAgain(
         model_fn,
-        objective=job.get("objective", "dkpp"),
+        objective=objective,
         directory=job["directory"],
         save_every=job.get("save_every"),
         seed=3,
         from_logits=True,
     ).fit(
         x[:64],
-        y[:64],
+        labels[0],
         teacher=teachers.get(job.get("teacher")),
         generations=job.get("generations", 3),
         epochs=job.get("epochs", 4),
         batch_size=16,
-        validation_data=(x[64:], y[64:]),
+        validation_data=(x[64:], labels[1]),
         callbacks=callbacks,
         verbose=0,
     )

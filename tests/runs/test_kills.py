@@ -102,6 +102,25 @@ def test_killed_while_something_else_than_a_network_teaches(
     assert killed == len(faults)
 
 
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "several outputs",
+        *(
+            pytest.param(kind, marks=pytest.mark.slow)
+            for kind in ("gaussians", "several labels", "values")
+        ),
+    ],
+)
+def test_killed_with_a_task_of_each_kind(nursery, tmp_path, kind):
+    job = {**SMALL, "kind": kind}
+    status, whole, out = nursery.run(tmp_path / "whole", **job)
+    assert status == 0, out
+    faults = [{"step": 9, "delay": 0.0}, {"call": 4}]
+    killed = survive(nursery, tmp_path / "killed", faults, whole, **job)
+    assert killed == len(faults)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(6))
 def test_killed_at_many_random_moments(nursery, whole, tmp_path, seed):

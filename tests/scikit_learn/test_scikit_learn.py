@@ -13,6 +13,8 @@ from scipy.special import softmax
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import KFold
+from sklearn.model_selection import cross_val_score
 from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler
@@ -253,6 +255,14 @@ def test_it_is_searched_in_a_pipeline():
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
     layers = search.best_estimator_[-1].model_.layers
     assert len(layers) == 3 + len(search.best_params_[name])
+
+
+def test_its_scores_are_cross_validated():
+    network, folds = classifier(**ONE, epochs=1), KFold(2)
+    scores = cross_val_score(network, X, NAMES, cv=folds)
+    for score, (rows, others) in zip(scores, folds.split(X), strict=True):
+        found = clone(network).fit(X[rows], NAMES[rows]).predict(X[others])
+        assert score == np.mean(found == NAMES[others])
 
 
 def test_a_clone_has_what_was_given():

@@ -220,6 +220,25 @@ def test_an_interrupted_run_has_the_same_bits(tmp_path):
     )
 
 
+def test_phases_go_on_with_what_objectives_hold():
+    def anew(model):
+        model.compile(
+            keras.optimizers.SGD(0.05),
+            losses(),
+            loss_weights=SCALES,
+            run_eagerly=True,
+        )
+
+    objective = {"digit": objectives.DKPP(), "sizes": "ban", "marks": "kd"}
+    found = []
+    for phases in (None, {1: anew}):
+        ban = keras_ban.BornAgain(make(metrics=None), objective, seed=4)
+        found.append(ban.fit(X, Y, 1, phases=phases, **FIT)[1])
+    # SGD has no state, but DKPP permutes: it does not begin anew.
+    assert_same(found[0].model, found[1].model)
+    assert found[0].history == found[1].history
+
+
 def test_mixed_precision():
     keras.config.set_dtype_policy("mixed_bfloat16")
     lineage = keras_ban.BornAgain(make(), "ban+l").fit(X, Y, 1, **FIT)

@@ -22,6 +22,7 @@ from foreign import X
 from foreign import Y
 from foreign import by_numpy
 from foreign import predictions
+from replicas import mirrored
 from scipy import special
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LinearRegression
@@ -112,6 +113,22 @@ def test_kept_outputs_are_those_of_each_step(network, tmp_path, form, kept):
         )
         assert_same(found[0], online[0])
         assert found[1] == online[1]
+
+
+@pytest.mark.parametrize("form", ["NumPy", "TensorFlow", "predictions"])
+def test_they_teach_on_two_replicas(network, tmp_path, form):
+    teacher, found = FORMS[form](network, tmp_path), []
+    for strategy in (None, mirrored(2)):
+        ban = keras_ban.BornAgain(
+            lambda: compiled(mlp(), eager=False),
+            "ban+l",
+            strategy=strategy,
+            from_logits=True,
+        )
+        found.append(ban.fit(X, Y, 1, teacher=teacher, **FIT)[1])
+    assert_close(found[0].model, found[1].model, atol=1e-5)
+    for name, values in found[0].history.items():
+        assert found[1].history[name] == pytest.approx(values, rel=1e-4)
 
 
 def test_predictions_follow_their_examples(network, tmp_path):
