@@ -38,6 +38,8 @@ _UNREAD = getattr(signal, "SIGPIPE", signal.SIGTERM)
 _GRACE = 10
 _LAST_LINES = 1
 _PAUSE = 0.1
+# Where a worker finds the end of a pipe that its launcher holds.
+_LINE = "KERAS_BAN_LAUNCHER"
 
 
 def main(arguments=None):
@@ -52,7 +54,8 @@ def main(arguments=None):
     its number before them. When one fails, or this process is told to end,
     all are told so at once, and those that still run 10 seconds later, or at
     a second signal, are killed. What a worker has started, and left running,
-    is not waited for. Workers read nothing from the terminal.
+    is not waited for. Workers read nothing from the terminal. Where this
+    process is killed, they are told to end by that, but on Windows.
 
     Args:
         arguments: Those of the command line. Defaults to `sys.argv[1:]`.
@@ -89,6 +92,7 @@ def main(arguments=None):
             "TF_CONFIG on each machine, start the tasks by srun, or pass "
             "--workers to start them on this machine"
         )
+    _end_with_launcher()
     strategies.get("auto")
     _run(given.script, given.rest)
     return 0
@@ -140,6 +144,21 @@ def _command(script, rest):
     return [*worker, script, *rest]
 
 
+def _end_with_launcher():
+    """Lets this worker be told to end when its launcher is gone."""
+    line = os.environ.pop(_LINE, None)
+    if line is not None:
+        threading.Thread(target=_listen, args=[int(line)], daemon=True).start()
+
+
+def _listen(line):
+    # Nothing is written: it ends when the launcher does, however it does.
+    os.read(line, 1)
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(_GRACE)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
 def _run(script, rest):
     """Runs a script in this process, as `python script` does."""
     sys.argv = [script, *rest]
@@ -186,11 +205,14 @@ class _Workers:
         self._is_over = False
         self._processes = []
         self._threads = []
+        self._line = ()
 
     def __enter__(self):
         self._before = {
             number: signal.signal(number, self._tell) for number in _TOLD_BY
         }
+        if _HAS_GROUPS:
+            self._line = os.pipe()
         try:
             for number, environment in enumerate(environments(self._count)):
                 self._start(number, environment)
@@ -200,9 +222,12 @@ class _Workers:
         return self
 
     def _start(self, number, environment):
+        read = self._line[:1]
+        told = {_LINE: str(end) for end in read}
         process = subprocess.Popen(
             self._command,
-            env=environment,
+            env=environment | told,
+            pass_fds=read,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -227,6 +252,8 @@ class _Workers:
             thread.join(max(0, end - time.monotonic()))
         with self._lock:
             self._is_over = True
+        for end in self._line:
+            os.close(end)
         for number, handler in self._before.items():
             signal.signal(number, handler)
 

@@ -5,6 +5,8 @@ replica, in the order of its rows and as evenly as possible; what is summed or
 averaged over a batch is so over the global one.
 """
 
+import contextlib
+
 import keras
 import tensorflow as tf
 
@@ -146,7 +148,28 @@ class _Exact:
             first = context.input_pipeline_id * local
             return Share(first, local, count).split(dataset)
 
-        return self._strategy.distribute_datasets_from_function(parts)
+        with _unasked(self._strategy.extended, dataset):
+            return self._strategy.distribute_datasets_from_function(parts)
+
+
+@contextlib.contextmanager
+def _unasked(extended, dataset):
+    """A context for data that ends on all workers at the same step.
+
+    Else TensorFlow lets them sum up, before each step, how many replicas have
+    a batch: a collective operation more, for which each waits.
+
+    Args:
+        extended: What a strategy keeps for those who extend it.
+        dataset: A `tf.data.Dataset` of global batches.
+    """
+    before = extended.experimental_enable_get_next_as_optional
+    is_known = int(dataset.cardinality()) != tf.data.UNKNOWN_CARDINALITY
+    extended.experimental_enable_get_next_as_optional = not is_known
+    try:
+        yield
+    finally:
+        extended.experimental_enable_get_next_as_optional = before
 
 
 def _check_dense(spec):

@@ -116,6 +116,27 @@ time.sleep(100)
         assert f"[worker {worker}] got {int(number)}" in out
 
 
+@pytest.mark.parametrize("handler", ["SIG_DFL", "SIG_IGN"])
+def test_workers_end_when_the_launcher_is_killed(tmp_path, handler):
+    content = f"""
+import os, signal, time
+from keras_ban import launch
+signal.signal(signal.SIGTERM, signal.{handler})
+launch._GRACE = 1
+launch._end_with_launcher()
+print('pid', os.getpid(), flush=True)
+time.sleep(100)
+"""
+    with start(tmp_path, content, workers=1) as process:
+        lines = (line.split() for line in process.stdout)
+        worker = int(next(words[-1] for words in lines if "pid" in words))
+        process.kill()
+    end = time.monotonic() + 30
+    while os.path.exists(f"/proc/{worker}") and time.monotonic() < end:
+        time.sleep(0.1)
+    assert not os.path.exists(f"/proc/{worker}")
+
+
 STUBBORN = """
 import signal, time
 for number in (signal.SIGINT, signal.SIGTERM):

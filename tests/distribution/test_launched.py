@@ -76,6 +76,11 @@ def test_rows_of_arrays_are_gathered_in_shares_with_the_same_bits(found):
         assert 48 <= each["rows"] < 90
 
 
+def test_a_step_is_one_sum_and_asks_nobody_for_its_batch(found):
+    for each in found:
+        assert each["sums"] == ["CollectiveReduceV2"]
+
+
 def test_own_parts_of_global_batches_give_the_same_bits(found):
     for each in found:
         assert each["files"] == each["data"] == each["shares"]

@@ -103,6 +103,37 @@ def others(directory):
     }
 
 
+def sums():
+    """The collective operations of a step, the reading of its batch among."""
+    strategy = launch.strategy()
+    with strategy.scope():
+        model = keras.Sequential(
+            [
+                keras.Input((8,)),
+                keras.layers.BatchNormalization(),
+                keras.layers.Dense(3),
+            ]
+        )
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        model.compile("adam", loss, metrics=["accuracy"])
+    trained = keras_ban.Distiller(model, None, "labels")
+    ds = tf.data.Dataset.from_tensor_slices((X, Y)).batch(20)
+    trained.fit(ds, verbose=0)
+    batches = iter(
+        trained.distribute_strategy.experimental_distribute_dataset(ds)
+    )
+
+    @tf.function(autograph=False)
+    def step(batches):
+        return strategy.run(trained.train_step, args=(next(batches),))
+
+    graph = step.get_concrete_function(batches).graph.as_graph_def()
+    nodes = list(graph.node)
+    for function in graph.library.function:
+        nodes += function.node_def
+    return [n.op for n in nodes if n.op.startswith("CollectiveReduce")]
+
+
 class Files(keras.utils.PyDataset):
     """Examples in batches of 4, of which a worker loads its own rows."""
 
@@ -161,6 +192,7 @@ def shares():
     found["data"] = fit(x=data, y=None, shard=True, **ordered)
     files = Files(24 - number)
     found["uneven"] = fit(x=files, y=None, shard=True, **ordered)
+    found["sums"] = sums()
     return found
 
 
