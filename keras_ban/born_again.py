@@ -320,7 +320,8 @@ class BornAgain:
             needs_labels = teacher is None or self.objective.needs_labels
             known = self._blueprints, self.objective, self.seed, teacher
             make = functools.partial(Trial, *known, self._run, run.phases)
-            trial = tried(make, needs_labels, data, plans, ancestry)
+            owned = data, plans, ancestry, self._cluster
+            trial = tried(make, needs_labels, *owned)
             alike.check_found(self._cluster, data, teacher)
         data.train.check_steps()
         outputs = trial.teaching(trained)
@@ -331,9 +332,8 @@ class BornAgain:
         """`fit` without the training of generation 0.
 
         Args:
-            founders: What that training would give: networks on the labels
-                alone, of the same recipe and seed, a `Lineage` of as many as
-                `teachers` says, or more.
+            founders: What that training would give, of the same recipe and
+                seed: a `Lineage` of as many as `teachers` says, or more.
             **arguments: Those of `fit`.
 
         Returns:

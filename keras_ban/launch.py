@@ -223,7 +223,7 @@ class _Workers:
 
     def _start(self, number, environment):
         read = self._line[:1]
-        told = {_LINE: str(end) for end in read}
+        told = {_LINE: str(read[0])} if read else {}
         process = subprocess.Popen(
             self._command,
             env=environment | told,

@@ -219,13 +219,22 @@ def first_rows(arrays, count=PROBE_ROWS):
     return map_arrays(lambda a: between(a, 0, count), arrays)
 
 
-def slice_rows(arrays, size):
-    """Yields so many rows at a time, of all arrays."""
+def slice_rows(arrays, size, start=0, stop=None):
+    """Yields so many rows at a time, of all arrays.
+
+    Args:
+        arrays: A structure of arrays, of which some may be `None`.
+        size: How many rows.
+        start: The first of them. Defaults to `0`.
+        stop: The row after the last one. Defaults to `None`: all are read.
+    """
     # A function is no leaf that is mapped again: read flat.
     readers = [
         None if a is None else reader(a) for a in keras.tree.flatten(arrays)
     ]
-    for start in range(0, count_rows(arrays), size):
+    stop = count_rows(arrays) if stop is None else stop
+    for first in range(start, stop, size):
+        last = min(first + size, stop)
         yield keras.tree.pack_sequence_as(
-            arrays, [r and r(start, start + size) for r in readers]
+            arrays, [r and r(first, last) for r in readers]
         )

@@ -166,6 +166,34 @@ class Cluster:
             raise RuntimeError(f"The chief failed: {answer['error']}")
         return answer["result"]
 
+    def on_each(self, function):
+        """Calls a function on every worker.
+
+        Returns:
+            What each returns, for JSON, a list, on all workers.
+
+        Raises:
+            ValueError: On all, if it raises one on any of them.
+        """
+        if not self.several:
+            return [function()]
+        error = None
+        try:
+            answer = {"result": function()}
+        except ValueError as raised:
+            answer, error = {"error": str(raised)}, raised
+        content = json.dumps(answer).encode()
+        answers = [
+            json.loads(self.share(content, number))
+            for number in range(self.size)
+        ]
+        if error:
+            raise error
+        for number, answer in enumerate(answers):
+            if "error" in answer:
+                raise ValueError(f"Worker {number}: {answer['error']}")
+        return [answer["result"] for answer in answers]
+
     def send(self, folder, names):
         """Gives the other workers the chief's files.
 

@@ -81,8 +81,14 @@ class Arrays(Examples):
         return Batch(x, y, weight)
 
     def scan(self):
-        """Begins a `Scan`, of all rows."""
-        return Scan(self, unpacked(slice_rows(self._data, _SCANNED_ROWS)))
+        """Begins a `Scan`: of all rows, or of a worker's share of them."""
+        share, data = self.how.share, self._data
+        found = Scan(self, unpacked(slice_rows(data, _SCANNED_ROWS)))
+        if share is not None:
+            place = share.first, share.first + share.local
+            rows = [count_rows(self._x) * at // share.count for at in place]
+            found.read(unpacked(slice_rows(data, _SCANNED_ROWS, *rows)))
+        return found
 
     def check_size(self):
         """Checks that there is a row, and that all arrays have as many."""

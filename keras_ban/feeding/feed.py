@@ -198,11 +198,12 @@ class Feed:
         for examples in (self.train, self.taught):
             examples.how = examples.how._replace(label_axes=axes)
 
-    def check_unlabelled(self, objective):
+    def check_unlabelled(self, objective, cluster=None):
         """Checks the examples without labels, if there are any.
 
         Args:
             objective: The `Objective` of the students.
+            cluster: As `Scan.check` takes it. Defaults to `None`.
 
         Raises:
             ValueError: If it learns nothing from them, or if their inputs are
@@ -210,7 +211,7 @@ class Feed:
         """
         if self.students:
             objective.check_unlabelled()
-            self.students[1].scan().check_alone()
+            self.students[1].scan().check_alone(cluster)
 
     def describe(self):
         """What of it a run must have in common with another, a dict."""

@@ -43,13 +43,19 @@ class Scan:
             empty(self._role.data)
         self._batches = itertools.chain([self.first], batches)
 
-    def check(self, task, output_shape, needs_labels):
+    def read(self, batches):
+        """Goes on with other batches than those behind the first one."""
+        self._batches = batches
+
+    def check(self, task, output_shape, needs_labels, cluster=None):
         """Reads on, and checks all that is read.
 
         Args:
             task: The `Task` of the models.
             output_shape: Shape `(rows, ..., n)` of their output.
             needs_labels: Whether labels may not be missing.
+            cluster: The `Cluster` of workers, of which each has read its
+                share. Defaults to `None`: all was read here.
 
         Raises:
             ValueError: If numbers are not finite, if labels are missing or do
@@ -57,7 +63,41 @@ class Scan:
                 any weight or all labels are ignored, or if the data ends too
                 early.
         """
-        count, classes, weight, has_labels = 0, set(), 0.0, False
+
+        def look():
+            return self._seen(task, output_shape, needs_labels)
+
+        found = cluster.on_each(look) if cluster else [look()]
+        is_shared = self._examples.how.share is not None and not self._limit
+        if not is_shared and len(found) > 1:
+            found = found[cluster.number : cluster.number + 1]
+        seen = _together(found)
+        count, labels = seen["batches"], set(seen["labels"])
+        if seen["weight"] == 0:
+            raise ValueError(
+                f"Every sample weight of `{self._role.data}` is 0. Expected "
+                "one at least that is not. Check how the weights are made."
+            )
+        is_whole = count != self._limit
+        if is_whole and seen["labelled"] and not labels:
+            raise ValueError(
+                f"Every label of `{self._role.data}` is {task.ignored}, which "
+                "the loss ignores. Expected others too. Check how the labels "
+                "are read, and the loss's `ignore_class`."
+            )
+        is_all = is_whole and not self._examples.how.is_part
+        if self._role.trains and is_all and len(labels) == 1:
+            raise ValueError(
+                f"`{self._role.data}` holds one {task.noun} only. Expected "
+                f"labels of two {task.nouns} or more. Received: the "
+                f"{task.noun} {labels.pop()} everywhere. Check how the "
+                "labels are read."
+            )
+        self._check_length(count if is_whole else None)
+
+    def _seen(self, task, output_shape, needs_labels):
+        """What there is in all batches, each of which is checked, a dict."""
+        count, labels, weight, has_labels = 0, set(), 0.0, False
         for x, y, sample_weight in self._batches:
             same_rows((x, y, sample_weight), self._role.data)
             finite(x, self._role.data)
@@ -65,42 +105,34 @@ class Scan:
             finite(sample_weight, "sample_weight")
             if y is not None:
                 task.check_labels(y, output_shape, self._role.labels)
-                classes |= task.seen(y, output_shape)
+                labels |= task.seen(y, output_shape)
                 has_labels = True
             elif needs_labels:
                 unlabelled(self._role.data, x)
             weight += 1.0 if sample_weight is None else _total(sample_weight)
             count += 1
-        if weight == 0:
-            raise ValueError(
-                f"Every sample weight of `{self._role.data}` is 0. Expected "
-                "one at least that is not. Check how the weights are made."
-            )
-        is_whole = count != self._limit
-        if is_whole and has_labels and not classes:
-            raise ValueError(
-                f"Every label of `{self._role.data}` is {task.ignored}, which "
-                "the loss ignores. Expected others too. Check how the labels "
-                "are read, and the loss's `ignore_class`."
-            )
-        is_all = is_whole and not self._examples.how.is_part
-        if self._role.trains and is_all and len(classes) == 1:
-            raise ValueError(
-                f"`{self._role.data}` holds one {task.noun} only. Expected "
-                f"labels of two {task.nouns} or more. Received: the "
-                f"{task.noun} {classes.pop()} everywhere. Check how the "
-                "labels are read."
-            )
-        self._check_length(count if is_whole else None)
+        return {
+            "batches": count,
+            "labels": sorted(map(repr, labels)),
+            "weight": float(weight),
+            "labelled": has_labels,
+        }
 
-    def check_alone(self):
+    def check_alone(self, cluster=None):
         """Reads on, and checks inputs that are to have no labels.
+
+        Args:
+            cluster: As `check` takes it. Defaults to `None`.
 
         Raises:
             ValueError: If numbers are not finite.
         """
-        for x, _, _ in self._batches:
-            finite(x, self._role.data)
+
+        def look():
+            for x, _, _ in self._batches:
+                finite(x, self._role.data)
+
+        cluster.on_each(look) if cluster else look()
 
     def check_labelled(self):
         """Checks that the first batch has labels.
@@ -122,6 +154,16 @@ class Scan:
                 "generator inside the function that `from_generator` is given."
             )
         self._examples.check_epochs(count if size is None else size)
+
+
+def _together(seen):
+    """What several workers have seen, each of its share."""
+    return {
+        "batches": sum(one["batches"] for one in seen),
+        "labels": list(itertools.chain(*(one["labels"] for one in seen))),
+        "weight": sum(one["weight"] for one in seen),
+        "labelled": any(one["labelled"] for one in seen),
+    }
 
 
 def unlabelled(name, x=None):

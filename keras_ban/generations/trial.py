@@ -290,7 +290,7 @@ def _same_weights(one, other):
     return all(np.array_equal(a, b) for a, b in pairs)
 
 
-def tried(make, needs_labels, data, plans, ancestry):
+def tried(make, needs_labels, data, plans, ancestry, cluster):
     """Checks data and models against each other; returns the `Trial`.
 
     Args:
@@ -299,6 +299,7 @@ def tried(make, needs_labels, data, plans, ancestry):
         data: The `Feed`.
         plans: The `Plans`.
         ancestry: The `Ancestry`.
+        cluster: The `Cluster` of workers.
 
     Raises:
         ValueError: If they do not fit.
@@ -307,9 +308,9 @@ def tried(make, needs_labels, data, plans, ancestry):
     if needs_labels:
         scan.check_labelled()
     trial = make(scan.first)
-    scan.check(trial.task, trial.shape, needs_labels)
+    scan.check(trial.task, trial.shape, needs_labels, cluster)
     data.weigh_classes(trial.task, trial.shape)
-    data.check_unlabelled(trial.objective)
+    data.check_unlabelled(trial.objective, cluster)
     if data.validation:
         scan = data.validation.scan()
         scan.check_labelled()

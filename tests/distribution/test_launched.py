@@ -81,6 +81,16 @@ def test_a_step_is_one_sum_and_asks_nobody_for_its_batch(found):
         assert each["sums"] == ["CollectiveReduceV2"]
 
 
+def test_arrays_are_checked_in_shares_and_refused_on_all(found):
+    said = "NaN or infinity in `x`"
+    assert found[0]["checks"]["spoiled"].startswith("Worker 1: " + said)
+    assert found[1]["checks"]["spoiled"].startswith(said)
+    for each in found:
+        assert each["checks"]["read"] == 48
+        assert len(each["checks"]["sorted"]) == 4
+        assert "the class 0 everywhere" in each["checks"]["one"]
+
+
 def test_own_parts_of_global_batches_give_the_same_bits(found):
     for each in found:
         assert each["files"] == each["data"] == each["shares"]

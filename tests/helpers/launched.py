@@ -21,6 +21,7 @@ import keras  # noqa: E402
 import keras_ban  # noqa: E402
 from keras_ban import launch  # noqa: E402
 from keras_ban.feeding import arrays  # noqa: E402
+from keras_ban.feeding import scan  # noqa: E402
 
 keras.utils.set_random_seed(0)
 Y = keras.Sequential([keras.Input((8,)), keras.layers.Dense(3)])(X)
@@ -101,6 +102,25 @@ def others(directory):
         name: fit(**({name: value} if NUMBER else {}))
         for name, value in differing.items()
     }
+
+
+def checks():
+    """What the check of arrays says, of which each worker reads its share."""
+    spoiled = X.copy()
+    spoiled[-1, -1] = np.nan
+    read, finite = [], scan.finite
+
+    def counting(x, name="x"):
+        read.append(len(x) if name == "x" else 0)
+        finite(x, name)
+
+    alone = {"objective": "labels", "generations": 0}
+    with mock.patch.object(scan, "finite", counting):
+        found = {"spoiled": fit(x=spoiled, **alone), "read": sum(read)}
+    # A class for each worker, two in all.
+    found["sorted"] = fit(y=np.repeat([0, 1], 48), **alone)
+    found["one"] = fit(y=np.zeros(96, int), **alone)
+    return found
 
 
 def sums():
@@ -193,6 +213,7 @@ def shares():
     files = Files(24 - number)
     found["uneven"] = fit(x=files, y=None, shard=True, **ordered)
     found["sums"] = sums()
+    found["checks"] = checks()
     return found
 
 

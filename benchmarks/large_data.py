@@ -1,0 +1,203 @@
+"""Data that does not fit into memory: resident memory, and who waits for whom.
+
+`python benchmarks/large_data.py --folder FOLDER` makes files of so many
+gigabytes, trains two generations on them, the teacher's outputs kept in the
+folder, each example in a view, kills the process in the middle of the second
+one and goes on. A process that is killed leaves the files; they are used again.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import keras
+import numpy as np
+import tensorflow as tf
+from measuring import Clock
+from measuring import save
+
+import keras_ban
+from keras_ban import views
+
+SIDE, CLASSES = 128, 10
+SIZE = SIDE * SIDE * 3
+FILES = 20
+EVERY = 25
+
+
+def make(folder, gigabytes):
+    """Files of images as bytes, each after its label; their paths."""
+    count = int(gigabytes * 2**30) // (SIZE + 1) // FILES
+    paths = [folder / f"{number}.images" for number in range(FILES)]
+    for number, path in enumerate(paths):
+        if path.exists() and path.stat().st_size == count * (SIZE + 1):
+            continue
+        rng = np.random.default_rng(number)
+        with open(path, "wb") as file:
+            for start in range(0, count, 256):
+                rows = min(256, count - start)
+                held = rng.integers(0, 256, (rows, SIZE + 1), "uint8")
+                held[:, 0] = held[:, 1:].mean(-1) * CLASSES / 256
+                file.write(held.tobytes())
+    return list(map(str, paths)), count * FILES
+
+
+def data(paths, count, batch):
+    """The examples of all files in batches, of which the number is said."""
+    ds = tf.data.FixedLengthRecordDataset(paths, SIZE + 1)
+    ds = ds.batch(batch, drop_remainder=True)
+
+    def decode(rows):
+        held = tf.io.decode_raw(rows, "uint8", fixed_length=None)
+        images = tf.reshape(held[:, 1:], (batch, SIDE, SIDE, 3))
+        return tf.cast(images, "float32") / 255, tf.cast(held[:, 0], "int32")
+
+    ds = ds.map(decode, num_parallel_calls=2, deterministic=True)
+    ds = ds.apply(tf.data.experimental.assert_cardinality(count // batch))
+    return ds.prefetch(2)
+
+
+def model_fn():
+    layers = keras.layers
+    model = keras.Sequential(
+        [
+            keras.Input((SIDE, SIDE, 3)),
+            layers.Conv2D(16, 5, strides=4, activation="relu"),
+            layers.Conv2D(32, 3, strides=2, activation="relu"),
+            layers.GlobalAveragePooling2D(),
+            layers.Dense(CLASSES),
+        ]
+    )
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile("adam", loss)
+    return model
+
+
+def memory():
+    """MiB that are resident, those of files that are mapped left out."""
+    lines = pathlib.Path("/proc/self/status").read_text().splitlines()
+    found = dict(line.split(":") for line in lines)
+    return int(found["RssAnon"].split()[0]) / 2**10
+
+
+class Noted(keras.callbacks.Callback):
+    """Prints every so many steps what is resident, and the time."""
+
+    def __init__(self, number):
+        super().__init__()
+        self.number, self.step = number, 0
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.step += 1
+        if self.step % EVERY == 0:
+            noted = self.number, self.step, memory(), time.perf_counter()
+            print("noted", json.dumps(noted), flush=True)
+
+
+def train(given, paths, count):
+    ds = data(paths, count, given.batch)
+    ban = keras_ban.BornAgain(
+        model_fn, "kd", directory=given.folder / "run", save_every=200
+    )
+    ban.fit(
+        ds,
+        generations=1,
+        epochs=1,
+        augment=views.crop_and_flip(8),
+        views=1,
+        teacher_outputs=given.folder / "outputs",
+        callbacks=lambda number: [Noted(number)],
+        verbose=0,
+    )
+
+
+def step_alone(given, paths, count):
+    """Seconds of a step of a student on batches that are in memory."""
+    student, teacher = model_fn(), model_fn()
+    few = data(paths, count, given.batch).take(4).cache()
+    clock = Clock()
+    keras_ban.Distiller(student, teacher, "kd").fit(
+        few.repeat(), steps_per_epoch=100, verbose=0, callbacks=[clock]
+    )
+    return clock.seconds
+
+
+def attempt(kill_at=None):
+    """What one process notes; it is killed at a step of generation 1."""
+    command = [sys.executable, __file__, *sys.argv[1:], "--train"]
+    noted = []
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as process:
+        for line in process.stdout:
+            if line.startswith("noted"):
+                noted.append(json.loads(line.split(" ", 1)[1]))
+                number, step, *_ = noted[-1]
+                if kill_at and number == 1 and step >= kill_at:
+                    process.send_signal(signal.SIGKILL)
+                    break
+    return noted, process.wait()
+
+
+def trainings(noted):
+    """Of each generation: steps, MiB at the quarters, seconds of a step."""
+    found = {}
+    for number in sorted({n for n, *_ in noted}):
+        rows = [row for row in noted if row[0] == number]
+        later = [m for _, _, m, _ in rows[len(rows) // 10 :]]
+        seconds = np.diff([t for *_, t in rows]) / EVERY
+        found[f"generation {number}"] = {
+            "steps": rows[-1][1],
+            "resident MiB, least and most": [min(later), max(later)],
+            "most / least": max(later) / min(later),
+            "last tenth / first tenth after the start": float(
+                np.mean(later[-len(later) // 10 :])
+                / np.mean(later[: max(1, len(later) // 10)])
+            ),
+            "seconds of a step": float(np.median(seconds)),
+        }
+    return found
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--folder", type=pathlib.Path, required=True)
+    parser.add_argument("--gigabytes", type=float, default=10)
+    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--train", action="store_true", help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    given.folder.mkdir(parents=True, exist_ok=True)
+    paths, count = make(given.folder, given.gigabytes)
+    if given.train:
+        train(given, paths, count)
+        return
+    for name in ("run", "outputs"):
+        shutil.rmtree(given.folder / name, ignore_errors=True)
+    steps = count // given.batch
+    first, status = attempt(kill_at=steps // 2)
+    assert status == -signal.SIGKILL, status
+    second, status = attempt()
+    assert status == 0, status
+    save(
+        "large_data",
+        {
+            "settings": {**vars(given), "folder": None, "examples": count},
+            "until it was killed": trainings(first),
+            "after it went on": trainings(second),
+            "seconds of a step on batches in memory": step_alone(
+                given, paths, count
+            ),
+        },
+    )
+
+
+if __name__ == "__main__":
+    main()
