@@ -51,16 +51,16 @@ def fill(cache, teacher, examples, views, folder, cluster, watch):
     store = Store(directory, made_of, len(rows), cluster.number == 0)
     outputs = Outputs(store, starts, None if examples.is_fixed else rows)
 
-    def give(view, numbers, x, y):
-        outputs.check(x, numbers)
-        shown = views.shown(x, y, numbers, view)
-        # In the order of the names, where there are several outputs.
-        given, found = keras.tree.flatten(teacher.computed(shown, numbers)), ()
-        for logits in given:
-            kept = encode(logits, cache)
-            check_kept(logits, kept, cache, numbers)
-            found += kept
-        return found
+    def give(view, batches):
+        shown = []
+        for numbers, x, y in batches:
+            outputs.check(x, numbers)
+            shown.append((views.shown(x, y, numbers, view), numbers))
+        found = teacher.computed_beside(shown)
+        return [
+            _kept(scores, cache, numbers)
+            for scores, (_, numbers) in zip(found, shown, strict=True)
+        ]
 
     with store.open(cluster) as is_complete:
         if not is_complete:
@@ -68,7 +68,10 @@ def fill(cache, teacher, examples, views, folder, cluster, watch):
                 (view, numbers, encoded)
                 for view in range(views.count)
                 for numbers, encoded in _in_turns(
-                    examples.numbered(), functools.partial(give, view), cluster
+                    examples.numbered(),
+                    functools.partial(give, view),
+                    cluster,
+                    teacher.places,
                 )
             )
             first = next(computed)
@@ -158,18 +161,43 @@ def check_classes(cache, classes):
         )
 
 
-def _in_turns(batches, function, cluster):
-    """Yields numbers and outputs of each batch; workers compute one in turn."""
-    if not cluster.several:
-        for numbers, *rows in batches:
-            yield numbers, function(numbers, *rows)
-        return
-    while group := list(itertools.islice(batches, cluster.size)):
-        content = b""
-        if cluster.number < len(group):
-            content = _packed(function(*group[cluster.number]))
-        for source, (numbers, *_) in enumerate(group):
-            yield numbers, _unpacked(cluster.share(content, source))
+def _kept(scores, cache, numbers):
+    """What is kept of the scores of a batch, a tuple of arrays."""
+    found = ()
+    # In the order of the names, where there are several outputs.
+    for logits in keras.tree.flatten(scores):
+        kept = encode(logits, cache)
+        check_kept(logits, kept, cache, numbers)
+        found += kept
+    return found
+
+
+def _in_turns(batches, function, cluster, places):
+    """Yields numbers and outputs of each batch; workers take turns.
+
+    Args:
+        batches: Numbers, inputs and labels of each.
+        function: Function from some of them to a list of their outputs.
+        cluster: The `Cluster` of workers.
+        places: How many a worker computes at a time.
+    """
+    while group := list(itertools.islice(batches, cluster.size * places)):
+        shares = [
+            group[start : start + places]
+            for start in range(0, cluster.size * places, places)
+        ]
+        own = shares[cluster.number]
+        computed = function(own) if own else []
+        if not cluster.several:
+            for (numbers, *_), found in zip(own, computed, strict=True):
+                yield numbers, found
+            continue
+        for source, share in enumerate(shares):
+            for place, (numbers, *_) in enumerate(share):
+                content = b""
+                if source == cluster.number:
+                    content = _packed(computed[place])
+                yield numbers, _unpacked(cluster.share(content, source))
 
 
 def _packed(arrays):

@@ -80,6 +80,20 @@ class Teacher:
         raise NotImplementedError
 
     @property
+    def places(self):
+        """On how many devices of this machine it can run at a time."""
+        return 1
+
+    def computed_beside(self, batches):
+        """What `computed` returns for each of several batches.
+
+        Args:
+            batches: As many as there are `places`, or fewer, a list of inputs
+                and numbers.
+        """
+        return [self.computed(*batch) for batch in batches]
+
+    @property
     def names(self):
         """The names of what it gives, in order; `None` for scores alone."""
         return None
@@ -206,7 +220,12 @@ class Network(Teacher):
         )
         if not self.said.is_by_name or heads.names(model):
             self._whole = self.task = kinds.task_of(model, self.said)
+        self._trace()
+
+    def _trace(self):
+        """Lets TensorFlow trace it anew, on one device and on all."""
         self._function = tf.function(self, reduce_retracing=True)
+        self._function_beside = tf.function(self._each, reduce_retracing=True)
 
     def __call__(self, x):
         """Returns scores; of several outputs a dict, once tapped a `Taught`."""
@@ -226,6 +245,42 @@ class Network(Teacher):
 
     def computed(self, x, numbers):
         return keras.tree.map_structure(np.asarray, self._function(x))
+
+    @property
+    def places(self):
+        strategy = self.model.distribute_strategy
+        if strategy.num_replicas_in_sync == 1:
+            return 1
+        return len(strategy.extended.worker_devices)
+
+    def computed_beside(self, batches):
+        if self.places == 1:
+            return super().computed_beside(batches)
+        inputs = [x for x, _ in batches]
+
+        def own(context):
+            # Where there are fewer batches than devices, some do one again.
+            place = context.replica_id_in_sync_group % self.places
+            return inputs[min(place, len(inputs) - 1)]
+
+        strategy = self.model.distribute_strategy
+        held = strategy.experimental_distribute_values_from_function(own)
+        found = keras.tree.map_structure(
+            np.asarray, self._function_beside(held)
+        )
+        return found[: len(inputs)]
+
+    def _each(self, held):
+        """Scores of each of the batches that the devices hold, a list."""
+        strategy = self.model.distribute_strategy
+        found = strategy.run(self, args=(held,))
+        parts = map(
+            strategy.experimental_local_results, keras.tree.flatten(found)
+        )
+        return [
+            keras.tree.pack_sequence_as(found, list(part))
+            for part in zip(*parts, strict=True)
+        ]
 
     @property
     def names(self):
@@ -249,7 +304,7 @@ class Network(Teacher):
 
     def tap(self, paths):
         self._taps = Taps(self.model, paths, "teacher")
-        self._function = tf.function(self, reduce_retracing=True)
+        self._trace()
 
     def check(self, x, y, name, task):
         labels = None if task.parts else y

@@ -16,6 +16,7 @@ from caching import Y
 from caching import fit
 from caching import unknown_size
 from caching import unshuffled
+from replicas import mirrored
 from weights import same
 
 import keras_ban
@@ -25,6 +26,7 @@ from keras_ban.objectives import BAN
 from keras_ban.teaching import family
 from keras_ban.teaching import topk
 from keras_ban.teaching.plan import Plan
+from keras_ban.teaching.teacher import Network
 
 DATA = {
     "arrays": {"x": X, "y": Y, "batch_size": 8},
@@ -110,6 +112,30 @@ def shown(given, epochs):
 
 def tail(x, seed):
     return tf.concat([x[:1], noisy(x[1:], seed)], 0)
+
+
+@pytest.mark.parametrize("name", ["arrays", "views of tf.data"])
+def test_all_devices_compute_the_same_bits_side_by_side(
+    teacher, name, monkeypatch
+):
+    with mirrored(2).scope():
+        twin = mlp(16, hidden="relu")
+    twin.set_weights(teacher.get_weights())
+    shown, each = [], Network.computed_beside
+
+    def counting(self, batches):
+        shown.append([len(numbers) for _, numbers in batches])
+        return each(self, batches)
+
+    one, _ = joined(DATA[name], TeacherCache(), teacher)
+    monkeypatch.setattr(Network, "computed_beside", counting)
+    monkeypatch.delattr(Network, "computed")
+    two, _ = joined(DATA[name], TeacherCache(), twin)
+    for (x, *_), (other, *_) in zip(one, two, strict=True):
+        np.testing.assert_array_equal(x.outputs[0], other.outputs[0])
+    # 7 batches, the last of them alone, in each view.
+    views = DATA[name].get("views", 1)
+    assert shown == [[8, 8], [8, 8], [8, 8], [2]] * views
 
 
 def test_a_view_follows_from_seed_example_and_epoch():
