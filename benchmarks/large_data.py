@@ -148,20 +148,19 @@ def attempt(kill_at=None):
 
 
 def trainings(noted):
-    """Of each generation: steps, MiB at the quarters, seconds of a step."""
+    """Of each generation: steps, MiB along the way, seconds of a step."""
     found = {}
     for number in sorted({n for n, *_ in noted}):
         rows = [row for row in noted if row[0] == number]
-        later = [m for _, _, m, _ in rows[len(rows) // 10 :]]
+        held = [m for _, _, m, _ in rows]
+        half = held[len(held) // 2 :]
         seconds = np.diff([t for *_, t in rows]) / EVERY
         found[f"generation {number}"] = {
             "steps": rows[-1][1],
-            "resident MiB, least and most": [min(later), max(later)],
-            "most / least": max(later) / min(later),
-            "last tenth / first tenth after the start": float(
-                np.mean(later[-len(later) // 10 :])
-                / np.mean(later[: max(1, len(later) // 10)])
-            ),
+            "resident MiB along the way": np.round(
+                held[:: max(1, len(held) // 20)]
+            ).tolist(),
+            "most / least in the second half": max(half) / min(half),
             "seconds of a step": float(np.median(seconds)),
         }
     return found

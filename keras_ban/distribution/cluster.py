@@ -138,6 +138,10 @@ class Cluster:
             start += array.nbytes
         return joined
 
+    def meet(self):
+        """Waits for all workers."""
+        self.numbers(0)
+
     def numbers(self, number):
         """What each worker gives, a list of integers."""
         return self.gather([np.array([number], "int64")])[0].tolist()

@@ -18,7 +18,7 @@ def fill(cache, teacher, examples, views, folder, cluster, watch):
     """The outputs of a teacher for all examples, and all their views.
 
     Several workers compute their shares side by side. The chief has them in
-    the directory, the others in a temporary one.
+    the directory; the others too, if they see it, else in a temporary one.
 
     Args:
         cache: The `TeacherCache` that says how they are kept.
@@ -48,7 +48,7 @@ def fill(cache, teacher, examples, views, folder, cluster, watch):
     if teacher.names:
         made_of["outputs"] = teacher.names
     directory = cache.directory and cache.directory / folder
-    store = Store(directory, made_of, len(rows), cluster.number == 0)
+    store = Store(directory, made_of, len(rows), cluster)
     outputs = Outputs(store, starts, None if examples.is_fixed else rows)
 
     def give(view, batches):
@@ -62,7 +62,7 @@ def fill(cache, teacher, examples, views, folder, cluster, watch):
             for scores, (_, numbers) in zip(found, shown, strict=True)
         ]
 
-    with store.open(cluster) as is_complete:
+    with store.open() as is_complete:
         if not is_complete:
             computed = (
                 (view, numbers, encoded)
@@ -72,6 +72,7 @@ def fill(cache, teacher, examples, views, folder, cluster, watch):
                     functools.partial(give, view),
                     cluster,
                     teacher.places,
+                    functools.partial(store.exchange, view),
                 )
             )
             first = next(computed)
@@ -172,14 +173,19 @@ def _kept(scores, cache, numbers):
     return found
 
 
-def _in_turns(batches, function, cluster, places):
+def _in_turns(batches, function, cluster, places, exchange):
     """Yields numbers and outputs of each batch; workers take turns.
+
+    The outputs are `None` where another worker writes them.
 
     Args:
         batches: Numbers, inputs and labels of each.
         function: Function from some of them to a list of their outputs.
         cluster: The `Cluster` of workers.
         places: How many a worker computes at a time.
+        exchange: Function from the first of a batch's numbers, the number of
+            the worker that has its outputs, and there their bytes, to these
+            where they are written.
     """
     while group := list(itertools.islice(batches, cluster.size * places)):
         shares = [
@@ -194,10 +200,11 @@ def _in_turns(batches, function, cluster, places):
             continue
         for source, share in enumerate(shares):
             for place, (numbers, *_) in enumerate(share):
-                content = b""
+                content = None
                 if source == cluster.number:
                     content = _packed(computed[place])
-                yield numbers, _unpacked(cluster.share(content, source))
+                content = exchange(numbers[0], source, content)
+                yield numbers, content and _unpacked(content)
 
 
 def _packed(arrays):

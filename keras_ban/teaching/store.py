@@ -2,6 +2,7 @@
 
 import contextlib
 import pathlib
+import secrets
 import tempfile
 
 import numpy as np
@@ -25,13 +26,19 @@ class Store:
         directory: The folder, or `None`.
         made_of: What the arrays were made of, a dict.
         rows: How many rows there are.
-        is_own: Whether the folder is this worker's; else it has a temporary
-            one instead. Defaults to `True`.
+        cluster: The `Cluster` of workers. The folder is the chief's; others
+            have a temporary one instead, unless they see the chief's too.
+
+    Attributes:
+        is_shared: Whether all workers see one folder, in which the chief
+            alone writes rows.
     """
 
-    def __init__(self, directory, made_of, rows, is_own=True):
+    def __init__(self, directory, made_of, rows, cluster):
         self._temporary = None
-        if directory and not is_own:
+        self._cluster = cluster
+        self.is_shared = bool(directory) and _is_seen_by_all(directory, cluster)
+        if directory and cluster.number and not self.is_shared:
             self._temporary = tempfile.TemporaryDirectory(
                 ignore_cleanup_errors=True
             )
@@ -41,12 +48,14 @@ class Store:
         self._rows = rows
         self._arrays = []
 
-    @contextlib.contextmanager
-    def open(self, cluster):
-        """Locks the chief's folder and opens what it holds, on all workers.
+    @property
+    def _is_read(self):
+        """Whether another worker writes what is read here."""
+        return self.is_shared and self._cluster.number > 0
 
-        Args:
-            cluster: The `Cluster` of workers.
+    @contextlib.contextmanager
+    def open(self):
+        """Locks the chief's folder and opens what it holds, on all workers.
 
         Yields:
             Whether it held anything.
@@ -55,20 +64,16 @@ class Store:
             yield False
             return
         with contextlib.ExitStack() as stack:
-            names = cluster.on_chief(lambda: self._held(stack))
-            if names and cluster.several:
-                cluster.send(self._directory, names)
-                if self._temporary:
-                    self._load()
+            names = self._cluster.on_chief(lambda: self._held(stack))
+            if names and self._cluster.several and not self.is_shared:
+                self._cluster.send(self._directory, names)
+            if names and self._cluster.number:
+                self._load()
             yield bool(names)
 
     def _held(self, stack):
         """The names of the files that the folder holds."""
-        # The user's folder may be a link; one for a generation is ours.
-        if self._directory.name.startswith("generation-"):
-            with contextlib.suppress(FileNotFoundError):
-                files.check_folder(self._directory)
-        files.make_folder(self._directory)
+        _make_folder(self._directory)
         stack.enter_context(files.lock(self._directory / "lock"))
         if not self._json.exists():
             return []
@@ -118,6 +123,8 @@ class Store:
         Raises:
             OSError: If the disk has not enough.
         """
+        if self._is_read:
+            return
         if self._directory:
             check_room(self._directory, ["."], size_of(encoded, rows, views))
         self._arrays = []
@@ -148,10 +155,46 @@ class Store:
         return array
 
     def write(self, view, numbers, encoded):
-        """Writes the rows of all arrays that have these numbers."""
+        """Writes the rows of all arrays that have these numbers.
+
+        Args:
+            view: The number of the view.
+            numbers: The numbers of the examples.
+            encoded: Their rows of each array, or `None` where another worker
+                writes them.
+        """
+        if self._is_read:
+            return
         for parts, values in zip(self._arrays, encoded, strict=True):
             for shard, rows, here in _shards(parts, numbers):
                 shard[view, rows] = values[here]
+
+    def exchange(self, view, number, source, content):
+        """What a worker has computed for a batch, where it is written.
+
+        Args:
+            view: The number of the view.
+            number: That of the batch's first example.
+            source: That of the worker.
+            content: On that worker the bytes, else `None`.
+
+        Returns:
+            The bytes, or `None` where another worker writes them.
+        """
+        if not self.is_shared:
+            return self._cluster.share(content or b"", source)
+        if source == 0:
+            return None if self._is_read else content
+        path = self._directory / f"{view}-{number}.part"
+        if source == self._cluster.number:
+            files.remove(path)
+            path.write_bytes(content)
+        self._cluster.meet()
+        if self._is_read:
+            return None
+        content = path.read_bytes()
+        path.unlink()
+        return content
 
     def read(self, view, numbers):
         """Returns the rows of all arrays."""
@@ -169,9 +212,17 @@ class Store:
         return [(parts[0].dtype, parts[0].shape[2:]) for parts in self._arrays]
 
     def close(self):
-        """Writes down that the arrays are complete."""
+        """Writes down that the arrays are complete; others then read them."""
         if self._directory is None:
             return
+        if not self._is_read:
+            self._complete()
+        if self.is_shared:
+            self._cluster.meet()
+        if self._is_read:
+            self._load()
+
+    def _complete(self):
         for parts in self._arrays:
             for part in parts:
                 part.flush()
@@ -212,6 +263,31 @@ class Store:
     @property
     def _json(self):
         return self._directory / _JSON
+
+
+def _is_seen_by_all(directory, cluster):
+    """Whether several workers see the chief's folder under its path."""
+    if not cluster.several:
+        return False
+    mark = f"{secrets.token_hex(8)}.mark".encode()
+    path = directory / cluster.share(mark).decode()
+
+    def leave():
+        _make_folder(directory)
+        path.touch()
+
+    cluster.on_chief(leave)
+    found = all(cluster.numbers(path.exists()))
+    cluster.on_chief(path.unlink)
+    return found
+
+
+def _make_folder(directory):
+    # The user's folder may be a link; one for a generation is ours.
+    if directory.name.startswith("generation-"):
+        with contextlib.suppress(FileNotFoundError):
+            files.check_folder(directory)
+    files.make_folder(directory)
 
 
 def check_room(directory, folders, size):

@@ -61,7 +61,8 @@ def test_objectives_are_those_of_one_process(count, names, tmp_path):
 @pytest.mark.parametrize(
     "count, outputs",
     [
-        pytest.param(2, "in a folder", marks=pytest.mark.slow),
+        (2, "in a folder"),
+        pytest.param(2, "in folders", marks=pytest.mark.slow),
         pytest.param(2, "online", marks=pytest.mark.slow),
         pytest.param(3, "cached", marks=pytest.mark.slow),
     ],
@@ -69,15 +70,23 @@ def test_objectives_are_those_of_one_process(count, names, tmp_path):
 def test_generations_are_those_of_one_process(count, outputs, tmp_path):
     expected = alone("generations", tmp_path, cache="online")
     folder = tmp_path / "cache"
-    cache = str(folder) if outputs == "in a folder" else outputs
+    folders = {"in a folder": str(folder), "in folders": f"{folder}/{{}}"}
+    cache = folders.get(outputs, outputs)
+    # Of two teachers each.
+    shared = [outputs == "in a folder"] * (0 if outputs == "online" else 2)
+    assert expected.pop("shared") == []
     with Workers(count, "generations", tmp_path / "many", cache=cache) as many:
         for found in many.found():
+            assert found.pop("shared") == shared
             close(found, expected)
-    if cache == str(folder):
+    if outputs in folders:
         # All are given what the chief has there already.
         with Workers(2, "generations", tmp_path / "again", cache=cache) as many:
             for found in many.found():
+                assert found.pop("shared") == shared
                 close(found, expected)
+        left = {p.suffix for p in folder.rglob("*") if p.is_file()}
+        assert left == {".npy", ".json", ""}
 
 
 @pytest.mark.slow

@@ -21,6 +21,7 @@ from faults import summary
 
 import keras_ban
 from keras_ban import launch
+from keras_ban.teaching import filling
 
 X, Y = learnable(381)
 VALIDATION = learnable(21, 2)
@@ -136,13 +137,21 @@ def averages(strategy):
 
 def generations(strategy, cache):
     """What `BornAgain` makes of arrays, and the table of its ensembles."""
+    stores, kind = [], filling.Store
+
+    def noted(*arguments):
+        stores.append(kind(*arguments))
+        return stores[-1]
+
+    filling.Store = noted
+    number, _ = launch.place()
     ban = keras_ban.BornAgain(_plain, "cwtm", seed=3)
     lineage = ban.fit(
         X[:81],
         Y[:81],
         2,
         validation_data=VALIDATION,
-        teacher_outputs=cache,
+        teacher_outputs=cache.format(number),
         **{**FIT, "epochs": 2},
     )
     table = lineage.evaluate(*VALIDATION)
@@ -151,6 +160,7 @@ def generations(strategy, cache):
         "history": [g.history for g in lineage],
         "metrics": [g.metrics for g in lineage],
         "table": [[row["accuracy"], row["nll"]] for row in table],
+        "shared": [store.is_shared for store in stores],
     }
 
 

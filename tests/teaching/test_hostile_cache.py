@@ -33,8 +33,8 @@ def encoded(rows):
 
 def opened(folder):
     """Reads what a folder holds, or fills it."""
-    store = Store(folder, MADE_OF, ROWS)
-    with store.open(Cluster()) as is_complete:
+    store = Store(folder, MADE_OF, ROWS, Cluster())
+    with store.open() as is_complete:
         if not is_complete:
             store.create(encoded(1), ROWS, 1)
             store.write(0, np.arange(ROWS), encoded(ROWS))
