@@ -229,6 +229,18 @@ class Distiller(Steps):
             self.prepare(x)
         return shape
 
+    def meet(self, x, y):
+        """Takes student and teacher for such as were checked elsewhere.
+
+        Args:
+            x: A batch of inputs.
+            y: Its labels, or `None`.
+        """
+        x = map_arrays(tensor, first_rows(x))
+        checking.meet(self, x, y, self._said)
+        self._is_checked = True
+        self.prepare(x)
+
     def check_objective(self, x, y):
         """Tries the loss, and an objective of the user's own, on a few samples.
 

@@ -130,9 +130,10 @@ class Lineage(collections.abc.Sequence):
                 "none. Choose by a generation's number, as `lineage[-1]`, or "
                 "run `fit` with validation data."
             )
-        return min(
-            measured, key=lambda g: [g.metrics[k] for k in judged(g.metrics)]
-        )
+        # A teacher that was given may lack an output.
+        names = judged(measured[-1].metrics)
+        whole = [g for g in measured if g.metrics.keys() >= set(names)]
+        return min(whole, key=lambda g: [g.metrics[k] for k in names])
 
     def predict(self, *args, **kwargs):
         """What `best` predicts, as `keras.Model.predict` does.
@@ -240,6 +241,7 @@ class Lineage(collections.abc.Sequence):
         batch_size=None,
         steps=None,
         watch=lambda: None,
+        asked=None,
     ):
         """Measures a generation that need not be part of the lineage.
 
@@ -252,6 +254,8 @@ class Lineage(collections.abc.Sequence):
             steps: As `evaluate` takes it. Defaults to `None`.
             watch: Called before each batch; what it raises ends it. Defaults
                 to a function that does nothing.
+            asked: The `evaluation.Asked` of what the labels are. Defaults to
+                `None`: they are those of the generation.
 
         Returns:
             A dict of `accuracy`, `error`, `nll` and `ece`, or what its task
@@ -259,23 +263,20 @@ class Lineage(collections.abc.Sequence):
         """
         how = Reading(batch_size=batch_size, steps=steps)
         examples = given(x, y, sample_weight, how, once=True)
-        table = self._measure([generation], examples, "", watch)
-        return {name: table[0][name] for name in table.kept}
+        table = self._measure([generation], examples, "", watch, asked)
+        return {k: table[0][k] for k in table.kept if k in table[0]}
 
-    def _measure(self, generations, examples, title, watch=lambda: None):
+    def _measure(
+        self, generations, examples, title, watch=lambda: None, asked=None
+    ):
         def watched():
             for batch in examples.labelled():
                 watch()
                 yield batch
 
+        given = generations, watched(), title, self._predictor, self._said
         with evaluation.quiet_retracing():
-            return evaluation.evaluate(
-                generations,
-                watched(),
-                title,
-                self._predictor,
-                self._said,
-            )
+            return evaluation.evaluate(*given, asked=asked)
 
     def plot(self, path=None, control=None):
         """Draws the last evaluation: error, NLL and calibration.

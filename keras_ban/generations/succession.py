@@ -4,6 +4,8 @@ import dataclasses
 
 from keras_ban.generations.abreast import Abreast
 from keras_ban.generations.abreast import Part
+from keras_ban.reporting.evaluation import Asked
+from keras_ban.tasks import heads
 
 # So many networks at most are trained side by side.
 _WIDEST = 8
@@ -50,7 +52,9 @@ def _measured(generation, trainer, lineage, run):
     validation = trainer.feed.validation
     if validation is None or not generation.predicts:
         return generation
+    trial = trainer.trial
+    asked = Asked(trial.task, heads.only_name(trial.models()[0]))
     metrics = lineage.measure(
-        generation, validation, watch=run.stop_now_if_asked
+        generation, validation, watch=run.stop_now_if_asked, asked=asked
     )
     return dataclasses.replace(generation, metrics=metrics)

@@ -59,7 +59,7 @@ class Workshop:
         if isinstance(parent, keras.Model):
             teacher = self._twin(parent, trained=False)
         fresh = self._make(student, teacher)
-        fresh.prepare(self._rows)
+        fresh.meet(*self.batch)
         rule = likeness.of_objective(fresh.objective)
         key = id(student), id(teacher)
         held, known = self._distillers.setdefault(key, (fresh, rule))

@@ -3,6 +3,8 @@
 import contextlib
 import dataclasses
 import hashlib
+from typing import Any
+from typing import NamedTuple
 
 import keras
 import numpy as np
@@ -13,6 +15,66 @@ from keras_ban.tasks import heads
 from keras_ban.tasks import kinds
 from keras_ban.tasks.checks import taking
 from keras_ban.tasks.scores import NOTHING
+
+
+class Asked(NamedTuple):
+    """What labels are of: the outputs of students.
+
+    A teacher that was given may have others beside those that it teaches.
+
+    Attributes:
+        task: The `Task` of a student.
+        name: What the student calls its output, if it has one.
+    """
+
+    task: Any
+    name: str | None = None
+
+    def chosen(self, generation, held):
+        """What is asked for of that which a generation has for its outputs.
+
+        Args:
+            generation: The `Generation`.
+            held: A dict by the names of its outputs; else that of its one.
+
+        Returns:
+            A dict of what it has, if students have several outputs; else that
+            of the student's one.
+        """
+        if not self.task.parts:
+            return held[self.name] if isinstance(held, dict) else held
+        if not isinstance(held, dict):
+            held = {heads.only_name(generation.model): held}
+        return {name: held[name] for name in self.task.parts if name in held}
+
+    def shapes_and_masks(self, generation, found):
+        """The shapes and masks of that which a generation gives.
+
+        Args:
+            generation: The `Generation`.
+            found: Its output and its mask, with the structure of the output.
+        """
+        output, mask = found
+        named = heads.by_name(generation.model, output)
+        if isinstance(named, heads.ByName):
+            masks = keras.tree.flatten(mask)
+            mask = dict(zip(named, masks, strict=True))
+        shape = heads.shape_of(named)
+        return self.chosen(generation, shape), self.chosen(generation, mask)
+
+    def check_same(self, generation, task):
+        """Refuses a generation whose outputs are of another kind.
+
+        Args:
+            generation: The `Generation`.
+            task: Its `Task`.
+        """
+        found = self.chosen(generation, task.parts or task)
+        if self.task.parts:
+            for name, one in found.items():
+                self.task.parts[name].check_same(one)
+        else:
+            self.task.check_same(found)
 
 
 def overview(generations):
@@ -58,7 +120,13 @@ def groups(generations):
 
 
 def evaluate(
-    generations, stream, title, predictor, said=kinds.UNSAID, ensembles=None
+    generations,
+    stream,
+    title,
+    predictor,
+    said=kinds.UNSAID,
+    ensembles=None,
+    asked=None,
 ):
     """Evaluates every generation and the ensembles in one pass.
 
@@ -72,6 +140,8 @@ def evaluate(
         said: What the owner of the models says of them. Defaults to nothing.
         ensembles: By name, lists of generations whose mean is measured too.
             Defaults to `None`: those of `groups`.
+        asked: The `Asked` of what the labels are. Defaults to `None`: they are
+            those of the last generation.
 
     Returns:
         A `Table`.
@@ -81,8 +151,7 @@ def evaluate(
     everyone, generations = generations, [g for g in generations if g.predicts]
     if not generations:
         return Table(_rows(everyone, {}, {}), title)
-    names = [g.name for g in generations] + list(ensembles)
-    tasks, scores = None, None
+    scores = None
     functions = [_function(g, predictor) for g in generations]
     labels_seen = hashlib.blake2b(digest_size=16)
     for x, y, weight in stream:
@@ -92,34 +161,31 @@ def evaluate(
         for g, function in zip(generations, functions, strict=True):
             with taking(g.source, x):
                 found.append(function(x))
-        outputs = [
-            heads.by_name(g.model, output)
-            for g, (output, _) in zip(generations, found, strict=True)
-        ]
-        if tasks is None:
-            tasks = _tasks(generations, outputs, said, y)
-            scores = {name: tasks[0].measuring() for name in names}
+        if scores is None:
+            tasks, asked = _tasks(generations, found, said, y, asked)
+            ensembles = _alike(ensembles, generations, tasks, asked)
+            names = [g.name for g in generations] + list(ensembles)
+            scores = {name: asked.task.measuring() for name in names}
+        own = list(map(asked.shapes_and_masks, generations, found))
+        shape, masks = own[-1][0], [mask for _, mask in own]
+        asked.task.check_labels(y, shape)
+        asked.task.check_weight(weight, shape)
+        y, weight = asked.task.counted(y, weight, shape, masks)
         p = {
-            g.name: task.predictions(output)
-            for g, (output, _), task in zip(
-                generations, found, tasks, strict=True
+            g.name: asked.chosen(g, task.predictions(output))
+            for g, task, (output, _) in zip(
+                generations, tasks, found, strict=True
             )
         }
-        shape = heads.shape_of(outputs[0])
-        # One that was given may have been compiled with another loss.
-        tasks[-1].check_labels(y, shape)
-        tasks[-1].check_weight(weight, shape)
-        masks = [mask for _, mask in found]
-        y, weight = tasks[-1].counted(y, weight, shape, masks)
         for g in generations:
             scores[g.name].update(y, p[g.name], weight, p.get(g.teacher))
         for name, members in ensembles.items():
-            mean = tasks[0].mean([p[g.name] for g in members])
+            mean = asked.task.mean([p[g.name] for g in members])
             scores[name].update(y, mean, weight)
     if scores is None:
         raise ValueError(NOTHING)
     rows = _rows(everyone, scores, ensembles)
-    measuring = next(iter(scores.values()))
+    measuring = scores[generations[-1].name]
     return Table(
         rows,
         title,
@@ -170,24 +236,52 @@ def _rows(generations, scores, ensembles):
     return rows
 
 
-def _tasks(generations, found, said, y):
-    """The `Task` of each model, told by a batch.
+def _tasks(generations, found, said, y, asked):
+    """The `Task` of each model, told by a batch, and what the labels are of.
 
     Args:
         generations: The `Generation`s.
-        found: The output of each, or a `ByName`.
+        found: The output of each, and its mask.
         said: What the owner of the models says of them.
         y: The labels.
+        asked: The `Asked`, or `None`.
     """
-    tasks = [
-        kinds.task_of(g.model, said, heads.shape_of(output), y)
-        if g.given is None
-        else g.given.task
-        for g, output in zip(generations, found, strict=True)
+    shapes = [
+        heads.shape_of(heads.by_name(g.model, output))
+        for g, (output, _) in zip(generations, found, strict=True)
     ]
-    for task in tasks:
-        tasks[0].check_same(task)
-    return tasks
+    last = generations[-1]
+    if asked is None:
+        task = _task(last, said, shapes[-1], y)
+        asked = Asked(task, heads.only_name(last.model))
+    tasks = [
+        _task(g, said, shape, asked.task.labels_for(shape, y))
+        for g, shape in zip(generations, shapes, strict=True)
+    ]
+    for g, task in zip(generations, tasks, strict=True):
+        asked.check_same(g, task)
+    return tasks, asked
+
+
+def _task(generation, said, shape, y):
+    if generation.given is not None:
+        return generation.given.task
+    model = generation.model
+    return kinds.task_of(model, said.among(heads.names(model)), shape, y)
+
+
+def _alike(ensembles, generations, tasks, asked):
+    """The ensembles whose members all have the outputs that are measured."""
+    own = {
+        g.name: list(task.parts or ())
+        for g, task in zip(generations, tasks, strict=True)
+    }
+    names = list(asked.task.parts or ())
+    return {
+        name: members
+        for name, members in ensembles.items()
+        if all(own[g.name] == names for g in members)
+    }
 
 
 @contextlib.contextmanager

@@ -367,7 +367,8 @@ class Task:
             y: NumPy array of labels.
             weight: Sample weights, or `None`.
             shape: Shape `(rows, ..., n)` of the model's output.
-            masks: The Keras mask of each model's output, or `None`, a list.
+            masks: The Keras mask of each model's output, or `None`, a list;
+                of several outputs dicts by name.
 
         Returns:
             Both; a label that the loss ignores is one of the classes.

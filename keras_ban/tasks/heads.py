@@ -112,6 +112,19 @@ def spec(model):
     return shape_of(result)
 
 
+def given(model, x):
+    """Shapes of the outputs of a model, which is run if it does not say them.
+
+    Args:
+        model: A `keras.Model`.
+        x: Inputs.
+    """
+    found = spec(model)
+    if found is None:
+        found = shape_of(by_name(model, model(x, training=False)))
+    return found
+
+
 def names(model):
     """The names of the outputs of a model, as far as it says them, a list."""
     shapes = spec(model)
@@ -121,6 +134,13 @@ def names(model):
         # Keras calls its output by the name of the model.
         return [layer.name for layer in model.layers[-1:]]
     return list(getattr(model, "output_names", None) or ())
+
+
+def only_name(model):
+    """What a model calls its one output; `None` if there is no model."""
+    if model is None:
+        return None
+    return (names(model) or [model.name])[0]
 
 
 def shape_of(result):
@@ -162,6 +182,42 @@ def loss_weights(model, names):
     compiled = getattr(model, "_compile_loss", None)
     found = getattr(compiled, "_user_loss_weights", None)
     return _for_each(found, names)
+
+
+def weights(model, names):
+    """How much each output counts in the loss of a model, a dict.
+
+    As in Keras, what has no loss beside others that have one counts nothing.
+
+    Args:
+        model: A `keras.Model`.
+        names: The names of its outputs.
+    """
+    known, found = losses(model, names), loss_weights(model, names)
+    found = {k: 1.0 if scale is None else scale for k, scale in found.items()}
+    left = [k for k in found if known is not None and known[k] is None]
+    return found | dict.fromkeys(left, 0.0)
+
+
+def trackers(model, names):
+    """Keras' own metrics of the labels' loss of each output, a dict.
+
+    Args:
+        model: A compiled `keras.Model`.
+        names: The names of its outputs that have a loss, in the order in which
+            Keras flattens them.
+    """
+    compiled = getattr(model, "_compile_loss", None)
+    found = getattr(compiled, "_flat_losses", None) or ()
+    metrics = compiled.metrics if found else ()
+    if len(found) != len(metrics) or len(found) != len(names):
+        return {}
+    # Keras has names of its own where an output is in a list or is called
+    # twice; its paths are sorted as the outputs are, or are their names.
+    by_path = {one.path: m for one, m in zip(found, metrics, strict=True)}
+    if set(by_path) == {(name,) for name in names}:
+        return {path[0]: metric for path, metric in by_path.items()}
+    return dict(zip(names, map(by_path.get, sorted(by_path)), strict=True))
 
 
 def _for_each(given, names):

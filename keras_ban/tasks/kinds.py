@@ -192,7 +192,7 @@ def _several(model, said, shapes, y):
         head = heads.Head(model, name, place, losses.get(name))
         own = said.for_output(name)
         parts[name] = task_of(head, own, shape, labels[name])
-    weights = heads.loss_weights(model, shapes)
+    weights = heads.weights(model, shapes)
     return Several(heads.ByName(parts, shapes.template), weights)
 
 

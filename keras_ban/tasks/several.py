@@ -169,14 +169,15 @@ class Several(Task):
 
     def check_labels(self, y, shape, name="y"):
         for output, found in self._split(y, name).items():
-            if found is not None:
+            if found is not None and output in shape:
                 task = self.parts[output]
                 task.check_labels(found, shape[output], f"{name}[{output!r}]")
 
     def check_weight(self, weight, shape, name="sample_weight"):
-        for output, found in self.split(weight).items():
+        found = self.split(weight)
+        for output in shape:
             self.parts[output].check_weight(
-                found, shape[output], f"{name}[{output!r}]"
+                found[output], shape[output], f"{name}[{output!r}]"
             )
 
     def _split(self, y, name):
@@ -259,14 +260,13 @@ class Several(Task):
 
     def counted(self, y, weight, shape, masks):
         labels, weights = self.split(y), self.split(weight)
-        masks = [keras.tree.flatten(mask) for mask in masks]
-        for at, (name, task) in enumerate(self.parts.items()):
-            if labels[name] is not None:
+        for name, task in self.parts.items():
+            if labels[name] is not None and name in shape:
                 labels[name], weights[name] = task.counted(
                     labels[name],
                     weights[name],
                     shape[name],
-                    [mask[at] for mask in masks],
+                    [mask.get(name) for mask in masks],
                 )
         return labels, weights
 

@@ -142,15 +142,27 @@ def default_loss(student, data, said):
     return task.default_compilation(row, heads.label_shape(y))["loss"]
 
 
-def check_unread(distiller):
-    """Checks the tasks of student and teacher where no data could be read.
+def meet(distiller, x, y, said):
+    """Tells the tasks of a student and of its teacher, which was checked.
+
+    Or of those of which nothing could be read before the first step.
 
     Args:
-        distiller: A `Distiller`, whose `task` is known by now.
+        distiller: The `Distiller`.
+        x: Inputs that they can be run on.
+        y: Labels that may tell the task, or `None`.
+        said: What the owner of the models says of them.
+
+    Raises:
+        ValueError: If they do not fit each other.
     """
-    if distiller.teacher is not None:
-        distiller.teacher.meet(distiller.student, distiller.task)
-        distiller.task.check_same(distiller.teacher.task)
+    student, teacher = distiller.student, distiller.teacher
+    shape = heads.given(student, x)
+    task = distiller.task = kinds.task_of(student, said, shape, y)
+    if teacher is not None:
+        teacher.look(x, y, task)
+        teacher.meet(student, task)
+        task.check_same(teacher.task)
 
 
 def compiles(student, teacher):

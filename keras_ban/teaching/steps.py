@@ -10,7 +10,6 @@ from keras_ban.distribution import replicas
 from keras_ban.distribution import statistics
 from keras_ban.distribution import updates
 from keras_ban.networks.stand_in import StandIn
-from keras_ban.tasks import heads
 from keras_ban.tasks import kinds
 from keras_ban.tasks import partly
 from keras_ban.teaching import checking
@@ -58,6 +57,12 @@ class Steps(StandIn):
             self.student, y, scores, teacher_scores, sample_weight
         )
 
+    def _meet(self, x):
+        """Tells the tasks of both models where no data was read before."""
+        if not self._is_checked:
+            checking.meet(self, x, None, self._said)
+            self._is_checked = True
+
     def compute_loss(
         self,
         x=None,
@@ -86,13 +91,7 @@ class Steps(StandIn):
         Returns:
             A scalar.
         """
-        if not self._is_checked:
-            # A student that was not built before says now what it gives.
-            result = heads.by_name(self.student, y_pred)
-            shape = heads.shape_of(result)
-            self.task = kinds.task_of(self.student, self._said, shape)
-            checking.check_unread(self)
-            self._is_checked = True
+        self._meet(x)
         if teacher_logits is None and self.objective.needs_teacher:
             teacher_logits = self.teacher(x)
         self.objective.check_labels(y)
@@ -118,6 +117,7 @@ class Steps(StandIn):
                 statistics.average(self.student, data.rows)
             return logs
         x, kept = x if isinstance(x, parts.Joined) else (x, None)
+        self._meet(x)
         if self.objective.features:
             self.prepare(x)
         taught = self.teacher(x) if learns and kept is None else None

@@ -157,6 +157,15 @@ class Teacher:
         """
         raise NotImplementedError
 
+    def look(self, x, y, task):
+        """Tells its task again, of which labels may know more than it says.
+
+        Args:
+            x: Inputs that it can be run on.
+            y: Their labels, or `None`.
+            task: The `Task` of the student.
+        """
+
     def check_examples(self, examples):
         """Checks that it can teach these examples.
 
@@ -218,7 +227,9 @@ class Network(Teacher):
             None,
             _all,
         )
-        if not self.said.is_by_name or heads.names(model):
+        # What a class of its own gives is known once it is run.
+        has_several = self.said.is_by_name or _has_several(model)
+        if heads.names(model) or not has_several:
             self._whole = self.task = kinds.task_of(model, self.said)
         self._trace()
 
@@ -313,6 +324,10 @@ class Network(Teacher):
         self._look(shape, task.labels_for(shape, y))
         return shape
 
+    def look(self, x, y, task):
+        shape = heads.given(self.model, x)
+        self._look(shape, task.labels_for(shape, y))
+
     def _look(self, shape, y):
         """Asks again for its task, now that outputs and labels may tell."""
         self._whole = kinds.task_of(self.model, self.said, shape, y)
@@ -331,12 +346,12 @@ class Network(Teacher):
         if has_several == teaches_several:
             return shape
         if has_several:
-            name = _only_name(self.model)
+            name = heads.only_name(self.model)
             template = {name: name}
             self.task = Several(heads.ByName({name: self._whole}, template))
             self._chosen = lambda scores: {name: scores}
             return shape and heads.ByName({name: shape}, template)
-        name = _only_name(student)
+        name = heads.only_name(student)
         if name not in self._whole.parts:
             raise ValueError(
                 f"The student {student.name!r} has one output, {name!r}. "
@@ -368,10 +383,10 @@ def _check_trained(model):
         )
 
 
+def _has_several(model):
+    """Whether a model was compiled with losses of several outputs."""
+    return len(keras.tree.flatten(getattr(model, "loss", None))) > 1
+
+
 def _all(scores):
     return scores
-
-
-def _only_name(model):
-    """What a model calls its one output."""
-    return (heads.names(model) or [model.name])[0]

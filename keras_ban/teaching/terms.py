@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from keras_ban.objectives import BUILT_IN
 from keras_ban.objectives import Labels
+from keras_ban.tasks import heads
 from keras_ban.tasks import losses
 from keras_ban.tasks import mixed
 from keras_ban.tasks import partly
@@ -86,10 +87,10 @@ def of_outputs(student, objective, parts):
     Returns:
         A list as `Terms.of_batch` gives it.
     """
-    metrics, found = {one.name: one for one in student.metrics}, []
+    trackers, found = heads.trackers(student, [p.name for p in parts]), []
     for part in parts:
-        tracker = metrics.get(f"{part.name}_loss")
-        if part.name is None or tracker is None:
+        tracker = trackers.get(part.name)
+        if tracker is None:
             continue
         one, part = prepared(objective, part)
         value = _reduced(
