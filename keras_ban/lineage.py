@@ -303,14 +303,7 @@ class Lineage(collections.abc.Sequence):
         """The table of a control, which was measured on the same data."""
         if control is None:
             return None
-        beside, table = control._evaluated(), self._evaluated()
-        if beside.data != table.data:
-            raise ValueError(
-                "The control was evaluated on other data. Expected that of "
-                f"{table.title!r}. Received: {beside.title!r}, of other "
-                "labels. Call `evaluate` of both on the same data."
-            )
-        return beside
+        return evaluation.beside(self._evaluated(), control._evaluated())
 
     def export(
         self,
@@ -320,6 +313,7 @@ class Lineage(collections.abc.Sequence):
         x=None,
         control=None,
         overwrite=False,
+        comparison=None,
     ):
         """Writes a model to be used elsewhere, and a card that describes it.
 
@@ -342,6 +336,8 @@ class Lineage(collections.abc.Sequence):
                 same data, for the card. Defaults to `None`.
             overwrite: Whether they take the place of what is there. Defaults
                 to `False`.
+            comparison: What `compare` returned, for the card: the methods
+                beside their twins as measured last. Defaults to `None`.
 
         Returns:
             An `Exported`: `path` and `card`, `difference` and `tolerance`,
@@ -359,9 +355,13 @@ class Lineage(collections.abc.Sequence):
         >>> lineage = ban.fit(x, y, validation_data=(x_val, y_val))
         >>> lineage.export("student.keras", x=x_test)
         """
-        tables = self._shown(), self._beside(control)
+        measured = (
+            self._shown(),
+            self._beside(control),
+            leaving.compared(self, comparison),
+        )
         known = card.Known(
-            *leaving.chosen(self, model), self._recipe, self._said, *tables
+            *leaving.chosen(self, model), self._recipe, self._said, *measured
         )
         write = functools.partial(card.card, known, format)
         return export.export(known.model, path, format, x, overwrite, write)

@@ -174,6 +174,31 @@ class Comparison:
         measure = measures.measure("measure", measure, found.judged)
         return plot.draw(found, path, measure)
 
+    def to_markdown(self, lineage=None):
+        """What was measured last, the seeds and the verdict, in Markdown.
+
+        Args:
+            lineage: One of `lineages`, of which it says which it is. Defaults
+                to `None`.
+
+        Raises:
+            ValueError: If nothing was measured yet.
+        """
+        rows = self.rows
+        parts = [f"Seeds: {', '.join(map(str, self.seeds))}."]
+        for row in rows:
+            for seed in self._seeds_of(row["name"], lineage):
+                parts.append(f"This run is {row['name']!r} of seed {seed}.")
+                if row["twin"]:
+                    parts.append(f"Its twin is {row['twin']!r}.")
+        return f"{rows.to_markdown()}\n\n{' '.join(parts)}"
+
+    def _seeds_of(self, name, lineage):
+        """The seeds of which a method's run is this lineage: one, or none."""
+        runs = self.lineages.get(name, [])
+        pairs = zip(self.seeds, runs, strict=bool(runs))
+        return [seed for seed, run in pairs if run is lineage]
+
     def _measured(self):
         if self._shown is None:
             raise ValueError(

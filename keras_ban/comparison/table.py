@@ -58,6 +58,13 @@ class Rows(list):
         table = printed.markup(self.title, self._columns())
         return (table + texts).replace("+-", "±")
 
+    def to_markdown(self):
+        """The table, what it shows and the verdict, in Markdown."""
+        table = printed.markdown(self._columns())
+        verdict = "\n".join(f"- {text}" for text in self.verdict)
+        parts = f"{self.title}:", table, self.notes, verdict
+        return "\n\n".join(parts).replace("+-", "±")
+
     def _columns(self):
         """For each column, its heading and its texts."""
         headings = {name: _form(name)[0] for name in _shown(self[0])}

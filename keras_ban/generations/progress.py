@@ -30,7 +30,8 @@ def told(standing, now=None):
         lines += _progress(standing.teachers, now, "teachers")
     lines += _progress(standing, now, "generations")
     if not is_finished(standing):
-        lines += filter(None, [_to_go(standing, now), _silence(standing, now)])
+        said = _waiting(standing, now), _to_go(standing, now)
+        lines += filter(None, [*said, _silence(standing, now)])
     if not standing.finished:
         return lines
     return [*lines, "", str(table(standing))]
@@ -61,14 +62,48 @@ def _progress(standing, now, nouns):
         epochs = standing.lengths.get(one.number)
         text = f"{one.name}: {one.epoch}"
         text += f" of {epochs} epochs" if epochs else " epochs"
-        text += f" and {one.step} steps" * bool(one.step)
+        if one.step:
+            of = f" of {one.steps}" if one.steps else ""
+            text += f" and {one.step}{of} steps"
         figures = [
             f"{name} {np.mean(values[-1]):.4g}"
             for name, values in one.history.items()
             if values and _is_number(values[-1])
         ]
         ago = printed.duration(max(0, now - one.saved))
-        yield f"{', '.join([text, *figures])}; saved {ago} ago"
+        text = f"{', '.join([text, *figures])}; saved {ago} ago"
+        yield text + _within(one, epochs, now)
+
+
+def _waiting(standing, now):
+    """Says of what nothing is saved yet, if so."""
+    part = next(p for p in _all(standing) if not is_finished(p))
+    number = max(len(part.finished), int(part.has_teacher))
+    if part.running or number not in part.lengths:
+        return ""
+    ago = printed.duration(max(0, now - part.changed))
+    return (
+        f"{part.name(number)}: none of {part.lengths[number]} epochs is saved "
+        f"yet; begun {ago} ago"
+    )
+
+
+def _within(running, epochs, now):
+    """How far its epoch should be by its pace, in words, or nothing."""
+    pace = _pace_of(running)
+    if pace is None or running.epoch == epochs:
+        return ""
+    share = running.done - running.epoch + (now - running.saved) / pace
+    if not 0 <= share < 1:
+        return ""
+    return (
+        f", by its pace {100 * share:.0f} % through epoch {running.epoch + 1}"
+    )
+
+
+def _pace_of(running):
+    """Seconds of an epoch, or `None` if none is known."""
+    return running.seconds / running.done if running.done else None
 
 
 def _is_number(value):
@@ -88,7 +123,7 @@ def _pace(standing):
             epochs = _epochs(one)
             found = one.seconds / epochs if epochs else found
         for one in part.running:
-            found = one.seconds / one.epoch if one.epoch else found
+            found = _pace_of(one) or found
     return found
 
 
@@ -98,7 +133,7 @@ def _epochs(generation):
 
 def _to_go(standing, now):
     """The time that is left, in words, or nothing where it is not known."""
-    outlook, places = Outlook(0), {}
+    outlook, places, since = Outlook(0), {}, now - standing.changed
     for part in _all(standing):
         first = int(part.has_teacher)
         for number in range(first, part.count or 0):
@@ -117,9 +152,10 @@ def _to_go(standing, now):
         for one in part.running:
             place = places.get((id(part), one.number))
             if place is not None:
-                pace = one.seconds / one.epoch if one.epoch else None
+                pace = _pace_of(one)
                 outlook.passed([place], one.epoch, pace)
-    return outlook.to_go(now - standing.changed)
+                since += (one.done - one.epoch) * (pace or 0)
+    return outlook.to_go(since)
 
 
 def _silence(standing, now):

@@ -119,6 +119,25 @@ def groups(generations):
     }
 
 
+def beside(table, other):
+    """The table of a control, if it was measured on the same data.
+
+    Args:
+        table: The `Table` of a run.
+        other: That of the control.
+
+    Raises:
+        ValueError: If its labels are others.
+    """
+    if other.data != table.data:
+        raise ValueError(
+            "The control was evaluated on other data. Expected that of "
+            f"{table.title!r}. Received: {other.title!r}, of other "
+            "labels. Call `evaluate` of both on the same data."
+        )
+    return other
+
+
 def evaluate(
     generations,
     stream,

@@ -59,7 +59,8 @@ def aligned(columns, room, left=1):
     """
     gap = 2 if wide(columns) <= room else 1
     widths = [max(map(len, texts)) for texts in columns]
-    widths[0] = max(_LEAST, widths[0] - max(0, wide(columns, gap) - room))
+    folded = widths[0] - max(0, wide(columns, gap) - room)
+    widths[0] = max(min(widths[0], _LEAST), folded)
     for number, row in enumerate(zip(*columns, strict=True)):
         first, *more = textwrap.wrap(row[0], widths[0]) or [""]
         cells = [

@@ -30,6 +30,7 @@ class Running:
         name: Its name.
         epoch: How many epochs are done.
         step: How many steps of the next one.
+        steps: How many an epoch has, or `None` if that is not known.
         seconds: How long it was trained.
         history: Its metrics by epoch, a dict of lists.
         saved: When that was, as `time.time` counts.
@@ -39,9 +40,15 @@ class Running:
     name: str
     epoch: int
     step: int
+    steps: int | None
     seconds: float
     history: dict
     saved: float
+
+    @property
+    def done(self):
+        """How many epochs are done, with the share of the one it is in."""
+        return self.epoch + (self.step / self.steps if self.steps else 0)
 
 
 @dataclasses.dataclass
@@ -76,6 +83,12 @@ class Standing:
     def count(self):
         """How many generations there are to be; `None` if it is not known."""
         return len(self.lengths) or None
+
+    def name(self, number):
+        """The name of a generation."""
+        if not self.is_taught:
+            return f"Labels-{number}"
+        return f"BAN-{number}" if number else "Teacher"
 
 
 def standing(directory):
@@ -131,7 +144,7 @@ def _standing(path):
         found.lengths = {k: _epochs(told, k) for k in range(count)}
     for number in range(len(records.finished), count):
         place = records.folder(number) / "backup.h5"
-        one = _running(place, number, is_taught)
+        one = _running(place, number, found.name(number), _steps(told))
         if one is not None:
             found.running.append(one)
             found.changed = max(found.changed, one.saved)
@@ -167,7 +180,22 @@ def _epochs(told, number):
     return epochs if type(epochs) is int else 1
 
 
-def _running(place, number, is_taught):
+def _steps(told):
+    """The number of steps of an epoch, or `None` if that is not known."""
+    run = (told or {}).get("run", {})
+    schedule, data = run.get("schedule") or {}, run.get("data") or {}
+    size = schedule.get("batch_size") or 32
+    found = schedule.get("steps_per_epoch")
+    # Batches that others share, or that have more rows, are counted otherwise.
+    is_plain = "unlabelled" not in run and "shard" not in run
+    if found is None and is_plain and type(data.get("rows")) is int:
+        found = -(-data["rows"] // size) if type(size) is int else None
+    if found is None and is_plain:
+        found = data.get("batches")
+    return found if type(found) is int and found > 0 else None
+
+
+def _running(place, number, name, steps):
     """The `Running` of a state, or `None` if there is no sound one."""
     try:
         with files.open_file(place) as stream:
@@ -179,14 +207,12 @@ def _running(place, number, is_taught):
     except ValueError as error:
         checks.warn(f"{place} is damaged: {error}.")
         return None
-    name = f"Labels-{number}"
-    if is_taught:
-        name = f"BAN-{number}" if number else "Teacher"
     return Running(
         number,
         name,
         meta["epoch"],
         meta["step"],
+        steps if steps and meta["step"] < steps else None,
         meta["seconds"],
         _history(meta["callbacks"]),
         known.st_mtime,

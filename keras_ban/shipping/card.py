@@ -35,6 +35,7 @@ class Known(NamedTuple):
         said: What the owner says of its outputs.
         table: The `Table` of the run, or `None`.
         control: That of a run on the labels alone, or `None`.
+        comparison: What a comparison says of the run, in Markdown, or `None`.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Known(NamedTuple):
     said: Any
     table: Any
     control: Any = None
+    comparison: str | None = None
 
 
 def card(known, format, exported):
@@ -229,6 +231,9 @@ def _measured(known):
             "examples could have moved a figure. They say nothing of other "
             "seeds."
         )
+    if known.comparison:
+        yield "### Beside its twin"
+        yield known.comparison
 
 
 def _of_writing():

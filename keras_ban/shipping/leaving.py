@@ -31,6 +31,26 @@ def chosen(lineage, model):
     return found.name, found.model, [found]
 
 
+def compared(lineage, comparison):
+    """What a comparison says of a run, in Markdown, or `None` without one.
+
+    Args:
+        lineage: The `Lineage`.
+        comparison: A `Comparison`, or `None`.
+
+    Raises:
+        ValueError: If it is something else, or nothing was measured yet.
+    """
+    if comparison is None:
+        return None
+    if not hasattr(comparison, "verdict"):
+        raise ValueError(
+            "Invalid value for argument `comparison`. Expected what "
+            f"`compare` returned. Received: {comparison!r}"
+        )
+    return comparison.to_markdown(lineage)
+
+
 def _generation(lineage, model):
     is_number = isinstance(model, int) and not isinstance(model, bool)
     try:

@@ -9,6 +9,7 @@ import time
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from lineages import FIT
 from lineages import VALIDATION
 from lineages import X
@@ -101,13 +102,25 @@ def test_the_words(run):
     assert running.startswith("BAN-1: 2 of 4 epochs, ")
     assert f"loss {logs['loss'][1]:.4g}" in running
     assert f"val_accuracy {logs['val_accuracy'][1]:.4g}" in running
-    assert running.endswith("; saved 20 s ago")
+    assert running.endswith(
+        "; saved 20 s ago, by its pace 33 % through epoch 3"
+    )
     # Two epochs of BAN-1 and four of BAN-2, less the 20 seconds.
     assert left.startswith("about 6 min to go, until ")
     table = "\n".join(table)
     assert f"{lineage[0].metrics['nll']:.4f}" in table and "BAN" not in table
     assert f" {lineage[0].model.count_params()} " in table
     assert empty == ""
+    # 16 of an epoch's 32 steps more, in the same time: 48 seconds an epoch.
+    one.step, one.steps = 16, 32
+    _, running, left, *_ = progress.told(found, one.saved + 12)
+    assert running.startswith("BAN-1: 2 of 4 epochs and 16 of 32 steps, ")
+    assert running.endswith(
+        "; saved 12 s ago, by its pace 75 % through epoch 3"
+    )
+    # Of the 5.5 epochs that are left, less the 12 seconds.
+    assert left.startswith("about 4 min to go, until ")
+    one.step, one.steps = 0, None
     late = progress.told(found, one.saved + 1000)
     assert any("Nothing was saved for 17 min" in line for line in late)
 
@@ -143,6 +156,30 @@ def test_teachers_come_first(tmp_path):
     one.seconds = 240.0
     left = progress.told(seen[1], one.saved)[3]
     assert left.startswith("about 18 min to go")
+
+
+@pytest.mark.parametrize("whole", ["arrays", "data set", "steps"])
+def test_steps_within_an_epoch(tmp_path, whole):
+    fit = {"validation_data": None, "epochs": 1}
+    data, seen = (X, Y), []
+    if whole == "data set":
+        data = (tf.data.Dataset.from_tensor_slices(data).batch(32),)
+        fit |= {"batch_size": None}
+    if whole == "steps":
+        fit |= {"steps_per_epoch": 2}
+
+    class Step(keras.callbacks.Callback):
+        def on_train_batch_begin(self, batch, logs=None):
+            lines = progress.told(standing(tmp_path))
+            seen.extend(s for s in lines if s.startswith("Labels-0: "))
+
+    ban = keras_ban.BornAgain(model_fn, "labels", tmp_path, save_every=1)
+    fit = {**FIT, **fit, "callbacks": [Step()]}
+    ban.fit(*data, generations=0, **{k: v for k, v in fit.items() if v})
+    assert seen[0].startswith("Labels-0: none of 1 epochs is saved yet; ")
+    assert seen[1].startswith(
+        "Labels-0: 0 of 1 epochs and 1 of 2 steps; saved "
+    )
 
 
 def test_more_generations_were_planned_later(tmp_path, run):

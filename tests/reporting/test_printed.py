@@ -47,6 +47,14 @@ def test_a_table_is_as_wide_as_the_terminal(columns, monkeypatch):
     assert any("8.75" in line and "0.2500" in line for line in lines)
 
 
+def test_short_names_leave_no_column_over(monkeypatch):
+    # Each width, so one at which columns and gaps fill it to the last.
+    for columns in range(50, 121):
+        monkeypatch.setenv("COLUMNS", str(columns))
+        lines = str(Table([{**ROW, "name": "BAN-1"}], "t")).splitlines()
+        assert max(map(len, lines)) <= columns
+
+
 def test_a_narrow_table_says_what_it_leaves_out(monkeypatch):
     monkeypatch.setenv("COLUMNS", "70")
     text = str(Table([ROW], "test data"))

@@ -182,3 +182,42 @@ def test_a_control_on_other_data_is_refused(runs, tmp_path):
     with pytest.raises(ValueError, match="control was evaluated on other"):
         lineage.export(tmp_path / "m.keras", model=1, control=control)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_comparison_found_stands_below(tmp_path):
+    fit = {**FIT, "validation_data": VALIDATION}
+    study = keras_ban.compare(model_fn, X, Y, ["ban"], [4, 1], **fit)
+    study.evaluate(*TEST, title="forty rows")
+    lineage = study.lineages["ban"][1]
+    card = lineage.export(tmp_path / "m.keras", comparison=study).card
+    text = card.read_text().split("### Beside its twin\n\n")[1]
+    assert text.startswith("forty rows, 2 seeds: mean ± half of the 95 % ")
+    heads, _, *rows = re.findall(r"(?m)^\| (.*) \|$", text.split("## ")[0])
+    place = heads.split(" | ").index("to twin")
+    assert [one.split(" | ")[0] for one in rows] == ["labels", "ban"]
+    for row, line in zip(study.rows, rows, strict=True):
+        cells = line.split(" | ")
+        half = 50 * np.diff(row["error_interval"]).item()
+        assert cells[1] == f"{100 * row['error']:.2f} ±{half:.2f}"
+        assert (cells[place] == "-") == (row["twin"] is None)
+    half = 50 * np.diff(row["error_difference_interval"]).item()
+    expected = f"{100 * row['error_difference']:+.2f} ±{half:.2f}"
+    assert cells[place] == expected
+    assert f"- {study.verdict.split(chr(10))[0]}".replace("+-", "±") in text
+    assert "Seeds: 4, 1. This run is 'ban' of seed 1. Its twin is" in text
+    # Of a run that is none of its own it says the same, but not which it is.
+    other = run(validation_data=VALIDATION)
+    card = other.export(tmp_path / "o.keras", comparison=study).card
+    found = card.read_text().split("### Beside its twin\n\n")[1]
+    assert "Seeds: 4, 1.\n" in found and "This run" not in found
+
+
+def test_a_comparison_that_is_none_is_refused(runs, tmp_path):
+    lineage, _, control = runs
+    for wrong in (control, [control]):
+        with pytest.raises(ValueError, match="`compare` returned"):
+            lineage.export(tmp_path / "m.keras", model=1, comparison=wrong)
+    study = keras_ban.compare(model_fn, X, Y, ["labels"], [0, 1], **FIT)
+    with pytest.raises(ValueError, match="Nothing was measured yet"):
+        lineage.export(tmp_path / "m.keras", model=1, comparison=study)
+    assert list(tmp_path.iterdir()) == []
