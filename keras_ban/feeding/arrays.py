@@ -210,10 +210,10 @@ def _tensor(array):
 
 
 def _untuned(data):
-    """Batches two ahead: autotuning would take longer than an epoch."""
+    """Batches ahead of the steps; tuning it would take longer than an epoch."""
     options = tf.data.Options()
     options.autotune.enabled = False
-    return data.with_options(options).prefetch(2)
+    return data.with_options(options).prefetch(passes.AHEAD)
 
 
 def _gathering(tensors):

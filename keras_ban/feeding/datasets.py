@@ -99,7 +99,7 @@ class Dataset(Examples):
         data, callbacks = passes.stream(make, course, first, views)
         if class_weight is not None:
             data = weighted(data, class_weight, axes)
-        data = data.prefetch(tf.data.AUTOTUNE)
+        data = data.prefetch(passes.AHEAD)
         return passes.arguments(data, callbacks, course, first)
 
     def _unchanged(self, course, first):

@@ -58,7 +58,7 @@ class Function(Examples):
         data, callbacks = passes.stream(make, course, first)
         if self.how.class_weight is not None:
             data = weighted(data, self.how.class_weight, self.how.label_axes)
-        data = data.prefetch(tf.data.AUTOTUNE)
+        data = data.prefetch(passes.AHEAD)
         return passes.arguments(data, callbacks, course, first)
 
     def course(self, size):

@@ -29,6 +29,11 @@ _RAISED = re.compile(f"({re.escape(DIFFERS)}|{re.escape(NO_DATASET)})[^\n]*")
 _LENGTHS = re.compile("[^\n]*was expected to contain[^\n]*")
 
 
+# Batches that wait for a step. TensorFlow's own choice grows for as long as it
+# is read, to thousands of batches.
+AHEAD = 2
+
+
 class Course(NamedTuple):
     """Where epochs begin and end in the passes over data, as Keras has it.
 

@@ -1,5 +1,7 @@
 """The order of the data: a function of seed, generation and epoch."""
 
+import time
+
 import keras
 import numpy as np
 import pytest
@@ -180,3 +182,35 @@ def test_short_epoch():
     with pytest.raises(ValueError, match="The data of BAN-2 ends before"):
         with clear_errors("BAN-2"):
             list(found.take(14))
+
+
+@pytest.mark.parametrize("is_function", [False, True])
+def test_few_batches_wait_however_long_it_is_read(is_function):
+    read = []
+
+    def batches():
+        for number in range(400):
+            read.append(number)
+            time.sleep(0.001)
+            yield np.full((2, 3), number, "float32")
+
+    spec = tf.TensorSpec((2, 3), "float32")
+    data = tf.data.Dataset.from_generator(batches, output_signature=spec)
+    data = data.apply(tf.data.experimental.assert_cardinality(400))
+    given = {"x": (lambda k, e: data) if is_function else data}
+    examples = feed(given, viewed=True, generation=0).train
+    found = examples.epochs(0, 1, 0, views=None if is_function else unseen)
+    ahead = []
+    for number, _ in zip(range(400), found["x"], strict=False):
+        ahead.append(len(read) - number)
+        # What waits is used up, and made good, time after time.
+        time.sleep(0.03 if number % 20 == 0 else 0)
+    assert len(ahead) == 400
+    assert max(ahead) < 16
+
+
+def unseen(x, y, numbers, epoch, weight):
+    return x, y, weight
+
+
+unseen.mixes = False
