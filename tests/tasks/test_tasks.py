@@ -32,10 +32,10 @@ KINDS = {
     "gaussians": (4, tasks.GaussianNLL(), VALUES),
 }
 each = pytest.mark.parametrize("kind", KINDS)
-labels_or_gaussians = pytest.mark.parametrize(
+two_kinds = pytest.mark.parametrize(
     "kind", names(KINDS, "several labels", "gaussians")
 )
-gaussians_or_more = pytest.mark.parametrize("kind", names(KINDS, "gaussians"))
+gaussians_alone = pytest.mark.parametrize("kind", names(KINDS, "gaussians"))
 
 
 def model_fn(kind, optimizer=None, eager=True):
@@ -167,7 +167,7 @@ def test_ensembles_are_the_mean_and_load_elsewhere(kind, tmp_path):
     distiller.fit(X, KINDS[kind][2], verbose=0)
 
 
-@gaussians_or_more
+@gaussians_alone
 def test_teachers_of_several_and_what_is_cached(kind):
     fit = {"teachers": 2, "learn_from": "all", "epochs": 1}
     online = trained(kind, **fit)
@@ -182,7 +182,7 @@ def test_teachers_of_several_and_what_is_cached(kind):
         trained(kind, teacher_outputs=cache)
 
 
-@gaussians_or_more
+@gaussians_alone
 def test_two_replicas_train_as_one_device(kind):
     y, found = KINDS[kind][2], []
     for strategy in (None, mirrored(2)):
@@ -199,7 +199,7 @@ def test_two_replicas_train_as_one_device(kind):
             np.testing.assert_allclose(a, b, atol=1e-5)
 
 
-@labels_or_gaussians
+@two_kinds
 def test_mixed_precision_and_mixed_examples(kind):
     keras.config.set_dtype_policy("mixed_bfloat16")
     lineage = trained(kind, generations=1, augment="mixup")
@@ -210,7 +210,7 @@ def test_mixed_precision_and_mixed_examples(kind):
     ] < (0.6 if kind == "several labels" else 15)
 
 
-@gaussians_or_more
+@gaussians_alone
 def test_an_interrupted_run_has_the_same_bits(kind, tmp_path):
     y = KINDS[kind][2]
     lineage, _ = check(
