@@ -26,8 +26,12 @@ from keras_ban.trees import smear
 
 @parametrize_with_checks(
     [
-        BornAgainTreeClassifier(DecisionTreeClassifier(), max_samples=2000),
-        BornAgainTreeRegressor(DecisionTreeRegressor(), max_samples=2000),
+        BornAgainTreeClassifier(
+            DecisionTreeClassifier(random_state=0), max_samples=2000
+        ),
+        BornAgainTreeRegressor(
+            DecisionTreeRegressor(random_state=0), max_samples=2000
+        ),
     ]
 )
 def test_scikit_learn_accepts_them(estimator, check):
