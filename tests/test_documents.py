@@ -35,8 +35,8 @@ def named(path):
     return str(path.relative_to(ROOT))
 
 
-# Its networks are language models.
-SLOW = ("docs/sequences.md",)
+# Networks that are language models, and the two dozen of a ladder.
+SLOW = ("docs/sequences.md", "docs/compare.md")
 every_guide = pytest.mark.parametrize(
     "path",
     [
