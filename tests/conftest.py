@@ -33,19 +33,22 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 # Two workers end together if the longest files begin.
 LONG = (
     "test_distribute.py",
+    "test_launched.py",
     "test_workers.py",
+    "test_abreast.py",
     "test_kills.py",
     "test_resume.py",
     "test_documents.py",
-    "test_resume_callbacks.py",
+    "test_docstrings.py",
     "test_examples.py",
+    "test_export.py",
+    "test_mixed_training.py",
+    "test_plain_keras.py",
     "test_run_directory.py",
+    "test_scikit_learn.py",
     "test_workshop.py",
-    "test_cache.py",
-    "test_views.py",
-    "test_damage.py",
     "test_compare.py",
-    "test_comparison_kills.py",
+    "test_several.py",
 )
 
 

@@ -18,6 +18,7 @@ import sklearn.pipeline
 import sklearn.tree
 import tensorflow as tf
 from scripts import ROOT
+from shortening import eagerly
 from shortening import of_two_seeds
 from shortening import shortened
 
@@ -237,6 +238,7 @@ def test_an_example_runs(name, tmp_path, monkeypatch):
     # Whatever is meant to be one is read.
     assert examples
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(keras.Model, "compile", eagerly(keras.Model.compile))
     for trains in (keras_ban.BornAgain, keras_ban.Distiller):
         monkeypatch.setattr(trains, "fit", shortened(trains.fit))
     few = of_one_generation(keras_ban.BornAgain.fit)

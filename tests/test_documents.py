@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_datasets as tfds
+from shortening import eagerly
 from shortening import of_two_seeds
 from shortening import shortened
 from tensorflow_datasets.image_classification import mnist
@@ -34,8 +35,8 @@ def named(path):
     return str(path.relative_to(ROOT))
 
 
-# Its networks are language models.
-SLOW = ("docs/sequences.md",)
+# Networks that are language models, and the two dozen of a ladder.
+SLOW = ("docs/sequences.md", "docs/compare.md")
 every_guide = pytest.mark.parametrize(
     "path",
     [
@@ -158,6 +159,7 @@ def test_code_runs(path, tmp_path, monkeypatch):
         play = ROOT / "examples" / "coriolanus"
         shutil.copytree(play, tmp_path / "wikitext-2")
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(keras.Model, "compile", eagerly(keras.Model.compile))
     for trains in (keras_ban.BornAgain, keras_ban.Distiller):
         monkeypatch.setattr(trains, "fit", shortened(trains.fit))
     short = of_two_seeds(keras_ban.compare)

@@ -10,8 +10,8 @@ from scripts import run
 
 GUIDES = ROOT / "examples" / "guides"
 NOTEBOOKS = ROOT / "examples" / "notebooks"
-# Those that take less than twenty seconds.
-QUICKEST = ("objectives_under_the_light", "trees_that_explain")
+# What takes less than twenty seconds.
+QUICKEST = ("objectives_under_the_light",)
 SLOW = [pytest.mark.slow]
 
 
@@ -52,6 +52,7 @@ def test_compression_compares_hard_and_soft_targets(tmp_path):
     assert len(rows) == 5
 
 
+@pytest.mark.slow
 def test_a_tree_is_born_again_from_each_teacher(tmp_path):
     options = ("--data", "wine", "--samples", "4000", "--epochs", "2")
     printed = run("examples/born_again_tree.py", *options, cwd=tmp_path)

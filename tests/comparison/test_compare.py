@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from builders import data_set
 from builders import learnable
+from builders import linear
 from builders import noisy
 from comparisons import Count
 from lineages import FIT
 from lineages import VALIDATION
 from lineages import X
 from lineages import Y
-from lineages import model_fn
 from weights import same
 
 import keras_ban
@@ -29,24 +29,30 @@ METHODS = {
 }
 
 
-def compare(methods=METHODS, seeds=SEEDS, model_fn=model_fn, **kwargs):
+def compare(methods=METHODS, seeds=SEEDS, model_fn=linear, **kwargs):
     kwargs = {"validation_data": VALIDATION, **FIT, **kwargs}
     return keras_ban.compare(model_fn, X, Y, methods, seeds, **kwargs)
 
 
 def alone(objective, seed, **fit):
     """The same training by itself."""
-    ban = keras_ban.BornAgain(model_fn, objective, seed=seed)
+    ban = keras_ban.BornAgain(linear, objective, seed=seed)
     return ban.fit(X, Y, **{**FIT, **fit})
 
 
 @pytest.fixture(scope="module")
-def study():
-    return compare()
+def count():
+    return Count()
 
 
-def test_networks_are_those_of_trainings_one_by_one(study):
-    for place, seed in enumerate(SEEDS):
+@pytest.fixture(scope="module")
+def study(count):
+    return compare(callbacks=count)
+
+
+@pytest.mark.parametrize("place", [pytest.param(0, marks=pytest.mark.slow), 1])
+def test_networks_are_those_of_trainings_one_by_one(study, place):
+    for seed in SEEDS[place : place + 1]:
         found = {name: of[place] for name, of in study.lineages.items()}
         labels = alone("labels", seed, generations=1)
         assert same(found["labels"][0].model, labels[0].model)
@@ -85,6 +91,7 @@ def test_teachers_on_views_of_their_own_are_those_of_one_training():
     assert same(found["labels+noisy"][0].model, twin[0].model)
 
 
+@pytest.mark.slow
 def test_a_number_of_views_is_that_of_teachers_alone():
     method = Method("kd", None, teacher_augment=noisy, name="mild")
     how = {"views": 2, "teacher_outputs": "cached"}
@@ -146,9 +153,8 @@ def test_picture(study, tmp_path):
     assert not (tmp_path / "never.png").exists()
 
 
-def test_every_network_is_trained_once():
-    count = Count()
-    compare(callbacks=count)
+@pytest.mark.usefixtures("study")
+def test_every_network_is_trained_once(count):
     # On the labels 1, 2 and 1; students 1 and 2.
     assert count.networks == 7 * len(SEEDS)
 
@@ -180,7 +186,7 @@ def test_lengths_differ_within_a_method():
 
     def model_of(epochs):
         lengths.append(epochs)
-        return model_fn()
+        return linear()
 
     method = Method(epochs=lambda k: 1 + 2 * k, name="longer")
     found = compare([method], model_fn=model_of, epochs=1)
@@ -194,7 +200,7 @@ def test_lengths_differ_within_a_method():
 
 def test_a_schedule_of_one_length_is_named():
     def scheduled(epochs=None):
-        model = model_fn()
+        model = linear()
         rate = keras.optimizers.schedules.CosineDecay(0.1, 2 * (epochs or 2))
         model.compile(keras.optimizers.SGD(rate), model.loss, run_eagerly=True)
         return model
@@ -242,7 +248,7 @@ def test_data_of_a_function():
         return data_set(X, Y, size=32)
 
     kwargs = {"epochs": 1, "verbose": 0, "validation_data": VALIDATION}
-    found = keras_ban.compare(model_fn, shown, None, ["ban"], 2, **kwargs)
+    found = keras_ban.compare(linear, shown, None, ["ban"], 2, **kwargs)
     expected = found.lineages["ban"][1][1].metrics["error"]
     assert found.rows[1]["errors"][1] == pytest.approx(expected)
 

@@ -8,6 +8,9 @@ from faults import Nursery
 
 # Of each seed two networks on the labels and two students, of two epochs.
 STEPS = 2 * 4 * 2 * 4
+WHOLE = {"compare": 2}
+# Of its methods the first.
+SMALL = {"compare": 1, "epochs": 1}
 
 
 @pytest.fixture(scope="module")
@@ -20,17 +23,27 @@ def nursery(tmp_path_factory):
 @pytest.fixture(scope="module")
 def whole(nursery, tmp_path_factory):
     """What it gives if nothing happens to it."""
-    status, found, out = nursery.run(tmp_path_factory.mktemp("all"), compare=1)
+    status, found, out = nursery.run(tmp_path_factory.mktemp("all"), **WHOLE)
     assert status == 0, out
     assert len(nursery.steps()) == STEPS
     return found
 
 
-def killed(nursery, directory, faults, whole):
+@pytest.fixture(scope="module")
+def small(nursery, tmp_path_factory):
+    """The same of fewer networks."""
+    status, found, out = nursery.run(tmp_path_factory.mktemp("few"), **SMALL)
+    assert status == 0, out
+    return found
+
+
+def killed(nursery, directory, faults, whole, **job):
     """Runs it until it ends; returns how often it was killed."""
     count = 0
     for fault in [*faults, None]:
-        status, found, out = nursery.run(directory, fault=fault, compare=1)
+        status, found, out = nursery.run(
+            directory, fault=fault, **(job or WHOLE)
+        )
         if status == 0:
             break
         assert status == -signal.SIGKILL, out
@@ -49,9 +62,10 @@ def test_killed_in_two_trainings(nursery, whole, tmp_path):
     assert len(nursery.steps()) - before <= STEPS + len(faults) * 5
 
 
-def test_killed_inside_writes(nursery, whole, tmp_path):
+def test_killed_inside_writes(nursery, small, tmp_path):
     faults = [{"call": 1}, {"call": 5}]
-    assert killed(nursery, tmp_path, faults, whole) == len(faults)
+    found = killed(nursery, tmp_path, faults, small, **SMALL)
+    assert found == len(faults)
 
 
 @pytest.mark.slow

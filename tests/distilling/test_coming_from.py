@@ -29,14 +29,16 @@ def keras_own(student, teacher, loss=DIVERGENCE, temperature=3.0):
         ),
         student_loss_weight=0.3,
     )
-    distiller.compile(keras.optimizers.SGD(0.5), loss=LOGITS)
+    optimizer = keras.optimizers.SGD(0.5)
+    distiller.compile(optimizer, loss=LOGITS, run_eagerly=True)
     return distiller
 
 
 def ours(student, teacher, temperature=3.0):
     objective = objectives.KD(alpha=0.3, temperature=temperature)
     distiller = keras_ban.Distiller(student, teacher, objective)
-    distiller.compile(keras.optimizers.SGD(0.5), loss=LOGITS)
+    optimizer = keras.optimizers.SGD(0.5)
+    distiller.compile(optimizer, loss=LOGITS, run_eagerly=True)
     return distiller
 
 

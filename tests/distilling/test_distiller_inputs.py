@@ -1,5 +1,7 @@
 """Inputs, masks, labels and losses of every form."""
 
+import itertools
+
 import keras
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from builders import mlp
 from builders import split_features
 from builders import tagger
 from builders import two_inputs
+from distilling import FORMULAS
 from distilling import Counted
 from distilling import N
 from distilling import batch_logs
@@ -18,7 +21,6 @@ from distilling import change
 from distilling import copy
 from distilling import distiller
 from distilling import dyadic
-from distilling import each_objective
 from distilling import error
 from distilling import fit
 from distilling import flat
@@ -27,6 +29,7 @@ from distilling import numpy
 from distilling import squared_distance
 from distilling import step
 from distilling import update
+from matrices import pairs
 
 from keras_ban import objectives
 
@@ -52,8 +55,9 @@ def test_several_inputs(data, structure, as_dataset):
     assert error(actual, expected) <= 1e-6
 
 
-@pytest.mark.parametrize("as_dataset", [False, True])
-@pytest.mark.parametrize("run_eagerly", [False, True])
+@pytest.mark.parametrize(
+    "as_dataset, run_eagerly", pairs([False, True], [True, False])
+)
 def test_unbuilt_subclassed_student(data, as_dataset, run_eagerly):
     x, y = data
     student = Counted()
@@ -79,8 +83,9 @@ UNLABELLED = {
 }
 
 
-@pytest.mark.parametrize("as_dataset", [False, True])
-@pytest.mark.parametrize("objective", UNLABELLED)
+@pytest.mark.parametrize(
+    "objective, as_dataset", pairs(UNLABELLED, [True, False])
+)
 def test_unlabelled_data(data, objective, as_dataset):
     x, y = data
     objective = UNLABELLED[objective]
@@ -128,8 +133,7 @@ def sequences():
     return x, rng.integers(N, size=(16, 5))
 
 
-@each_objective
-@pytest.mark.parametrize("last", [None, "softmax"])
+@pytest.mark.parametrize("objective, last", pairs(FORMULAS, [None, "softmax"]))
 def test_masked_positions_do_not_count(objective, last):
     x, y = sequences()
     student, teacher = tagger(last), tagger()
@@ -185,10 +189,12 @@ BINARY = {
 }
 
 
-@pytest.mark.parametrize("teacher_last", [None, "sigmoid"])
-@pytest.mark.parametrize("last", [None, "sigmoid"])
-@pytest.mark.parametrize("objective", BINARY)
-def test_binary(data, objective, last, teacher_last):
+KINDS = [*itertools.product((None, "sigmoid"), repeat=2)]
+
+
+@pytest.mark.parametrize("objective, kinds", pairs(BINARY, KINDS), ids=str)
+def test_binary(data, objective, kinds):
+    last, teacher_last = kinds
     x, y = data[0], (data[1] > 1).astype("float32")
     start, teacher = (
         mlp(outputs=1),
@@ -271,13 +277,18 @@ def test_two_logits_and_one_agree(data):
     assert found == pytest.approx(expected, rel=1e-6)
 
 
-@pytest.mark.parametrize("objective", ["ban+l", "cwtm", "kd"])
+LABELS = {
+    "one-hot": lambda y: np.eye(N)[y],
+    "column": lambda y: y[:, None],
+    "float": lambda y: y.astype(float),
+}
+
+
 @pytest.mark.parametrize(
-    "labels",
-    [lambda y: np.eye(N)[y], lambda y: y[:, None], lambda y: y.astype(float)],
-    ids=["one-hot", "column", "float"],
+    "objective, form", pairs(["ban+l", "cwtm", "kd"], LABELS)
 )
-def test_form_of_the_labels_changes_nothing(data, objective, labels):
+def test_form_of_the_labels_changes_nothing(data, objective, form):
+    labels = LABELS[form]
     x, y = data
     start, teacher = mlp(), mlp()
     expected = step(copy(start), teacher, objective, x, y)

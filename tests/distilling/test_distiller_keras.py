@@ -9,6 +9,7 @@ import reference
 from builders import LOGITS
 from builders import SparseCE
 from builders import mlp
+from distilling import FORMULAS
 from distilling import L2
 from distilling import N
 from distilling import batch_logs
@@ -25,11 +26,14 @@ from distilling import numpy
 from distilling import step
 from distilling import update
 from distilling import variables
+from matrices import pairs
 
 import keras_ban
 
 
-@pytest.mark.parametrize("last", [None, "softmax"])
+@pytest.mark.parametrize(
+    "last", [None, pytest.param("softmax", marks=pytest.mark.slow)]
+)
 def test_labels_objective_is_plain_keras_bit_for_bit(data, last):
     x, y = data
     teacher, results = mlp(), []
@@ -157,8 +161,7 @@ def expected_terms(objective, student, teacher, x, y, weight):
     return {"label_loss": label, "teacher_loss": teacher, "loss": loss}
 
 
-@each_objective
-@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("objective, weighted", pairs(FORMULAS, [False, True]))
 def test_logged_terms(data, objective, weighted):
     x, y = data
     weight = dyadic(96) if weighted else np.ones(96)

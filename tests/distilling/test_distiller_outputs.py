@@ -27,6 +27,7 @@ from distilling import step
 from distilling import step_by_hand
 from distilling import targets_of
 from distilling import update
+from matrices import pairs
 from objective_cases import Halfway
 
 import keras_ban
@@ -60,14 +61,14 @@ def test_compiling_again_forgets_the_first_loss(data, loss):
     assert error(actual, expected) <= 1e-6
 
 
+KINDS = (None, "softmax"), ("softmax", None), ("softmax", "softmax")
+
+
 @pytest.mark.parametrize(
-    "last, teacher_last",
-    [(None, "softmax"), ("softmax", None), ("softmax", "softmax")],
+    "objective, kinds", pairs(["ban", "ban+l", "cwtm", "kd"], KINDS), ids=str
 )
-@pytest.mark.parametrize("objective", ["ban", "ban+l", "cwtm", "kd"])
-def test_update_does_not_depend_on_the_kind_of_output(
-    data, objective, last, teacher_last
-):
+def test_update_does_not_depend_on_the_kind_of_output(data, objective, kinds):
+    last, teacher_last = kinds
     x, y = data
     start, teacher = mlp(), mlp(scale=2.0)
     expected = step(copy(start), teacher, objective, x, y, dyadic(96))
@@ -83,10 +84,7 @@ def test_update_does_not_depend_on_the_kind_of_output(
     assert error(actual, expected) <= 1e-5
 
 
-@pytest.mark.parametrize(
-    "last, teacher_last",
-    [(None, "softmax"), ("softmax", None), ("softmax", "softmax")],
-)
+@pytest.mark.parametrize("last, teacher_last", KINDS)
 def test_logit_regression_on_probabilities(data, last, teacher_last):
     x, y = data
     start, teacher = mlp(), mlp(scale=2.0)
@@ -123,8 +121,7 @@ def reshaped(model, last, n):
     return keras.Model(inputs, outputs)
 
 
-@pytest.mark.parametrize("objective", ["ban+l", "cwtm", "kd"])
-@pytest.mark.parametrize("n", [1, N])
+@pytest.mark.parametrize("objective, n", pairs(["ban+l", "cwtm", "kd"], [1, N]))
 def test_probabilities_without_known_logits(data, objective, n):
     x, y = data[0], data[1] % max(n, 2)
     loss, last = SparseCE, "softmax"
@@ -204,19 +201,28 @@ def test_list_of_binary_teachers(data):
     assert actual == pytest.approx(expected, rel=1e-6)
 
 
-@pytest.mark.parametrize("kind", ["logits", "probabilities"])
+CHOSEN = {
+    "sparse": (N, lambda y: y, SparseCE),
+    "column": (N, lambda y: y[:, None], SparseCE),
+    "one-hot": (
+        N,
+        lambda y: np.eye(N)[y],
+        keras.losses.CategoricalCrossentropy,
+    ),
+    "binary": (1, lambda y: y > 1, keras.losses.BinaryCrossentropy),
+    "binary column": (
+        1,
+        lambda y: y[:, None] > 1,
+        keras.losses.BinaryCrossentropy,
+    ),
+}
+
+
 @pytest.mark.parametrize(
-    "n, labels, expected",
-    [
-        (N, lambda y: y, SparseCE),
-        (N, lambda y: y[:, None], SparseCE),
-        (N, lambda y: np.eye(N)[y], keras.losses.CategoricalCrossentropy),
-        (1, lambda y: y > 1, keras.losses.BinaryCrossentropy),
-        (1, lambda y: y[:, None] > 1, keras.losses.BinaryCrossentropy),
-    ],
-    ids=["sparse", "column", "one-hot", "binary", "binary column"],
+    "form, kind", pairs(CHOSEN, ["logits", "probabilities"])
 )
-def test_loss_chosen_for_the_labels(data, kind, n, labels, expected):
+def test_loss_chosen_for_the_labels(data, form, kind):
+    n, labels, expected = CHOSEN[form]
     x, y = data[0], labels(data[1]).astype("float32")
     last = None
     if kind == "probabilities":

@@ -22,6 +22,8 @@ from distilling import kd
 from distilling import step
 from distilling import step_by_hand
 from distilling import targets_of
+from matrices import names
+from matrices import pairs
 
 from keras_ban import objectives
 
@@ -53,17 +55,15 @@ def step_and_hand(data, objective, weighted, l2, parts, train, **arguments):
     return change(student, lambda: train(model)), expected
 
 
+TOLERANCES = {"float32": 1e-6, "float64": 1e-12}
+# Weighted, penalty, parts.
+WAYS = (False, 0.0, 1), (True, 0.0, 1), (False, L2, 1), (True, L2, 3)
+
+
 @each_objective
-@pytest.mark.parametrize(
-    "dtype, tolerance", [("float32", 1e-6), ("float64", 1e-12)]
-)
-@pytest.mark.parametrize(
-    "weighted, l2, parts",
-    [(False, 0.0, 1), (True, 0.0, 1), (False, L2, 1), (True, L2, 3)],
-)
-def test_step_equals_the_step_by_hand(
-    data, objective, dtype, tolerance, weighted, l2, parts
-):
+@pytest.mark.parametrize("dtype, way", pairs(TOLERANCES, WAYS), ids=str)
+def test_step_equals_the_step_by_hand(data, objective, dtype, way):
+    weighted, l2, parts = way
     use(dtype)
     x, y = data
     weight = dyadic(96) if weighted else None
@@ -76,10 +76,12 @@ def test_step_equals_the_step_by_hand(
     actual, expected = step_and_hand(
         data, objective, weighted, l2, parts, train
     )
-    assert error(actual, expected) <= tolerance
+    assert error(actual, expected) <= TOLERANCES[dtype]
 
 
-@each_objective
+@pytest.mark.parametrize(
+    "objective", names(FORMULAS, "cwtm", "kd", "dkd", "dist")
+)
 def test_fit_in_a_graph_equals_the_step_by_hand(data, objective):
     x, y = data
 

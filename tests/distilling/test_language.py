@@ -2,12 +2,14 @@
 
 import keras
 import languages
+import matrices
 import numpy as np
 import pytest
 from languages import WORDS
 from languages import batches
 from languages import lstm
 from languages import tokens
+from matrices import pairs
 from reference import softmax
 from replicas import mirrored
 
@@ -49,8 +51,12 @@ def whole(model):
     return softmax(keras.ops.convert_to_numpy(z).astype("float64"))
 
 
-@pytest.mark.parametrize("teacher_outputs", ["online", "cached"])
-@pytest.mark.parametrize("how", [{"steps_per_execution": 3}, {"eager": True}])
+HOW = {"steps_per_execution": 3}, {"eager": True}
+
+
+@pytest.mark.parametrize(
+    ("how", "teacher_outputs"), pairs(HOW, ["cached", "online"])
+)
 def test_both_terms_are_those_of_whole_streams(how, teacher_outputs):
     student, teacher = other(**how), sharp()
     q, p = whole(student), whole(teacher)
@@ -118,7 +124,10 @@ def reference_perplexity(model):
     return np.exp(-np.log(p[np.arange(49), HELD_OUT[1:]]).mean())
 
 
-@pytest.mark.parametrize(("rows", "steps"), [(1, 35), (3, 4), (1, 1), (2, 49)])
+CUTS = {"whole": (1, 35), "rows": (3, 4), "steps": (1, 1), "long": (2, 49)}
+
+
+@pytest.mark.parametrize(("rows", "steps"), matrices.rows(CUTS, "rows", "long"))
 def test_perplexity_is_that_of_the_stream_however_it_is_cut(rows, steps):
     model = languages.compiled(
         sharp(), optimizer="sgd", weighted_metrics=[Perplexity()]
@@ -150,7 +159,7 @@ def test_an_ensemble_carries_the_states_of_its_members():
     )
 
 
-@pytest.mark.parametrize("size", [1, 3])
+@pytest.mark.parametrize("size", [pytest.param(1, marks=pytest.mark.slow), 3])
 def test_rows_are_predicted_in_batches_of_any_size(size):
     model, words = sharp(), streams()[0]
     found = model.predict(

@@ -79,7 +79,6 @@ def sums_in_a_step(network, objective, metrics=True):
 # teacher's confidence over the batch has to be known before.
 EXPECTED = {"labels": 1, "ban+l": 1, "cwtm": 2}
 OFTEN = {
-    (mlp, "labels", False),
     (mlp, "cwtm", True),
     (convolutional, "ban+l", True),
 }
@@ -155,7 +154,12 @@ def own():
 
 
 @pytest.mark.parametrize(
-    "count, make", [(2, normalized), (4, normalized), (2, own)]
+    "count, make",
+    [
+        (2, normalized),
+        pytest.param(4, normalized, marks=pytest.mark.slow),
+        (2, own),
+    ],
 )
 def test_moving_averages_are_those_of_all_replicas(count, make):
     with mirrored(count).scope():

@@ -94,7 +94,10 @@ def test_a_killed_worker_is_told_by_its_signal(tmp_path, capsys):
     assert f"ended with status {128 + signal.SIGKILL}" in out
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "number",
+    [pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGTERM],
+)
 def test_signals_reach_the_workers(tmp_path, number):
     content = """
 import signal, sys, time

@@ -7,6 +7,7 @@ from builders import Batches
 from builders import SparseCE
 from builders import compiled
 from builders import data_set
+from matrices import rows
 from weights import assert_same
 
 import keras_ban
@@ -74,7 +75,10 @@ STUDENTS = {
 }
 
 
-@pytest.mark.parametrize(("kind", "how"), STUDENTS.values(), ids=STUDENTS)
+OFTEN = "data set", "PyDataset, cached", "mixed arrays"
+
+
+@pytest.mark.parametrize(("kind", "how"), rows(STUDENTS, *OFTEN))
 def test_students_are_those_with_a_weight_for_each(kind, how):
     start, teacher, found = tagger(), tagger(), []
     for given, more in (

@@ -11,6 +11,8 @@ from builders import compiled
 from builders import data_set
 from builders import linear
 from lineages import FIT
+from matrices import pairs
+from matrices import rows
 from refusals import X
 from refusals import Y
 from weights import assert_same
@@ -150,7 +152,27 @@ LIKE_KERAS = {
 }
 
 
-@pytest.mark.parametrize(("make", "given"), LIKE_KERAS.values(), ids=LIKE_KERAS)
+RARELY = (
+    "SciPy, COO",
+    "SciPy, float64",
+    "SciPy, integers",
+    "SciPy, split",
+    "SparseTensor",
+    "frame, float64",
+    "frame, mixed",
+    "labels in a list",
+    "float labels in a column",
+    "Boolean weights",
+    "class_weight={}",
+    "class unknown",
+    "class_weight, column",
+    "class_weight, Boolean",
+    "class_weight, data set",
+)
+OFTEN = [name for name in LIKE_KERAS if name not in RARELY]
+
+
+@pytest.mark.parametrize(("make", "given"), rows(LIKE_KERAS, *OFTEN))
 def test_trains_as_plain_keras(make, given):
     fit = {**FIT, "x": X, "y": Y, **given}
     if fit["batch_size"] is None:
@@ -192,8 +214,9 @@ def test_sparse_beside_dense_inputs_in_a_run_that_is_kept(tmp_path):
         assert row["accuracy"] == pytest.approx(right.mean())
 
 
-@pytest.mark.parametrize("classes", [{}, {1: 2.0}, {1: 2.0, 9: 3.0}])
-@pytest.mark.parametrize("shuffle", [False, 96])
+@pytest.mark.parametrize(
+    ("classes", "shuffle"), pairs([{1: 2.0}, {1: 2.0, 9: 3.0}, {}], [False, 96])
+)
 def test_class_weight_on_a_data_set_is_that_on_arrays(classes, shuffle):
     """Where Keras fails: on a data set, at a class that is left out."""
     weight = np.array([classes.get(y, 1.0) for y in Y.tolist()])
@@ -215,9 +238,11 @@ def test_class_weight_on_a_data_set_is_that_on_arrays(classes, shuffle):
         assert_same(one.model, other.model.get_weights())
 
 
-@pytest.mark.parametrize("x", [CSR, SPARSE], ids=["SciPy", "TensorFlow"])
-@pytest.mark.parametrize("outputs", ["online", "cached"])
-def test_sparse_rows_teach_and_are_measured_as_dense_ones(x, outputs):
+@pytest.mark.parametrize(
+    ("kind", "outputs"), pairs(["SciPy", "TensorFlow"], ["online", "cached"])
+)
+def test_sparse_rows_teach_and_are_measured_as_dense_ones(kind, outputs):
+    x = CSR if kind == "SciPy" else SPARSE
     teacher = sparse_fn()
     runs = [
         keras_ban.BornAgain(sparse_fn).fit(

@@ -162,7 +162,9 @@ class Recorder(keras.callbacks.Callback):
         return note
 
 
-@pytest.mark.parametrize("batches", [False, True])
+@pytest.mark.parametrize(
+    "batches", [pytest.param(False, marks=pytest.mark.slow), True]
+)
 def test_callbacks_are_called_as_by_keras(batches):
     def recorded(train):
         found = [Recorder(batches) for _ in range(2)]
@@ -332,9 +334,14 @@ def nothing(number):
     ("born", "others"),
     [
         ({}, "side by side"),
-        ({"save_every": 2}, "one by one"),
-        pytest.param({}, "one by one", marks=pytest.mark.slow),
-        pytest.param({"save_every": 2}, "side by side", marks=pytest.mark.slow),
+        *(
+            pytest.param(*case, marks=pytest.mark.slow)
+            for case in (
+                ({"save_every": 2}, "one by one"),
+                ({}, "one by one"),
+                ({"save_every": 2}, "side by side"),
+            )
+        ),
     ],
 )
 def test_resumed_where_each_of_them_was_saved(tmp_path, born, others):
@@ -469,6 +476,7 @@ def test_short_epochs_that_are_saved(monkeypatch, calls, tmp_path):
     assert calls == []
 
 
+@pytest.mark.slow
 def test_what_is_trained_one_by_one_is_trained(calls):
     check(seeds(several, callbacks=lambda number: [], **FIT))
     assert calls == []

@@ -34,7 +34,8 @@ def test_learning_rate_too_high():
     def model_fn():
         hidden = keras.layers.Dense(8)
         model = keras.Sequential([hidden, keras.layers.Dense(4)])
-        model.compile(keras.optimizers.SGD(1e30), LOGITS)
+        optimizer = keras.optimizers.SGD(1e30)
+        model.compile(optimizer, LOGITS, run_eagerly=True)
         return model
 
     ban = keras_ban.BornAgain(model_fn)
@@ -55,7 +56,9 @@ class At(keras.callbacks.Callback):
             self.act()
 
 
-@pytest.mark.parametrize("eager", [True, False])
+@pytest.mark.parametrize(
+    "eager", [pytest.param(True, marks=pytest.mark.slow), False]
+)
 def test_loss_turns_nan(eager):
     poison = keras.Variable(0.0)
 
@@ -111,7 +114,7 @@ def test_refusal_keeps_the_lineage_of_before():
 
 def one_step(rate):
     model = linear(loss=None)
-    model.compile(keras.optimizers.SGD(rate), LOGITS)
+    model.compile(keras.optimizers.SGD(rate), LOGITS, run_eagerly=True)
     return model
 
 
@@ -134,7 +137,7 @@ def test_control_with_its_own_train_step_need_not_log_a_loss():
 
     def model_fn():
         model = Own([keras.Input((6,)), keras.layers.Dense(4)])
-        model.compile("sgd", LOGITS)
+        model.compile("sgd", LOGITS, run_eagerly=True)
         return model
 
     ban = keras_ban.BornAgain(model_fn, "labels")

@@ -23,6 +23,7 @@ from lineages import distilled
 from lineages import model_fn
 from lineages import plain
 from lineages import run
+from matrices import values
 from weights import assert_same
 from weights import same
 
@@ -92,7 +93,7 @@ DEFAULTS = {
 }
 
 
-@pytest.mark.parametrize("case", DEFAULTS.values(), ids=DEFAULTS)
+@pytest.mark.parametrize("case", values(DEFAULTS, "one-hot", "binary-sigmoid"))
 def test_uncompiled_model_gets_the_default(case):
     outputs, activation, y, loss, from_logits = case
 
@@ -265,7 +266,7 @@ def test_list_of_teachers_that_do_not_say_what_they_give():
 
 @pytest.mark.parametrize(
     ("model", "objective"),
-    [(model_fn, "ban"), (mlp, "dkpp")],
+    [(model_fn, "ban"), pytest.param(mlp, "dkpp", marks=pytest.mark.slow)],
 )
 def test_teacher_and_unlabelled_data(model, objective):
     teacher = pretrained()

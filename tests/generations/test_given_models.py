@@ -11,6 +11,7 @@ from builders import mlp
 from lineages import FIT
 from lineages import X
 from lineages import Y
+from matrices import values
 from refusals import refused
 from weights import same
 
@@ -152,7 +153,9 @@ TOUCHED = {
 }
 
 
-@pytest.mark.parametrize("make", TOUCHED.values(), ids=TOUCHED)
+@pytest.mark.parametrize(
+    "make", values(TOUCHED, "trained", "loaded", "beside others")
+)
 def test_that_training_is_not_taken_up_is_said_once(make, tmp_path):
     born = keras_ban.BornAgain(make(tmp_path), from_logits=True)
     words = "drawn anew.*`fit\\(..., teacher=model\\)`"
@@ -180,7 +183,10 @@ UNTOUCHED = {
 }
 
 
-@pytest.mark.parametrize("make", UNTOUCHED.values(), ids=UNTOUCHED)
+OFTEN = ("compiled", "recurrent", "a clone", "not built")
+
+
+@pytest.mark.parametrize("make", values(UNTOUCHED, *OFTEN))
 def test_nothing_is_said_of_a_model_that_was_never_trained(make):
     with warnings.catch_warnings():
         warnings.simplefilter("error")

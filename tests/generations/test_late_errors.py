@@ -14,6 +14,7 @@ from builders import mlp
 from lineages import FIT
 from lineages import X
 from lineages import Y
+from matrices import pairs
 from refusals import refused
 from replicas import mirrored
 
@@ -61,11 +62,11 @@ WITHOUT_GRADIENT = {
 }
 
 
-@pytest.mark.parametrize("eager", [True, False])
 @pytest.mark.parametrize(
-    "objective", WITHOUT_GRADIENT.values(), ids=WITHOUT_GRADIENT
+    ("name", "eager"), pairs(WITHOUT_GRADIENT, [True, False])
 )
-def test_objectives_that_cannot_train(objective, eager):
+def test_objectives_that_cannot_train(name, eager):
+    objective = WITHOUT_GRADIENT[name]
     model_fn = functools.partial(lambda: compiled(mlp(), eager=eager))
     words = "objective", "`keras.ops`, not NumPy"
     refused(*words, model_fn=model_fn, born={"objective": objective})
@@ -159,10 +160,11 @@ class Recompiling(keras.callbacks.Callback):
                 self.model.make_train_function()
 
 
-@pytest.mark.parametrize("number", [0, 1])
-@pytest.mark.parametrize("again", [False, True])
+MOMENTS = "on_epoch_begin", "on_train_batch_begin", "on_epoch_end"
+
+
 @pytest.mark.parametrize(
-    "when", ["on_epoch_begin", "on_train_batch_begin", "on_epoch_end"]
+    ("number", "again", "when"), pairs([1, 0], [False, True], MOMENTS)
 )
 def test_a_callback_that_compiles_anew(number, again, when):
     def callbacks(k):

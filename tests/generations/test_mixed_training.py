@@ -16,6 +16,8 @@ from interruptions import check
 from lineages import X
 from lineages import Y
 from lineages import run
+from matrices import names
+from matrices import pairs
 from replicas import mirrored
 from weights import assert_close
 from weights import assert_same
@@ -98,7 +100,9 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize(
+    "name", names(CASES, "weights", "accumulated", "scaled")
+)
 def test_the_first_generation_is_that_of_plain_keras(name):
     options, fit, weight = CASES[name]
 
@@ -127,7 +131,7 @@ KINDS = {
 }
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", names(KINDS, "one-hot"))
 def test_all_kinds_of_labels_train_alike(kind):
     sparse = run(network(SparseCE(from_logits=True)), augment="mixup")
     y, loss = KINDS[kind]
@@ -151,7 +155,10 @@ def test_binary_labels():
     assert_close(teacher.model, model, rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("objective", ["ban", "ban+l", "cwtm", "kd", "logits"])
+OBJECTIVES = ("ban", "ban+l", "cwtm", "kd", "logits")
+
+
+@pytest.mark.parametrize("objective", names(OBJECTIVES, "cwtm", "kd"))
 def test_a_child_is_that_of_labels_mixed_by_hand(objective):
     sparse = network(SparseCE(from_logits=True), metrics=[])
     teacher, child = run(sparse, objective, augment="mixup", sample_weight=W)
@@ -223,8 +230,7 @@ def flat(batch):
 AUGMENTS = ["mixup", [views.noise(0.1), "mixup"], views.smear(0.3)]
 
 
-@pytest.mark.parametrize("augment", AUGMENTS, ids=str)
-@pytest.mark.parametrize("kind", FEEDS)
+@pytest.mark.parametrize(("kind", "augment"), pairs(FEEDS, AUGMENTS), ids=str)
 def test_replicas_get_the_batches_of_one_device(kind, augment):
     with mirrored(2).scope():
         model = compiled(mlp())
@@ -261,8 +267,9 @@ def test_an_epoch_that_is_read_first_is_that_of_a_whole_training(kind):
             np.testing.assert_array_equal(a, b)
 
 
-@pytest.mark.parametrize("augment", AUGMENTS, ids=str)
-@pytest.mark.parametrize("batches", [False, True], ids=["arrays", "tf.data"])
+@pytest.mark.parametrize(
+    ("augment", "batches"), pairs(AUGMENTS, [False, True]), ids=str
+)
 def test_the_teacher_has_seen_what_the_student_sees(augment, batches):
     """Its outputs were computed once; here they are the inputs."""
     x = keras.Input((6,))
@@ -335,11 +342,12 @@ INTERRUPTED = {
 }
 
 
-@pytest.mark.parametrize(
-    ("name", "generation"), zip(INTERRUPTED, (1, 0, 1, 0), strict=True)
-)
-def test_a_training_that_is_interrupted_goes_on(tmp_path, name, generation):
-    stops = [(generation, 1, 2)]
+WHERE = {"arrays": 1, "buffer": 0, "cached": 1, "weights": 0}
+
+
+@pytest.mark.parametrize("name", names(INTERRUPTED, "buffer", "cached"))
+def test_a_training_that_is_interrupted_goes_on(tmp_path, name):
+    stops = [(WHERE[name], 1, 2)]
     check(tmp_path, stops, born={"save_every": 2}, **INTERRUPTED[name])
 
 
@@ -352,7 +360,7 @@ OTHERS = {
 }
 
 
-@pytest.mark.parametrize("name", OTHERS)
+@pytest.mark.parametrize("name", names(OTHERS, "another alpha", "a function"))
 def test_a_run_with_other_views_is_another_run(tmp_path, name):
     x = X[..., None]
 

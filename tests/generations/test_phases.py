@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 from builders import LOGITS
 from builders import Batches
+from builders import compiled
 from builders import data_set
 from lineages import X
 from lineages import Y
@@ -20,7 +21,7 @@ BACKBONE = [
 ]
 
 
-def model_fn(dropout=0.2):
+def model_fn(dropout=0.2, eager=True):
     """A backbone with weights of its own, frozen, and a head."""
     backbone = keras.Sequential(
         [keras.Input((6,)), keras.layers.Dense(8, "tanh")], name="backbone"
@@ -30,13 +31,13 @@ def model_fn(dropout=0.2):
     inputs = keras.Input((6,))
     hidden = keras.layers.Dropout(dropout)(backbone(inputs))
     model = keras.Model(inputs, keras.layers.Dense(4)(hidden))
-    model.compile(keras.optimizers.Adam(0.01), LOGITS, metrics=["accuracy"])
-    return model
+    optimizer = keras.optimizers.Adam(0.01)
+    return compiled(model, eager, optimizer=optimizer)
 
 
 def unfreeze(model):
     model.get_layer("backbone").trainable = True
-    model.compile(keras.optimizers.SGD(0.02), LOGITS, metrics=["accuracy"])
+    compiled(model, model.run_eagerly, optimizer=keras.optimizers.SGD(0.02))
 
 
 PHASES = {2: unfreeze}
@@ -96,9 +97,13 @@ def test_each_generation_begins_from_the_same_backbone_and_its_own_head(
 
 def test_it_is_the_training_of_plain_keras(lineage):
     """Generation 0, by hand: two calls of `fit`."""
+
+    def graph_fn():
+        return model_fn(eager=False)
+
     keras.utils.set_random_seed(lineage[0].seed)
-    model = model_fn()
-    data = keras_ban.BornAgain(model_fn, "labels", seed=3).fit(
+    model = graph_fn()
+    data = keras_ban.BornAgain(graph_fn, "labels", seed=3).fit(
         X, Y, **{**FIT, "generations": 0, "shuffle": False, "phases": PHASES}
     )
     model.fit(X, Y, epochs=2, batch_size=16, shuffle=False, verbose=0)
@@ -177,7 +182,7 @@ def test_more_than_two_phases():
     rates = []
 
     def slower(model):
-        model.compile(keras.optimizers.SGD(0.01), LOGITS)
+        model.compile(keras.optimizers.SGD(0.01), LOGITS, run_eagerly=True)
 
     class Rate(keras.callbacks.Callback):
         def on_epoch_begin(self, epoch, logs=None):
@@ -196,7 +201,9 @@ def test_two_replicas_train_as_one_device():
     def trained(strategy):
         # Replicas share no draws.
         ban = keras_ban.BornAgain(
-            lambda: model_fn(dropout=0.0), "ban+l", strategy=strategy
+            lambda: model_fn(dropout=0.0, eager=False),
+            "ban+l",
+            strategy=strategy,
         )
         fit = {**FIT, "shuffle": False, "phases": PHASES}
         return ban.fit(X, Y, generations=1, **fit)
@@ -308,8 +315,7 @@ def unbuilt():
         [keras.layers.Dense(8, "tanh", name="backbone"), keras.layers.Dense(4)]
     )
     model.get_layer("backbone").trainable = False
-    model.compile("adam", LOGITS)
-    return model
+    return compiled(model, optimizer="adam")
 
 
 def test_a_model_that_data_builds_resumes(tmp_path):
@@ -327,7 +333,8 @@ def test_a_model_that_data_builds_resumes(tmp_path):
 def test_a_run_that_begins_in_the_second_phase(first):
     def averaged(model):
         model.get_layer("backbone").trainable = True
-        model.compile(keras.optimizers.SGD(0.05, use_ema=True), LOGITS)
+        optimizer = keras.optimizers.SGD(0.05, use_ema=True)
+        compiled(model, optimizer=optimizer)
 
     ban = keras_ban.BornAgain(lambda: model_fn(dropout=0.0), "labels")
     fit = {**FIT, "shuffle": False, "initial_epoch": first}
@@ -347,15 +354,14 @@ def test_metrics_keep_their_names_and_draws_their_seeds(tmp_path):
         model.get_layer("backbone").trainable = True
         head = model.layers[-1]
         head.kernel.assign(np.random.normal(size=head.kernel.shape))
-        model.compile("sgd", LOGITS, metrics=[own()])
+        compiled(model, optimizer="sgd", metrics=[own()])
 
     def own():
         return keras.metrics.SparseTopKCategoricalAccuracy(2)
 
     def fn():
         model = model_fn()
-        model.compile("adam", LOGITS, metrics=[own()])
-        return model
+        return compiled(model, optimizer="adam", metrics=[own()])
 
     def go(directory=None, stop=None):
         ban = keras_ban.BornAgain(fn, "ban+l", directory)

@@ -10,6 +10,7 @@ from builders import compiled
 from builders import data_set
 from builders import learnable
 from builders import mlp
+from matrices import pairs
 from weights import assert_same
 
 import keras_ban
@@ -71,20 +72,36 @@ FEW = [
     *itertools.product(["arrays"], SIZES),
     *itertools.product(sorted({*DATA} - {"arrays"}), [2, 50]),
 ]
+OFTEN = {
+    ("arrays", 3),
+    ("weighted arrays", 2),
+    ("endless tf.data", 50),
+    ("weighted tf.data", 2),
+    ("PyDataset", 50),
+}
 
 
-@pytest.mark.parametrize(("kind", "size"), FEW)
+@pytest.mark.parametrize(
+    ("kind", "size"),
+    [
+        pytest.param(*case, marks=[] if case in OFTEN else pytest.mark.slow)
+        for case in FEW
+    ],
+)
 def test_executions(kind, size):
     check(model_fn(steps_per_execution=size), DATA[kind])
 
 
-@pytest.mark.parametrize("kind", ["arrays", "tf.data"])
-@pytest.mark.parametrize("size", [2, 50])
+@pytest.mark.parametrize(
+    ("kind", "size"), pairs(["arrays", "tf.data"], [2, 50])
+)
 def test_first_generation_of_students(kind, size):
     check(model_fn(steps_per_execution=size), DATA[kind], objective="ban")
 
 
-@pytest.mark.parametrize("jit", [True, False, "auto"])
+@pytest.mark.parametrize(
+    "jit", [pytest.param(True, marks=pytest.mark.slow), False, "auto"]
+)
 def test_compiled(jit):
     model = model_fn(steps_per_execution=2, eager=False, jit_compile=jit)
     check(model, DATA["arrays"])
@@ -115,14 +132,16 @@ ARGUMENTS = {
 }
 
 
-@pytest.mark.parametrize("name", ARGUMENTS)
-@pytest.mark.parametrize("kind", ["arrays", "tf.data"])
+@pytest.mark.parametrize(
+    ("kind", "name"), pairs(["arrays", "tf.data"], ARGUMENTS)
+)
 def test_arguments(kind, name):
     check(model_fn(steps_per_execution=2), DATA[kind], **ARGUMENTS[name])
 
 
-@pytest.mark.parametrize("kind", ["arrays", "tf.data", "PyDataset"])
-@pytest.mark.parametrize("size", [1, 2, 3])
+@pytest.mark.parametrize(
+    ("kind", "size"), pairs(["arrays", "tf.data", "PyDataset"], [1, 2, 3])
+)
 @pytest.mark.filterwarnings("ignore:Your input ran out of data")
 def test_steps_that_fill_a_pass(kind, size):
     """Two epochs of 2 batches, or of an execution, read 4."""
@@ -200,8 +219,7 @@ ORDERED = {
 }
 
 
-@pytest.mark.parametrize("size", [2, 50])
-@pytest.mark.parametrize("name", ORDERED)
+@pytest.mark.parametrize(("name", "size"), pairs(ORDERED, [2, 50]))
 def test_updates_of_what_is_ordered_here(name, size):
     """Plain Keras trains on five batches in each epoch."""
     fit = {"y": None, "generations": 1, **FIT, **ORDERED[name]}

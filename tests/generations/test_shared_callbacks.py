@@ -72,7 +72,15 @@ def three(callbacks):
     )
 
 
-@pytest.mark.parametrize("alone", ["EarlyStopping", "SwapEMAWeights", None])
+@pytest.mark.parametrize(
+    "alone",
+    [
+        "EarlyStopping",
+        pytest.param("SwapEMAWeights", marks=pytest.mark.slow),
+        # All but the first.
+        None,
+    ],
+)
 def test_each_begins_anew(alone, monkeypatch):
     """As those do that each generation gets anew."""
     sent = []

@@ -17,6 +17,8 @@ from lineages import Y
 from lineages import graph_fn
 from lineages import model_fn
 from lineages import run
+from matrices import names
+from matrices import pairs
 from refusals import Untouched
 from weights import same
 
@@ -48,7 +50,10 @@ def all_same(lineage, other):
         assert one.metrics == two.metrics
 
 
-@pytest.mark.parametrize("case", CASES)
+OFTEN = "a function", "students mix", "part of the batches"
+
+
+@pytest.mark.parametrize("case", names(CASES, *OFTEN))
 def test_one_call_trains_what_two_calls_train(case):
     own, first, how = CASES[case]
     (teacher,) = run(objective="labels", generations=0, augment=first, **how)
@@ -58,7 +63,10 @@ def test_one_call_trains_what_two_calls_train(case):
     all_same(one, [teacher, student])
 
 
-@pytest.mark.parametrize("own, first", [(noisy, "mixup"), ("mixup", None)])
+@pytest.mark.parametrize(
+    "own, first",
+    [(noisy, "mixup"), pytest.param("mixup", None, marks=pytest.mark.slow)],
+)
 def test_several_teachers_are_the_control_on_their_views(own, first):
     control = run(objective="labels", generations=2, augment=first)
     ban = keras_ban.BornAgain(model_fn, "ban+l")
@@ -69,9 +77,13 @@ def test_several_teachers_are_the_control_on_their_views(own, first):
     all_same(one[1:], apart[1:])
 
 
-@pytest.mark.parametrize("steps", [1, 10_000])
-@pytest.mark.parametrize("own, first", [(None, "mixup"), ("mixup", None)])
-def test_a_control_begins_as_its_method(monkeypatch, own, first, steps):
+@pytest.mark.parametrize(
+    "how, steps",
+    pairs([(None, "mixup"), ("mixup", None)], [1, 10_000]),
+    ids=str,
+)
+def test_a_control_begins_as_its_method(monkeypatch, how, steps):
+    own, first = how
     # Side by side, and one after another.
     monkeypatch.setattr(hindrances, "_STEPS", steps)
     how = {"objective": "labels", "validation_data": VALIDATION}
@@ -121,7 +133,7 @@ RESUMED = {
 }
 
 
-@pytest.mark.parametrize("name", RESUMED)
+@pytest.mark.parametrize("name", names(RESUMED, "teachers mix", "students mix"))
 def test_a_run_that_is_interrupted_goes_on(tmp_path, name):
     how = RESUMED[name]
     stops = [(0, 1, 2), (how.get("teachers", 1), 1, 1)]
@@ -152,7 +164,10 @@ def network():
     [
         ("ban+l", noisy, "mixup", ["labels", "ban+l"]),
         ("ban+l", "mixup", None, ["model", "ban+l"]),
-        ("labels", None, "mixup", ["labels", "model"]),
+        pytest.param(
+            *("labels", None, "mixup", ["labels", "model"]),
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_one_trace_for_each_kind_of_training(

@@ -195,9 +195,10 @@ def resumed(directory, stops, **how):
     "steps, learn_from",
     [
         (1, "all"),
-        (10_000, "parent"),
-        pytest.param(1, "parent", marks=pytest.mark.slow),
-        pytest.param(10_000, "all", marks=pytest.mark.slow),
+        *(
+            pytest.param(*case, marks=pytest.mark.slow)
+            for case in [(10_000, "parent"), (1, "parent"), (10_000, "all")]
+        ),
     ],
 )
 def test_each_is_resumed_by_itself(tmp_path, monkeypatch, steps, learn_from):

@@ -179,7 +179,9 @@ def train(job):
             model_fn,
             x[:64],
             y[:64],
-            ["ban", keras_ban.Method("dkpp", teachers=2, name="two")],
+            ["ban", keras_ban.Method("dkpp", teachers=2, name="two")][
+                : job["compare"]
+            ],
             seeds=2,
             epochs=job.get("epochs", 2),
             batch_size=16,

@@ -5,6 +5,19 @@ import functools
 EPOCHS = 2
 
 
+def eagerly(compile):
+    """`compile`, without a graph unless one is asked for."""
+
+    @functools.wraps(compile)
+    def compiled(self, *args, **kwargs):
+        is_graph = {"jit_compile", "steps_per_execution"} & {*kwargs}
+        if not is_graph:
+            kwargs = {"run_eagerly": True} | kwargs
+        return compile(self, *args, **kwargs)
+
+    return compiled
+
+
 def shortened(fit):
     """`fit`, in a few epochs."""
 

@@ -10,6 +10,7 @@ import pytest
 import tensorflow as tf
 from languages import WORDS
 from languages import inputs
+from matrices import pairs
 
 import keras_ban
 from keras_ban import models
@@ -51,7 +52,6 @@ def randomized(model):
 
 MODELS = {"lstm": lstm, "cnn_lstm": cnn, "gpt": gpt}
 every_model = pytest.mark.parametrize("make", MODELS.values(), ids=MODELS)
-carrying = pytest.mark.parametrize("make", [lstm, cnn])
 
 
 # --- Sizes
@@ -269,8 +269,9 @@ def carried_by(layer):
     return getattr(layer, "carried", ())
 
 
-@carrying
-@pytest.mark.parametrize("how", ["eager", "graph", "xla"])
+@pytest.mark.parametrize(
+    "make, how", pairs([lstm, cnn], ["eager", "graph", "xla"])
+)
 def test_two_halves_are_one_whole(make, how):
     model = randomized(make())
     # Products with all words round by the number of positions on some CPUs.

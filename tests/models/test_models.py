@@ -16,7 +16,13 @@ def trained(model):
 
 
 @pytest.mark.parametrize(
-    ("width", "millions"), [(1, 0.38), (2, 1.48), (5, 9.16), (10, 36.54)]
+    ("width", "millions"),
+    [
+        (1, 0.38),
+        pytest.param(2, 1.48, marks=pytest.mark.slow),
+        pytest.param(5, 9.16, marks=pytest.mark.slow),
+        (10, 36.54),
+    ],
 )
 def test_wide_resnet_28_has_the_published_parameters(width, millions):
     model = models.wide_resnet(28, width, 100)
@@ -26,13 +32,18 @@ def test_wide_resnet_28_has_the_published_parameters(width, millions):
 @pytest.mark.parametrize(
     ("depth", "growth_rate", "classes", "millions"),
     [
-        (90, 60, 10, 15.98),
-        (90, 60, 100, 16.12),
-        (80, 80, 10, 22.41),
         (80, 80, 100, 22.58),
-        (112, 33, 100, 6.72),
-        (80, 120, 10, 50.22),
-        (80, 120, 100, 50.47),
+        *(
+            pytest.param(*published, marks=pytest.mark.slow)
+            for published in [
+                (90, 60, 10, 15.98),
+                (90, 60, 100, 16.12),
+                (80, 80, 10, 22.41),
+                (112, 33, 100, 6.72),
+                (80, 120, 10, 50.22),
+                (80, 120, 100, 50.47),
+            ]
+        ),
     ],
 )
 def test_densenet_has_the_published_parameters(
@@ -59,7 +70,16 @@ MATCHED = [
 ]
 
 
-@pytest.mark.parametrize(("name", "published", "ours"), MATCHED)
+OFTEN = ("ban_wide_resnet_1_1", "ban_pre_resnet_14_0.5")
+
+
+@pytest.mark.parametrize(
+    ("name", "published", "ours"),
+    [
+        pytest.param(*row, marks=[] if row[0] in OFTEN else pytest.mark.slow)
+        for row in MATCHED
+    ],
+)
 def test_matched_students_have_about_the_published_parameters(
     name, published, ours
 ):
@@ -73,7 +93,10 @@ def test_matched_students_have_about_the_published_parameters(
 
 @pytest.mark.parametrize(
     ("make", "numbers"),
-    [(models.densenet, (90, 60)), (models.wide_resnet, (28, 10))],
+    [
+        pytest.param(models.densenet, (90, 60), marks=pytest.mark.slow),
+        (models.wide_resnet, (28, 10)),
+    ],
 )
 def test_examples_of_the_docstrings_say_what_is_counted(make, numbers):
     model = make(*numbers, num_classes=100, input_shape=(8, 8, 3))
@@ -99,10 +122,15 @@ def test_shortcuts_without_parameters_add_zeros_or_leave_out(block, filters):
 @pytest.mark.parametrize(
     ("name", "make"),
     [
-        ("densenet_112_33", models.densenet_112_33),
-        ("densenet_90_60", models.densenet_90_60),
         ("wide_resnet_28_1", models.wide_resnet_28_1),
-        ("wide_resnet_28_2", models.wide_resnet_28_2),
+        *(
+            pytest.param(name, getattr(models, name), marks=pytest.mark.slow)
+            for name in (
+                "densenet_112_33",
+                "densenet_90_60",
+                "wide_resnet_28_2",
+            )
+        ),
     ],
 )
 def test_functions_and_names_make_the_same_network(name, make):

@@ -17,7 +17,7 @@ Y = RNG.integers(0, 3, 48)
 
 def trainable(model):
     optimizer = keras.optimizers.SGD(0.05, momentum=0.9)
-    return compiled(model, eager=False, optimizer=optimizer)
+    return compiled(model, optimizer=optimizer)
 
 
 def dense_fn():
@@ -151,7 +151,9 @@ def test_teacher_that_nothing_matches(make, words):
         models.ban_wide_resnet(1, 1, make())
 
 
-@pytest.mark.parametrize("ratio", [0.5, 1, 2])
+@pytest.mark.parametrize(
+    "ratio", [pytest.param(0.5, marks=pytest.mark.slow), 1, 2]
+)
 def test_a_sequential_model_is_a_teacher_too(ratio):
     teacher = sequential()
     assert models.hidden_shapes(teacher) == [(8, 8, 6), (4, 4, 4)]
@@ -174,13 +176,17 @@ def test_a_name_is_no_teacher_to_share_with(teacher):
         models.share_ends(teacher, "densenet_10_4")
 
 
-@pytest.mark.parametrize("factor", [0.2, 0.5, 2])
+@pytest.mark.parametrize(
+    "factor",
+    [0.2, *(pytest.param(f, marks=pytest.mark.slow) for f in (0.5, 2))],
+)
 def test_depth_leaves_the_hidden_sizes_as_they_are(factor):
     student = models.ban_densenet(factor, input_shape=SHAPE)
     expected = [(8, 8, 458), (4, 4, 679), (2, 2, 1579)]
     assert models.hidden_shapes(student) == expected
 
 
+@pytest.mark.slow
 def test_compression_multiplies_the_teachers():
     student = models.ban_densenet(1, 1.5, input_shape=SHAPE)
     assert models.hidden_shapes(student)[0] == (8, 8, int(0.75 * (16 + 900)))

@@ -13,6 +13,7 @@ from ensembles import X
 from ensembles import Y
 from ensembles import sequential
 from ensembles import sharp
+from matrices import pairs
 from weights import assert_same
 
 import keras_ban
@@ -39,6 +40,9 @@ def assert_is_mean(models, weights=None, x=X, atol=1e-6):
     )
     actual = bane.predict(x, verbose=0)
     assert actual.dtype == np.float32
+    assert (actual >= 0).all()
+    if actual.shape[-1] > 1:
+        np.testing.assert_allclose(actual.sum(-1), 1, atol=1e-6)
     np.testing.assert_allclose(actual, expected, rtol=1e-5, atol=atol)
     return bane
 
@@ -80,7 +84,7 @@ def members(request):
     return [sharp(make()) for make in request.param]
 
 
-def test_mean_of_the_predictions(members):
+def test_mean_of_the_predictions_is_a_distribution(members):
     bane = assert_is_mean(members)
     assert isinstance(bane, keras.Model)
     assert bane.compiled
@@ -105,13 +109,6 @@ def test_one_model_without_a_list():
     model = sharp(functional_mlp())
     actual = keras_ban.ensemble(model).predict(X, verbose=0)
     np.testing.assert_allclose(actual, probabilities(model), atol=1e-6)
-
-
-def test_rows_are_distributions(members):
-    p = keras_ban.ensemble(members).predict(X, verbose=0)
-    assert (p >= 0).all()
-    if p.shape[-1] > 1:
-        np.testing.assert_allclose(p.sum(-1), 1, atol=1e-6)
 
 
 def test_order_changes_nothing():
@@ -198,8 +195,9 @@ def test_evaluates(kind):
     assert measured["accuracy"] == pytest.approx((p.argmax(-1) == Y).mean())
 
 
-@pytest.mark.parametrize("activation", ["sigmoid", None])
-@pytest.mark.parametrize("column", [False, True])
+@pytest.mark.parametrize(
+    "activation, column", pairs(["sigmoid", None], [False, True])
+)
 def test_evaluates_binary(activation, column):
     members = [
         sharp(functional_mlp(last=activation, outputs=1)) for _ in range(2)

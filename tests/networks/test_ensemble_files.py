@@ -17,6 +17,7 @@ from ensembles import X
 from ensembles import Y
 from ensembles import sequential
 from ensembles import sharp
+from matrices import pairs
 from weights import assert_same
 
 import keras_ban
@@ -84,8 +85,9 @@ def test_subclassed_members_load(tmp_path):
     np.testing.assert_array_equal(loaded(bane, tmp_path)(X), bane(X))
 
 
-@pytest.mark.parametrize("build", [functional_mlp, sequential])
-@pytest.mark.parametrize("trained", [False, True])
+@pytest.mark.parametrize(
+    "build, trained", pairs([functional_mlp, sequential], [True, False])
+)
 def test_compiled_members_load(tmp_path, build, trained):
     models = [build(), build()]
     for model in models:

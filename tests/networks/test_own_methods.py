@@ -6,6 +6,7 @@ from builders import compiled
 from builders import learnable
 from builders import linear
 from builders import mlp
+from matrices import pairs
 from refusals import refused
 
 import keras_ban
@@ -42,12 +43,11 @@ PLACES = {
 }
 
 
-@pytest.mark.parametrize("place", PLACES.values(), ids=PLACES)
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(("place", "method"), pairs(PLACES, METHODS))
 def test_methods_of_its_own_are_refused(place, method):
     words = rf"(?s)a Task.*`{method}` of its own.*Keras' own.*keras\.Model\("
     with pytest.raises(ValueError, match=words):
-        place(lambda: task(method))
+        PLACES[place](lambda: task(method))
 
 
 def test_a_method_that_was_put_on_the_model():

@@ -13,6 +13,7 @@ from builders import learnable
 from builders import mlp
 from interruptions import check
 from lineages import VALIDATION
+from matrices import names
 from objective_cases import N
 from objective_cases import batch
 from objective_cases import error
@@ -119,7 +120,10 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("case", CASES)
+OFTEN = "part", "cached", "replicas", "validated", "one callback"
+
+
+@pytest.mark.parametrize("case", names(CASES, *OFTEN))
 def test_distiller(case):
     arguments, expected = CASES[case]
     found, _ = fit(**arguments)
@@ -185,7 +189,9 @@ def test_an_objective_of_ones_own_is_told():
 # --- Generations
 
 
-@pytest.mark.parametrize("eager", [True, False])
+@pytest.mark.parametrize(
+    "eager", [pytest.param(True, marks=pytest.mark.slow), False]
+)
 def test_generations(eager):
     lineage = keras_ban.BornAgain(
         lambda: compiled(mlp(), eager=eager), objectives.KD((0, 1), 3.0)
@@ -215,7 +221,9 @@ def test_side_by_side(monkeypatch):
         np.testing.assert_allclose(seen, weights, atol=1e-5)
 
 
-@pytest.mark.parametrize("every", [None, 3])
+@pytest.mark.parametrize(
+    "every", [pytest.param(None, marks=pytest.mark.slow), 3]
+)
 def test_resumed(tmp_path, every):
     lineage, _ = check(
         tmp_path,

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import reference
 import tensorflow as tf
+from matrices import pairs
 from objective_cases import ALL
 from objective_cases import B
 from objective_cases import N
@@ -50,19 +51,19 @@ def test_cwtm_is_the_weighted_sum():
 
 # --- DKPP
 
-COMPILERS = [
-    pytest.param(lambda f: f, id="eager"),
-    pytest.param(tf.function, id="graph"),
-    pytest.param(functools.partial(tf.function, jit_compile=True), id="jit"),
-]
+COMPILED = {
+    "eager": lambda f: f,
+    "graph": tf.function,
+    "jit": functools.partial(tf.function, jit_compile=True),
+}
 
 
-@pytest.mark.parametrize("compiler", COMPILERS)
-@pytest.mark.parametrize("n", [3, 10, 1000])
-@pytest.mark.parametrize("shape", [(B,), (B, T)])
-def test_permute_keeps_argmax_and_values(compiler, n, shape):
+@pytest.mark.parametrize(
+    "how, n, shape", pairs(COMPILED, [3, 10, 1000], [(B,), (B, T)]), ids=str
+)
+def test_permute_keeps_argmax_and_values(how, n, shape):
     p = distributions(shape, n)
-    permuted = np.asarray(compiler(objectives.DKPP().permute)(p))
+    permuted = np.asarray(COMPILED[how](objectives.DKPP().permute)(p))
     top = p.argmax(-1)[..., None]
     np.testing.assert_array_equal(permuted.argmax(-1), p.argmax(-1))
     np.testing.assert_array_equal(
@@ -71,7 +72,7 @@ def test_permute_keeps_argmax_and_values(compiler, n, shape):
     np.testing.assert_array_equal(np.sort(permuted), np.sort(p))
 
 
-@pytest.mark.parametrize("compiler", COMPILERS)
+@pytest.mark.parametrize("compiler", COMPILED.values(), ids=COMPILED)
 def test_permute_differs_by_sample_and_call(compiler):
     p = np.tile(distributions((1,)), (64, 1))
     permute = compiler(objectives.DKPP(seed=0).permute)

@@ -160,7 +160,7 @@ def test_no_gradient_where_student_is_teacher(objective, size, scale):
     np.testing.assert_array_equal(gradient, np.zeros_like(s))
 
 
-@pytest.mark.parametrize("objective", SAME_AT_TEACHER)
+@pytest.mark.parametrize("objective", SAME_AT_TEACHER[:3])
 def test_no_gradient_where_student_is_teacher_compiled(objective):
     y, s, _ = batch(n=1000)
     compiled = compiled_loss_and_gradient(objective())

@@ -107,7 +107,7 @@ def slow(case):
 
 @pytest.mark.parametrize("name", FILES)
 @pytest.mark.parametrize(
-    "share", [0, 0.7, *(slow(share) for share in (0.001, 0.3, 0.999))]
+    "share", [0.7, *(slow(share) for share in (0, 0.001, 0.3, 0.999))]
 )
 def test_truncated(copy, whole, name, share):
     content = (copy / name).read_bytes()
@@ -116,7 +116,7 @@ def test_truncated(copy, whole, name, share):
 
 
 @pytest.mark.parametrize("name", FILES)
-@pytest.mark.parametrize("seed", [0, 1, slow(2), slow(3), slow(4)])
+@pytest.mark.parametrize("seed", [0, *map(slow, (1, 2, 3, 4))])
 def test_one_bit_flipped(copy, whole, name, seed):
     content = (copy / name).read_bytes()
     position = random.Random(f"{name}{seed}").randrange(len(content))

@@ -323,7 +323,7 @@ def test_what_keras_loads_is_loaded(tmp_path, name):
 
 
 @pytest.mark.parametrize(
-    "count", [120, pytest.param(100_000, marks=pytest.mark.slow)]
+    "count", [60, pytest.param(100_000, marks=pytest.mark.slow)]
 )
 @pytest.mark.parametrize("name", ["config.json", "metadata.json"])
 def test_every_field_of_a_model(tmp_path, name, count):

@@ -25,6 +25,7 @@ from lineages import VALIDATION
 from lineages import X
 from lineages import Y
 from lineages import model_fn
+from matrices import pairs
 from weights import same
 
 import keras_ban
@@ -227,7 +228,7 @@ def check_records(works, copy, name, count):
 
 @pytest.mark.usefixtures("unbuilt")
 @pytest.mark.parametrize(
-    "count", [150, pytest.param(100_000, marks=pytest.mark.slow)]
+    "count", [80, pytest.param(100_000, marks=pytest.mark.slow)]
 )
 @pytest.mark.parametrize("name", ["run.json", HISTORY])
 def test_every_field_of_a_record(copy, opened, name, count):
@@ -237,7 +238,7 @@ def test_every_field_of_a_record(copy, opened, name, count):
 
 @pytest.mark.usefixtures("unbuilt")
 @pytest.mark.parametrize(
-    "count", [250, pytest.param(100_000, marks=pytest.mark.slow)]
+    "count", [120, pytest.param(100_000, marks=pytest.mark.slow)]
 )
 def test_every_field_of_a_state(copy, identity, trained, count):
     content = (copy / STATE).read_bytes()
@@ -259,9 +260,11 @@ def test_every_field_of_a_state(copy, identity, trained, count):
     assert outcome(lambda: run.saved(2), STATE)
 
 
+FILES = ("run.json", "lock", HISTORY, STATE, MODEL)
+
+
 @pytest.mark.usefixtures("unbuilt")
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("name", ["run.json", "lock", HISTORY, STATE, MODEL])
+@pytest.mark.parametrize(("name", "kind"), pairs(FILES, KINDS))
 def test_something_else_in_the_place_of_a_file(copy, opened, name, kind):
     victim = copy.parent / "victim" / "model.keras"
     whole = copy / name

@@ -28,6 +28,15 @@ def whole(nursery, tmp_path_factory):
     return found
 
 
+@pytest.fixture(scope="module")
+def small(nursery, tmp_path_factory):
+    """What a run of two short generations gives."""
+    directory = tmp_path_factory.mktemp("small")
+    status, found, out = nursery.run(directory, **SMALL)
+    assert status == 0, out
+    return found
+
+
 def survive(nursery, directory, faults, whole, **job):
     """Runs a job until it ends, a fault in each attempt while there are any.
 
@@ -55,7 +64,8 @@ def survive(nursery, directory, faults, whole, **job):
     assert status == 0, out
     assert found == whole
     if killed:
-        assert "resuming " in out or done(directory) == 4
+        count = 1 + job.get("generations", 3)
+        assert "resuming " in out or done(directory) == count
     print(f"killed {killed} times")
     return killed
 
@@ -67,30 +77,34 @@ def done(directory):
         return 0
 
 
-def test_a_finished_run_is_not_trained_again(nursery, whole, tmp_path):
+def test_a_finished_run_is_not_trained_again(nursery, small, tmp_path):
     before = len(nursery.steps())
-    assert nursery.run(tmp_path)[1] == whole
+    assert nursery.run(tmp_path, **SMALL)[1] == small
     middle = len(nursery.steps())
-    status, found, _ = nursery.run(tmp_path)
-    assert (status, found) == (0, whole)
-    assert middle - before == 4 * 4 * STEPS
+    status, found, _ = nursery.run(tmp_path, **SMALL)
+    assert (status, found) == (0, small)
+    assert middle - before == 2 * 2 * STEPS
     assert len(nursery.steps()) == middle
 
 
+def test_killed_at_two_moments(nursery, small, tmp_path):
+    faults = [{"step": 9, "delay": 0.0}, {"step": 5, "delay": 0.0}]
+    assert survive(nursery, tmp_path, faults, small, **SMALL) == len(faults)
+
+
+@pytest.mark.slow
 def test_killed_at_any_moment(nursery, whole, tmp_path):
     faults = [{"step": 9, "delay": 0.01}, {"step": 23, "delay": 0.03}]
     assert survive(nursery, tmp_path, faults, whole) == len(faults)
 
 
-def test_killed_inside_writes(nursery, whole, tmp_path):
-    faults = [{"call": n} for n in (3, 7, 12)]
-    assert survive(nursery, tmp_path, faults, whole) == len(faults)
+def test_killed_inside_writes(nursery, small, tmp_path):
+    faults = [{"call": n} for n in (3, 12)]
+    assert survive(nursery, tmp_path, faults, small, **SMALL) == len(faults)
 
 
-@pytest.mark.parametrize(
-    "teacher",
-    ["function", pytest.param("predictions", marks=pytest.mark.slow)],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("teacher", ["function", "predictions"])
 def test_killed_while_something_else_than_a_network_teaches(
     nursery, tmp_path, teacher
 ):
@@ -142,15 +156,6 @@ def test_killed_between_steps_that_are_saved(nursery, whole, tmp_path):
     assert survive(nursery, tmp_path, faults, whole, save_every=3) >= 4
 
 
-@pytest.fixture(scope="module")
-def small(nursery, tmp_path_factory):
-    """What a run of two short generations gives."""
-    directory = tmp_path_factory.mktemp("small")
-    status, found, out = nursery.run(directory, **SMALL)
-    assert status == 0, out
-    return found
-
-
 def test_failing_write(nursery, small, tmp_path):
     assert check_failing_write(nursery, small, tmp_path, "ENOSPC", 14)
 
@@ -181,8 +186,9 @@ def check_failing_write(nursery, whole, directory, code, call):
     return True
 
 
-def test_sigterm(nursery, whole, tmp_path):
-    check_signal(nursery, whole, tmp_path, signal.SIGTERM, [1, 1, 2])
+def test_sigterm(nursery, small, tmp_path):
+    where = [1, 1, 2]
+    check_signal(nursery, small, tmp_path, signal.SIGTERM, where, **SMALL)
 
 
 @pytest.mark.slow
@@ -192,16 +198,17 @@ def test_signals(nursery, whole, tmp_path, number, where):
     check_signal(nursery, whole, tmp_path, number, where)
 
 
-def check_signal(nursery, whole, tmp_path, number, where):
+def check_signal(nursery, whole, tmp_path, number, where, **job):
     before = len(nursery.steps())
     status, _, out = nursery.run(
-        tmp_path, attempt=1, signal=int(number), signal_at=where
+        tmp_path, attempt=1, signal=int(number), signal_at=where, **job
     )
     assert status == -number, out
     assert f"{signal.Signals(number).name}: the state is saved" in out
-    status, found, out = nursery.run(tmp_path, attempt=2)
+    status, found, out = nursery.run(tmp_path, attempt=2, **job)
     assert (status, found) == (0, whole), out
     name = f"BAN-{where[0]}" if where[0] else "Teacher"
-    assert f"resuming {name} at epoch {where[1] + 1} of 4" in out
+    epochs = job.get("epochs", 4)
+    assert f"resuming {name} at epoch {where[1] + 1} of {epochs}" in out
     steps = [step for _, *step in nursery.steps()[before:]]
     assert len(steps) == len({tuple(step) for step in steps})

@@ -53,7 +53,7 @@ def whole():
     return lineage
 
 
-@pytest.mark.parametrize("step", [1, 3])
+@pytest.mark.parametrize("step", [pytest.param(1, marks=pytest.mark.slow), 3])
 def test_a_resumed_run_is_the_same(tmp_path, whole, step):
     """In mid-epoch, and after its last step, of which the saved logs tell."""
     actual, count = run(

@@ -80,7 +80,14 @@ def check(found, expected):
         assert one.model is None or same(one.model, other.model)
 
 
-@pytest.mark.parametrize("keep", ["all", 1, "best"])
+@pytest.mark.parametrize(
+    "keep",
+    [
+        pytest.param("all", marks=pytest.mark.slow),
+        1,
+        pytest.param("best", marks=pytest.mark.slow),
+    ],
+)
 def test_an_older_copy_is_made_up_for(tmp_path, keep):
     expected = whole(tmp_path, keep=keep)
     for number in range(GENERATIONS + 1):
@@ -152,7 +159,7 @@ def test_load_beside_a_training_run(tmp_path):
     reader = threading.Thread(target=read)
     reader.start()
     try:
-        run(directory, generations=8, keep=1)
+        run(directory, generations=5, keep=1)
     finally:
         ends.set()
         reader.join(60)

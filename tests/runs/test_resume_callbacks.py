@@ -72,12 +72,16 @@ CALLBACKS = {
 @pytest.mark.parametrize(
     ("name", "save_every"),
     [
-        ("own", None),
         ("shared", 3),
         ("best weights", None),
         *(
-            pytest.param(name, 3, marks=pytest.mark.slow)
-            for name in ("schedule", "plateau", "best weights")
+            pytest.param(name, every, marks=pytest.mark.slow)
+            for name, every in [
+                ("own", None),
+                ("schedule", 3),
+                ("plateau", 3),
+                ("best weights", 3),
+            ]
         ),
     ],
 )
@@ -172,7 +176,9 @@ def other_lists():
     return lambda number: [Log(), history, stop, made]
 
 
-@pytest.mark.parametrize("save_every", [None, 3])
+@pytest.mark.parametrize(
+    "save_every", [pytest.param(None, marks=pytest.mark.slow), 3]
+)
 def test_another_list_of_callbacks(tmp_path, capsys, save_every):
     """In another order, with more of them, shared or not."""
     kwargs = {

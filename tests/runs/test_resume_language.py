@@ -22,7 +22,10 @@ def few(count=60):
     return batches(4, 3, count)
 
 
-@pytest.mark.parametrize("teacher_outputs", ["online", "cached"])
+@pytest.mark.parametrize(
+    "teacher_outputs",
+    ["online", pytest.param("cached", marks=pytest.mark.slow)],
+)
 def test_in_an_epoch(teacher_outputs, tmp_path):
     check(
         tmp_path,

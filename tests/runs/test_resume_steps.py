@@ -3,6 +3,8 @@
 Five batches of 16 in an epoch, the last one of 6.
 """
 
+import itertools
+
 import interruptions
 import keras
 import numpy as np
@@ -14,6 +16,7 @@ from builders import learnable
 from builders import mlp
 from builders import noisy
 from interruptions import check
+from matrices import names
 
 import keras_ban
 
@@ -73,8 +76,19 @@ def fit(**given):
     return {"y": None, **given}
 
 
-@pytest.mark.parametrize("name", DATA)
-@pytest.mark.parametrize("stop", [(1, 1, 1), (1, 1, 5)])
+OFTEN = {
+    ("PyDataset", (1, 1, 1)),
+    ("buffer", (1, 1, 5)),
+    ("function", (1, 1, 1)),
+    ("views", (1, 1, 5)),
+}
+STOPPED = [
+    pytest.param(*case, marks=[] if case in OFTEN else pytest.mark.slow)
+    for case in itertools.product(DATA, [(1, 1, 1), (1, 1, 5)])
+]
+
+
+@pytest.mark.parametrize(("name", "stop"), STOPPED)
 def test_executions_that_do_not_fill_an_epoch(tmp_path, name, stop):
     """Stopped within an epoch, and at its short last execution."""
     model = model_of(2)
@@ -82,7 +96,7 @@ def test_executions_that_do_not_fill_an_epoch(tmp_path, name, stop):
     check(tmp_path, [stop], model=model, born=born, **fit(**DATA[name]))
 
 
-@pytest.mark.parametrize("name", PARTLY)
+@pytest.mark.parametrize("name", names(PARTLY, "arrays", "buffer"))
 @pytest.mark.filterwarnings("ignore:Your input ran out of data")
 def test_epochs_of_a_part_of_the_data(tmp_path, name):
     """Stopped where an epoch has begun in the middle of a pass."""

@@ -10,6 +10,7 @@ from foreign import Y
 from interruptions import check
 from interruptions import run
 from lineages import model_fn
+from matrices import names
 from sklearn.linear_model import LogisticRegression
 from weights import assert_same
 
@@ -50,7 +51,7 @@ TEACHERS = {
 @pytest.mark.parametrize(
     ("name", "outputs"),
     [
-        ("NumPy", "online"),
+        pytest.param("NumPy", "online", marks=pytest.mark.slow),
         ("NumPy", "cached"),
         ("predictions", "online"),
     ],
@@ -86,7 +87,10 @@ def test_a_finished_run_goes_on_with_the_same_teacher(tmp_path):
     assert actual[0].source is given["teacher"]
 
 
-@pytest.mark.parametrize("name", ["NumPy", "predictions", "estimator"])
+SAID = ("NumPy", "predictions", "estimator")
+
+
+@pytest.mark.parametrize("name", names(SAID, "NumPy", "predictions"))
 def test_another_teacher_is_refused(tmp_path, name):
     rows = by_numpy(X)
     rows[40, 2] += 1e-6

@@ -1,9 +1,9 @@
 """Which runs a directory takes, what it keeps, and who may use it."""
 
 import functools
+import os
 import signal
-import subprocess
-import sys
+import time
 
 import keras
 import numpy as np
@@ -186,7 +186,12 @@ def models(directory):
 
 
 @pytest.mark.parametrize(
-    ("keep", "kept"), [("all", "0123"), (2, "23"), (1, "3")]
+    ("keep", "kept"),
+    [
+        pytest.param("all", "0123", marks=pytest.mark.slow),
+        (2, "23"),
+        pytest.param(1, "3", marks=pytest.mark.slow),
+    ],
 )
 def test_keep(tmp_path, keep, kept):
     lineage = run(
@@ -281,25 +286,30 @@ def test_second_run_is_refused(tmp_path):
         run(tmp_path)
 
 
-HOLD = """
-import pathlib, sys, time
-from keras_ban import files
-with files.lock(pathlib.Path(sys.argv[1])):
-    print("held", flush=True)
-    time.sleep(60)
-"""
+def holder(path):
+    """The process id of a child that holds a lock, when it does."""
+    reading, writing = os.pipe()
+    pid = os.fork()
+    if not pid:
+        with files.lock(path):
+            os.write(writing, b"held")
+            time.sleep(60)
+        os._exit(0)
+    os.close(writing)
+    assert os.read(reading, 4) == b"held"
+    os.close(reading)
+    return pid
 
 
 def test_lock_of_a_dead_process(tmp_path):
     path = tmp_path / "lock"
-    holder = subprocess.Popen(
-        [sys.executable, "-c", HOLD, path], stdout=subprocess.PIPE, text=True
-    )
-    with holder:
-        assert holder.stdout.readline().strip() == "held"
+    pid = holder(path)
+    try:
         with pytest.raises(BlockingIOError, match="Another process"):
             run(tmp_path)
-        holder.send_signal(signal.SIGKILL)
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
     assert path.exists()
     assert len(run(tmp_path)) == 2
 

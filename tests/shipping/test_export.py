@@ -80,16 +80,17 @@ NETWORKS = {
 }
 DICTS = ("two_heads",)
 FAST = {
-    "keras": ("mlp", "conv", "two_heads", "ensemble", "gpt", "half", "lstm"),
-    "saved_model": ("conv", "two_heads", "ensemble"),
-    "onnx": ("mlp", "conv", "two_heads", "ensemble", "half"),
-    "litert": ("two_heads", "half"),
+    "keras": ("two_heads", "ensemble", "gpt", "half", "lstm"),
+    "saved_model": ("conv", "two_heads"),
+    "onnx": ("two_heads", "half"),
+    "litert": ("two_heads",),
 }
 # No LiteRT runtime has the loop of an LSTM.
 SLOW = {
-    "saved_model": ("mlp", "gpt", "half", "lstm"),
-    "onnx": ("gpt", "lstm"),
-    "litert": ("mlp", "conv", "ensemble", "gpt"),
+    "keras": ("mlp", "conv"),
+    "saved_model": ("mlp", "ensemble", "gpt", "half", "lstm"),
+    "onnx": ("mlp", "conv", "ensemble", "gpt", "lstm"),
+    "litert": ("mlp", "conv", "ensemble", "gpt", "half"),
 }
 
 

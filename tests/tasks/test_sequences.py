@@ -22,7 +22,7 @@ def recurrent_tagger(activation=None):
     loss = keras.losses.SparseCategoricalCrossentropy(
         from_logits=activation is None
     )
-    model.compile("adam", loss, metrics=["accuracy"])
+    model.compile("adam", loss, metrics=["accuracy"], run_eagerly=True)
     return model
 
 
@@ -45,7 +45,9 @@ def test_perplexity_leaves_masked_positions_out():
     assert found["perplexity"] == pytest.approx(row["perplexity"], rel=1e-6)
 
 
-@pytest.mark.parametrize(("rows", "length"), [(5, 7), (3, 3)])
+@pytest.mark.parametrize(
+    ("rows", "length"), [(5, 7), pytest.param(3, 3, marks=pytest.mark.slow)]
+)
 def test_ensemble_of_masked_models_is_the_mean(rows, length):
     x, _ = sentences(rows, length)
     members = [
@@ -59,7 +61,9 @@ def test_ensemble_of_masked_models_is_the_mean(rows, length):
     np.testing.assert_allclose(bane.predict(x, verbose=0), mean, atol=1e-6)
 
 
-@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize(
+    "weighted", [pytest.param(False, marks=pytest.mark.slow), True]
+)
 def test_table_leaves_masked_positions_out(weighted):
     x, y = sentences(24, 6)
     lineage = keras_ban.BornAgain(recurrent_tagger).fit(

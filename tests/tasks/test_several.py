@@ -117,7 +117,9 @@ def test_a_step_by_hand():
         np.testing.assert_allclose(logged, values.mean(), rtol=1e-6)
 
 
-@pytest.mark.parametrize("structure", [dict, list])
+@pytest.mark.parametrize(
+    "structure", [pytest.param(dict, marks=pytest.mark.slow), list]
+)
 def test_labels_alone_are_plain_keras(structure):
     model_fn = make(structure)
     y = Y if structure is dict else list(Y.values())
@@ -131,7 +133,9 @@ def test_labels_alone_are_plain_keras(structure):
         assert generation.history == history
 
 
-@pytest.mark.parametrize("structure", [dict, list])
+@pytest.mark.parametrize(
+    "structure", [dict, pytest.param(list, marks=pytest.mark.slow)]
+)
 def test_a_lineage(structure, tmp_path):
     y = Y if structure is dict else list(Y.values())
     ban = keras_ban.BornAgain(make(structure), "ban+l", directory=tmp_path)
@@ -306,7 +310,9 @@ def test_outputs_that_the_teacher_lacks_learn_from_labels():
     assert_same(*found)
 
 
-@pytest.mark.parametrize("cached", ["online", "cached"])
+@pytest.mark.parametrize(
+    "cached", [pytest.param("online", marks=pytest.mark.slow), "cached"]
+)
 def test_one_head_of_a_bigger_teacher(cached):
     teacher, found = bigger(), []
     alone = keras.Model(teacher.input, teacher.output["digit"])

@@ -11,6 +11,8 @@ from builders import data_set
 from builders import linear
 from builders import mlp
 from interruptions import check
+from matrices import names
+from matrices import pairs
 from replicas import mirrored
 from sklearn import metrics as sk
 
@@ -30,6 +32,10 @@ KINDS = {
     "gaussians": (4, tasks.GaussianNLL(), VALUES),
 }
 each = pytest.mark.parametrize("kind", KINDS)
+two_kinds = pytest.mark.parametrize(
+    "kind", names(KINDS, "several labels", "gaussians")
+)
+gaussians_alone = pytest.mark.parametrize("kind", names(KINDS, "gaussians"))
 
 
 def model_fn(kind, optimizer=None, eager=True):
@@ -63,8 +69,7 @@ def trained(kind, objective="ban+l", generations=2, **fit):
     return ban.fit(X, y, generations=generations, **fit)
 
 
-@each
-@pytest.mark.parametrize("as_dataset", [False, True])
+@pytest.mark.parametrize(("kind", "as_dataset"), pairs(KINDS, [False, True]))
 def test_a_lineage(kind, as_dataset):
     y = KINDS[kind][2]
     ban = keras_ban.BornAgain(model_fn(kind))
@@ -162,7 +167,7 @@ def test_ensembles_are_the_mean_and_load_elsewhere(kind, tmp_path):
     distiller.fit(X, KINDS[kind][2], verbose=0)
 
 
-@each
+@gaussians_alone
 def test_teachers_of_several_and_what_is_cached(kind):
     fit = {"teachers": 2, "learn_from": "all", "epochs": 1}
     online = trained(kind, **fit)
@@ -177,7 +182,7 @@ def test_teachers_of_several_and_what_is_cached(kind):
         trained(kind, teacher_outputs=cache)
 
 
-@each
+@gaussians_alone
 def test_two_replicas_train_as_one_device(kind):
     y, found = KINDS[kind][2], []
     for strategy in (None, mirrored(2)):
@@ -194,7 +199,7 @@ def test_two_replicas_train_as_one_device(kind):
             np.testing.assert_allclose(a, b, atol=1e-5)
 
 
-@each
+@two_kinds
 def test_mixed_precision_and_mixed_examples(kind):
     keras.config.set_dtype_policy("mixed_bfloat16")
     lineage = trained(kind, generations=1, augment="mixup")
@@ -205,7 +210,7 @@ def test_mixed_precision_and_mixed_examples(kind):
     ] < (0.6 if kind == "several labels" else 15)
 
 
-@each
+@gaussians_alone
 def test_an_interrupted_run_has_the_same_bits(kind, tmp_path):
     y = KINDS[kind][2]
     lineage, _ = check(
@@ -217,7 +222,7 @@ def test_an_interrupted_run_has_the_same_bits(kind, tmp_path):
     assert loaded.best.metrics[name] == min(g.metrics[name] for g in loaded)
 
 
-@each
+@pytest.mark.parametrize("kind", names(KINDS, "several labels"))
 def test_comparisons(kind):
     y = KINDS[kind][2]
     study = keras_ban.compare(

@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import shutil
 
 import pytest
 import tensorflow as tf
@@ -19,10 +20,16 @@ from keras_ban import TeacherCache
 from keras_ban import files
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory, teacher):
+    path = tmp_path_factory.mktemp("whole") / "cache"
+    fit(teacher, path, "ban", x=X, augment=noisy, views=2)
+    return path
+
+
 @pytest.fixture
-def filled(tmp_path, teacher):
-    fit(teacher, tmp_path, "ban", x=X, augment=noisy, views=2)
-    return tmp_path
+def filled(whole, tmp_path):
+    return shutil.copytree(whole, tmp_path / "cache")
 
 
 def doubled(x, seed):

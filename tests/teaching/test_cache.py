@@ -8,6 +8,7 @@ import pytest
 import reference
 import tensorflow as tf
 from builders import Batches
+from builders import compiled
 from builders import data_set
 from builders import mlp
 from builders import noisy
@@ -16,6 +17,7 @@ from caching import Y
 from caching import fit
 from caching import unknown_size
 from caching import unshuffled
+from matrices import pairs
 from replicas import mirrored
 from weights import same
 
@@ -70,8 +72,7 @@ def joined(given, store, teacher, epochs=4):
     return found["x"].take((epochs - 1) * steps), steps
 
 
-@pytest.mark.parametrize("name", DATA)
-@pytest.mark.parametrize("store", STORES)
+@pytest.mark.parametrize(("store", "name"), pairs(STORES, DATA))
 def test_each_example_has_its_own_outputs(
     tmp_path, monkeypatch, teacher, name, store
 ):
@@ -202,10 +203,14 @@ def test_objectives(teacher, objective):
     assert cached[1] == online[1]
 
 
+def model_fn():
+    return compiled(mlp())
+
+
 @pytest.mark.parametrize("x", [{"x": X, "y": Y}, {"x": Batches(X, Y)}])
 def test_generations(x):
     def run(kind):
-        born = keras_ban.BornAgain(mlp, "ban+l", seed=2)
+        born = keras_ban.BornAgain(model_fn, "ban+l", seed=2)
         return born.fit(
             generations=2, epochs=2, verbose=0, teacher_outputs=kind, **x
         )
@@ -217,7 +222,7 @@ def test_generations(x):
 def test_generations_on_disk(tmp_path):
 
     def run():
-        born = keras_ban.BornAgain(mlp, "ban", seed=2)
+        born = keras_ban.BornAgain(model_fn, "ban", seed=2)
         return born.fit(X, Y, 2, epochs=1, verbose=0, teacher_outputs=tmp_path)
 
     first = run()

@@ -208,7 +208,9 @@ def test_cached_is_online():
     np.testing.assert_allclose(*losses, rtol=1e-5)
 
 
-@pytest.mark.parametrize("loss", ["mse", "relations"])
+@pytest.mark.parametrize(
+    "loss", [pytest.param("mse", marks=pytest.mark.slow), "relations"]
+)
 def test_two_replicas_train_as_one_device(loss):
     teacher, found = dense(7), []
     for strategy in (None, mirrored(2)):

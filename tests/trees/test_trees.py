@@ -11,6 +11,7 @@ from forests import classifier
 from forests import regressor
 from matplotlib import figure
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matrices import pairs
 from sklearn.base import clone
 from sklearn.tree import DecisionTreeClassifier
 from sklearn.tree import DecisionTreeRegressor
@@ -25,16 +26,19 @@ from keras_ban.trees import smear
 
 @parametrize_with_checks(
     [
-        BornAgainTreeClassifier(max_samples=2000),
-        BornAgainTreeRegressor(max_samples=2000),
+        BornAgainTreeClassifier(
+            DecisionTreeClassifier(random_state=0), max_samples=2000
+        ),
+        BornAgainTreeRegressor(
+            DecisionTreeRegressor(random_state=0), max_samples=2000
+        ),
     ]
 )
 def test_scikit_learn_accepts_them(estimator, check):
     check(estimator)
 
 
-@pytest.mark.parametrize("leaves", [4, 60])
-@pytest.mark.parametrize("p_alter", ["auto", 0.5])
+@pytest.mark.parametrize("leaves, p_alter", pairs([4, 60], ["auto", 0.5]))
 def test_a_tree_is_recovered(leaves, p_alter):
     teacher = DecisionTreeClassifier(max_leaf_nodes=leaves, random_state=1)
     teacher.fit(X, LABELS)

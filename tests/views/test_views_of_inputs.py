@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from matrices import pairs
 from scipy import stats
 
 from keras_ban import views
@@ -160,8 +161,7 @@ LAYERS = {
 }
 
 
-@pytest.mark.parametrize("count", [None, 2], ids=["batches", "rows"])
-@pytest.mark.parametrize("name", LAYERS)
+@pytest.mark.parametrize(("name", "count"), pairs(LAYERS, [None, 2]))
 def test_layers_follow_from_the_seed(name, count):
     made = [views.layer(LAYERS[name]()) for _ in range(2)]
     one, other = (shown(v, PICTURES, epoch=1, count=count) for v in made)
