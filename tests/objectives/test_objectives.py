@@ -160,7 +160,16 @@ def test_no_gradient_where_student_is_teacher(objective, size, scale):
     np.testing.assert_array_equal(gradient, np.zeros_like(s))
 
 
-@pytest.mark.parametrize("objective", SAME_AT_TEACHER[:3])
+@pytest.mark.parametrize(
+    "objective",
+    [
+        *SAME_AT_TEACHER[:3],
+        *(
+            pytest.param(*one.values, id=one.id, marks=pytest.mark.slow)
+            for one in SAME_AT_TEACHER[3:]
+        ),
+    ],
+)
 def test_no_gradient_where_student_is_teacher_compiled(objective):
     y, s, _ = batch(n=1000)
     compiled = compiled_loss_and_gradient(objective())
