@@ -16,6 +16,7 @@ from keras_ban.feeding.iterables import Once
 from keras_ban.feeding.passes import NO_DATASET
 from keras_ban.feeding.py_datasets import PyBatches
 from keras_ban.feeding.scan import empty
+from keras_ban.rows import count
 from keras_ban.rows import map_arrays
 
 # What holds arrays, and is no data set itself.
@@ -45,6 +46,7 @@ def given(x, y=None, sample_weight=None, how=None, generation=None, once=False):
         return x
     how = how or Reading()
     if _is_arrays(x):
+        sample_weight = _of_all_outputs(sample_weight)
         _check_arrays(y, sample_weight, how.role)
         y, sample_weight = _alone(y), _alone(sample_weight)
         found = Arrays(
@@ -92,6 +94,15 @@ def _is_arrays(x):
     """Whether `x` is an array or a structure of arrays."""
     leaves = keras.tree.flatten(x)
     return bool(leaves) and all(hasattr(leaf, "shape") for leaf in leaves)
+
+
+def _of_all_outputs(weights):
+    """Weights of several outputs; those of one that has none are 1."""
+    held = [a for a in keras.tree.flatten(weights) if getattr(a, "shape", ())]
+    if not held or not keras.tree.is_nested(weights):
+        return weights
+    ones = np.ones(count(held[0]), keras.config.floatx())
+    return keras.tree.map_structure(lambda a: ones if a is None else a, weights)
 
 
 def _check_arrays(y, sample_weight, role):

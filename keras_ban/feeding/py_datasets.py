@@ -75,7 +75,7 @@ class PyBatches(Examples):
 
     def _batches(self):
         count = self._x.num_batches
-        indices = itertools.count() if count is None else range(len(self._x))
+        indices = itertools.count() if count is None else range(count)
         return (self._x[i] for i in indices)
 
 

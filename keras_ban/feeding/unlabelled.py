@@ -201,11 +201,19 @@ def _same_structure(x, other):
 
 
 def _alike(one, other):
-    types = [keras.backend.standardize_dtype(a.dtype) for a in (one, other)]
+    types = [_type(a) for a in (one, other)]
     are_floats = all("float" in name for name in types)
     shapes = [tf.TensorShape(a.shape[1:]) for a in (one, other)]
     is_same = types[0] == types[1] or are_floats
     return is_same and shapes[0].is_compatible_with(shapes[1])
+
+
+def _type(array):
+    """The name of an array's type, which is one for all kinds of text."""
+    is_text = getattr(array.dtype, "kind", "-") in "OSU" or (
+        array.dtype == tf.string
+    )
+    return "text" if is_text else keras.backend.standardize_dtype(array.dtype)
 
 
 def _described(x):

@@ -180,18 +180,28 @@ class _BornAgainEstimator(BaseEstimator):
         """The numbers of rows to train on, and of others, or `None`."""
         if not self.validation_fraction:
             return list(range(count)), None
+        classes = strata
         if strata is not None:
             others = math.ceil(count * self.validation_fraction)
             sizes = np.bincount(strata)
             # Where a class is too small, it falls as it may.
             if sizes.min() < 2 or len(sizes) > min(others, count - others):
                 strata = None
-        return train_test_split(
+        train, other = train_test_split(
             list(range(count)),
             test_size=self.validation_fraction,
             random_state=seed,
             stratify=strata,
         )
+        if classes is not None and len(set(classes[train])) < 2:
+            raise ValueError(
+                f"`validation_fraction` keeps out {len(other)} of {count} "
+                "rows, and all that are left are of one class. Expected two "
+                "classes or more to train on. Received: "
+                f"{self.validation_fraction}. Set it to 0, and the last "
+                "generation is taken."
+            )
+        return train, other
 
     def _model_fn(self, x, y):
         """What `BornAgain` makes its networks of."""

@@ -10,7 +10,6 @@ _LOSSES = {
     kinds.CLASSES: keras.losses.CategoricalCrossentropy,
     kinds.MULTILABEL: keras.losses.BinaryCrossentropy,
 }
-_EPSILON = 1e-7
 
 
 def perceptron(X, y, task, hidden_units, learning_rate):
@@ -31,12 +30,9 @@ def perceptron(X, y, task, hidden_units, learning_rate):
     """
     inputs = keras.Input((X.shape[1],))
     mean, scale = _spread(X)
-    # Neither columns nor values fit half precision, whatever the policy is.
-    hidden = keras.layers.Normalization(
-        mean=mean.tolist(),
-        variance=np.square(scale).tolist(),
-        dtype="float32",
-    )(inputs)
+    # `Normalization` squares the scale, which float32 holds of few columns.
+    hidden = _rescaled(inputs, np.ones_like(scale), -mean)
+    hidden = _rescaled(hidden, 1 / scale, np.zeros_like(mean))
     for units in hidden_units:
         hidden = keras.layers.Dense(units, "relu")(hidden)
     outputs = keras.layers.Dense(y.shape[1], dtype="float32")(hidden)
@@ -46,15 +42,21 @@ def perceptron(X, y, task, hidden_units, learning_rate):
         model.compile(keras.optimizers.Adam(learning_rate), loss)
         return model
     mean, scale = _spread(y)
-    outputs = keras.layers.Rescaling(
-        scale.tolist(), mean.tolist(), dtype="float32"
-    )(outputs)
-    model = keras.Model(inputs, outputs)
-    # Adam's steps are then those on values that were standardised before.
-    epsilon = _EPSILON * float(np.mean(np.square(scale)))
-    optimizer = keras.optimizers.Adam(learning_rate, epsilon=epsilon)
-    model.compile(optimizer, "mse")
+    model = keras.Model(inputs, _rescaled(outputs, scale, mean))
+    # The gradients are then those of values that were standardised before:
+    # Adam squares them.
+    unit = 1 / float(np.mean(np.square(scale)))
+    optimizer = keras.optimizers.Adam(learning_rate)
+    model.compile(optimizer, "mse", loss_weights=unit)
     return model
+
+
+def _rescaled(columns, scale, offset):
+    # Neither columns nor values fit half precision, whatever the policy is.
+    layer = keras.layers.Rescaling(
+        scale.tolist(), offset.tolist(), dtype="float32"
+    )
+    return layer(columns)
 
 
 def _spread(columns):

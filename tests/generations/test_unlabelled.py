@@ -209,6 +209,21 @@ def test_all_kinds_of_arrays(kind):
         np.testing.assert_array_equal(y.known, labels.known)
 
 
+@pytest.mark.parametrize("kind", [object, "U"])
+def test_texts(kind):
+    texts = np.array(["a b", "b", "c a", "c"] * 5, kind)
+    words = keras.layers.TextVectorization(
+        output_mode="multi_hot", vocabulary=["a", "b", "c"]
+    )
+    inputs = keras.Input((), dtype="string")
+    outputs = keras.layers.Dense(4)(words(inputs))
+    model = compiled(keras.Model(inputs, outputs))
+    history = keras_ban.Distiller(
+        model, keras.models.clone_model(model), "kd"
+    ).fit(texts, Y[:20], unlabelled=texts[:6], verbose=0)
+    assert np.isfinite(history.history["teacher_loss"]).all()
+
+
 def student():
     return compiled(mlp())
 
@@ -265,6 +280,17 @@ class Listed(keras.utils.PyDataset):
 
     def __getitem__(self, index):
         return self.batches[index]
+
+
+def test_outputs_for_batches_by_their_numbers_are_kept():
+    given = Listed(data_set(X, Y, size=20)), Listed(data_set(MORE, size=33))
+    how = {"shuffle": False, "class_weight": {0: 2.0}}
+    online, cached = (
+        run(given[0], None, given[1], teacher_outputs=outputs, **how)
+        for outputs in ("online", "cached")
+    )
+    for name, values in online[1].history.items():
+        assert cached[1].history[name] == pytest.approx(values, rel=1e-5)
 
 
 class Shuffled(Listed):

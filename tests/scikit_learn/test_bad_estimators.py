@@ -99,6 +99,11 @@ def test_data(data, error, words):
         classifier().fit(*data)
 
 
+def test_a_class_that_is_kept_out_whole():
+    with pytest.raises(ValueError, match="keeps out 1 of 2 rows, and all that"):
+        classifier().fit(X[:2], ["elm", "oak"])
+
+
 @pytest.mark.filterwarnings("ignore:overflow encountered in cast")
 def test_values_that_single_precision_does_not_hold():
     with pytest.raises(ValueError, match=r"y contains.*float32"):

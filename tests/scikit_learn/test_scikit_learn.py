@@ -189,7 +189,7 @@ def test_values_of_any_size_are_learned_alike():
     expected = regressor(**options).fit(X, VALUES)
     score = expected.score(X, VALUES)
     assert score > 0.9
-    for scale, shift in ((1e6, 1e7), (1e-6, 0)):
+    for scale, shift in ((1e6, 1e7), (1e-6, 0), (1e12, 0), (1e-12, 0)):
         values = VALUES * scale + shift
         found = regressor(**options).fit(X, values)
         np.testing.assert_allclose(
@@ -282,12 +282,12 @@ def test_a_clone_has_what_was_given():
 
 
 def test_the_default_network_standardises():
-    table = X * [1, 100, 1e4, 1e-3, 1, 1] + [0, 5, -1e4, 0, 0, 7]
+    table = X * [1e-12, 100, 1e4, 1e-3, 1, 1e25] + [0, 5, -1e4, 0, 0, 0]
     table[:, 4] = 3
     table = table.astype("float32")
     model = perceptron(table, VALUES * 50 + 3, "values", (), 0.1)
     rows = StandardScaler().fit_transform(table.astype("float64"))
-    kernel, bias = model.layers[2].get_weights()
+    kernel, bias = model.layers[-2].get_weights()
     inner = rows @ kernel.astype("float64") + bias
     scaled = inner * (50 * VALUES.astype("float64")).std(0)
     expected = scaled + (50 * VALUES.astype("float64")).mean(0) + 3

@@ -200,6 +200,34 @@ def test_cached_views_and_teachers_of_several():
         assert_close(one.model, other.model, atol=1e-5)
 
 
+@pytest.mark.parametrize("structure", [dict, list])
+@pytest.mark.parametrize("how", [{}, {"teacher_outputs": "cached"}])
+def test_an_output_without_weights_among_others(structure, how):
+    weights = {k: RNG.random(79).astype("float32") for k in Y}
+    found = []
+    for one in (None, np.ones(79, "float32")):
+        given = [structure_of(structure, Y)]
+        given.append(structure_of(structure, weights | {"sizes": one}))
+        lineage = keras_ban.BornAgain(make(structure), "ban+l").fit(
+            X,
+            given[0],
+            1,
+            sample_weight=given[1],
+            validation_data=(X, *given),
+            **FIT,
+            **how,
+        )
+        found.append(lineage)
+    for one, other in zip(*found, strict=True):
+        assert_close(one.model, other.model, atol=1e-6)
+        for name, values in one.history.items():
+            assert other.history[name] == pytest.approx(values, rel=1e-5)
+
+
+def structure_of(structure, items):
+    return items if structure is dict else [items[name] for name in SCALES]
+
+
 def test_two_replicas_train_as_one_device():
     weights = {k: RNG.random(79).astype("float32") for k in Y}
     found = [
