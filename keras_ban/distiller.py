@@ -185,7 +185,7 @@ class Distiller(Steps):
         checking.check_training(self, data, self._said)
         if self._unfinished_compile and not data.train.reads_once:
             self._finish_compile(data)
-        data.check_unlabelled(self.objective)
+        data.check_unlabelled(self.objective, self.teacher)
         data = data.for_student()
         if not is_own:
             return self.fit_unchecked(validation_split=split, **data.as_given())

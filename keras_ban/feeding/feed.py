@@ -198,11 +198,12 @@ class Feed:
         for examples in (self.train, self.taught):
             examples.how = examples.how._replace(label_axes=axes)
 
-    def check_unlabelled(self, objective, cluster=None):
+    def check_unlabelled(self, objective, teacher, cluster=None):
         """Checks the examples without labels, if there are any.
 
         Args:
             objective: The `Objective` of the students.
+            teacher: The first `Teacher`, or `None`.
             cluster: As `Scan.check` takes it. Defaults to `None`.
 
         Raises:
@@ -210,6 +211,12 @@ class Feed:
                 not finite.
         """
         if self.students:
+            if teacher is not None and not teacher.takes_inputs:
+                raise ValueError(
+                    f"The teacher is {teacher.words}, which belong to examples "
+                    f"of `x`. Expected no `{NAME}` beside them. Leave it out, "
+                    "or give the teacher itself, a model or a function."
+                )
             objective.check_unlabelled()
             self.students[1].scan().check_alone(cluster)
 

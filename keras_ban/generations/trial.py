@@ -310,7 +310,7 @@ def tried(make, needs_labels, data, plans, ancestry, cluster):
     trial = make(scan.first)
     scan.check(trial.task, trial.shape, needs_labels, cluster)
     data.weigh_classes(trial.task, trial.shape)
-    data.check_unlabelled(trial.objective, cluster)
+    data.check_unlabelled(trial.objective, trial.teacher, cluster)
     if data.validation:
         scan = data.validation.scan()
         scan.check_labelled()

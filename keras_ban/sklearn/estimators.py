@@ -1,6 +1,7 @@
 """Born-again networks that classify and predict, as scikit-learn has them."""
 
 import numpy as np
+from scipy import sparse
 from sklearn.base import ClassifierMixin
 from sklearn.base import MultiOutputMixin
 from sklearn.base import RegressorMixin
@@ -159,11 +160,19 @@ class BornAgainClassifier(ClassifierMixin, _BornAgainEstimator):
         check_classification_targets(y)
         kind = type_of_target(y, input_name="y")
         self._has_several = kind == _MULTILABEL
+        if sparse.issparse(y):
+            y = y.toarray()
         if not self._has_several:
             y = column_or_1d(y, warn=True)
         if self.class_weight is not None:
             balance = compute_sample_weight(self.class_weight, y)
             balance = balance.astype("float32")
+            if (balance < 0).any():
+                raise ValueError(
+                    "Invalid value for argument `class_weight`. Expected "
+                    "numbers that are not negative. Received: "
+                    f"{self.class_weight!r}"
+                )
             weight = balance if weight is None else balance * weight
         if self._has_several:
             self.classes_ = np.arange(y.shape[1])

@@ -214,7 +214,8 @@ def check_distributions(model, values, is_logits):
     """
     one_column = values.shape[-1] == 1
     sums = values[..., 0] if one_column else values.sum(-1)
-    distributions = np.all(values >= 0) and np.all(np.abs(sums - 1) < 0.02)
+    fit = np.all(values >= 0, axis=-1) & (np.abs(sums - 1) < 0.02)
+    distributions = np.all(fit)
     if one_column and not is_logits:
         if distributions:
             raise ValueError(
@@ -222,12 +223,13 @@ def check_distributions(model, values, is_logits):
                 "output is 1 for every input. Expected a softmax over two or "
                 "more classes, or one sigmoid."
             )
-        distributions = np.all((values >= 0) & (values <= 1))
+        fit = np.all((values >= 0) & (values <= 1), axis=-1)
+        distributions = np.all(fit)
     if not is_logits and not distributions:
         raise ValueError(
             f"The model {model.name!r} says that it gives probabilities, and "
             "does not. Expected numbers from 0 to 1 with a sum of 1 over the "
-            f"last axis. Received: {values.reshape(-1, values.shape[-1])[0]}. "
+            f"last axis. Received: {values[~fit][0]}. "
             "End it in a softmax, or compile it with a loss that has "
             "`from_logits=True`. Several sigmoids are several labels at once: "
             "say task='multilabel'."

@@ -96,11 +96,9 @@ def check_task(words, name, found, task):
             raise
         kinds = ["probabilities", "logits"]
         said, other = kinds if not task.from_logits else kinds[::-1]
-        row = found.reshape(-1, found.shape[-1])[0]
         raise ValueError(
             f"The teacher, {words}, does not give {said} of {task.nouns}. "
-            f"Received: {row} for the first example. Pass "
-            f"`from_logits={not task.from_logits}` if these are {other}. "
+            f"Pass `from_logits={not task.from_logits}` if these are {other}. "
             f"({error})"
         ) from error
 

@@ -389,6 +389,10 @@ REFUSED = {
         "the label of each",
         {"born": {"objective": lambda y, z, t: keras.ops.sum(z - t, -1)}},
     ),
+    "predictions": (
+        "belong to examples of `x`",
+        {"teacher": np.zeros((60, 4)), "born": {"from_logits": True}},
+    ),
     "no labels": ("has no labels", {"y": None, "teacher": mlp()}),
     "other features": ("other inputs than `x`", {"unlabelled": MORE[:, :5]}),
     "integers": ("other inputs than `x`", {"unlabelled": MORE.astype(int)}),

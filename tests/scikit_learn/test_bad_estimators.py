@@ -67,6 +67,7 @@ def never(monkeypatch):
             "a categorical one for one-hot labels",
         ),
         ({"class_weight": {"yew": 2.0}}, "not in class_weight"),
+        ({"class_weight": dict.fromkeys(NAMES, -1.0)}, "not negative"),
     ],
     ids=lambda value: re.sub(" at 0x.*", "", str(value)),
 )

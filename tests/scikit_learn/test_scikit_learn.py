@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import pandas
 import pytest
+from scipy import sparse
 from scipy.special import expit
 from scipy.special import softmax
 from sklearn.base import clone
@@ -182,6 +183,15 @@ def test_an_ensemble_of_several_labels():
     np.testing.assert_allclose(found.predict_proba(X), expected, rtol=1e-5)
     np.testing.assert_array_equal(found.predict(X), expected > 0.5)
     assert found.score(X, MARKS) > 0.6
+
+
+def test_sparse_marks_are_labels_as_dense_ones_are():
+    options = {**ONE, "epochs": 1, "class_weight": "balanced"}
+    found = [
+        classifier(**options).fit(X, marks).predict_proba(X)
+        for marks in (MARKS, sparse.csr_matrix(MARKS))
+    ]
+    np.testing.assert_array_equal(*found)
 
 
 def test_values_of_any_size_are_learned_alike():

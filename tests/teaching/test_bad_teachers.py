@@ -51,6 +51,11 @@ def classifier(y=Y, columns=6, kind=LogisticRegression):
 
 NEITHER = "Cannot tell whether the teacher.*logits or probabilities.*neither"
 REFUSED = {
+    "one row that is none": (
+        np.concatenate([P, [[0.5, 0.5, 0.25, 0.0]]])[1:],
+        OFF,
+        r"sum of 1.*Received: \[0.5 +0.5 +0.25 0. +\]",
+    ),
     "function that fails": (failing, ON, "'failing'.*no such tokenizer"),
     "function of nothing": (lambda: LOGITS, ON, "cannot be run on `x`"),
     "a random function": (random, ON, "in a smaller batch"),
