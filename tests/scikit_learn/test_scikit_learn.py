@@ -264,7 +264,7 @@ def test_it_is_searched_in_a_pipeline():
     assert search.best_estimator_[-1].hidden_units in ((), (32,))
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
     layers = search.best_estimator_[-1].model_.layers
-    assert len(layers) == 3 + len(search.best_params_[name])
+    assert len(layers) == 4 + len(search.best_params_[name])
 
 
 def test_its_scores_are_cross_validated():
