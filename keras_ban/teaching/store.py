@@ -3,7 +3,9 @@
 import contextlib
 import pathlib
 import secrets
+import shutil
 import tempfile
+import weakref
 
 import numpy as np
 
@@ -35,14 +37,11 @@ class Store:
     """
 
     def __init__(self, directory, made_of, rows, cluster):
-        self._temporary = None
         self._cluster = cluster
         self.is_shared = bool(directory) and _is_seen_by_all(directory, cluster)
         if directory and cluster.number and not self.is_shared:
-            self._temporary = tempfile.TemporaryDirectory(
-                ignore_cleanup_errors=True
-            )
-            directory = pathlib.Path(self._temporary.name)
+            directory = pathlib.Path(tempfile.mkdtemp())
+            weakref.finalize(self, shutil.rmtree, directory, ignore_errors=True)
         self._directory = directory
         self._made_of = made_of
         self._rows = rows

@@ -65,7 +65,7 @@ def test_objectives_are_those_of_one_process(count, names, tmp_path):
 @pytest.mark.parametrize(
     "count, outputs",
     [
-        (2, "in a folder"),
+        pytest.param(2, "in a folder", marks=pytest.mark.slow),
         pytest.param(2, "in folders", marks=pytest.mark.slow),
         pytest.param(2, "online", marks=pytest.mark.slow),
         pytest.param(3, "cached", marks=pytest.mark.slow),
