@@ -87,7 +87,7 @@ class Arrays(Examples):
         if share is not None:
             place = share.first, share.first + share.local
             rows = [count_rows(self._x) * at // share.count for at in place]
-            found.read(unpacked(slice_rows(data, _SCANNED_ROWS, *rows)))
+            found.share(unpacked(slice_rows(data, _SCANNED_ROWS, *rows)))
         return found
 
     def check_size(self):

@@ -42,10 +42,11 @@ class Scan:
         if self.first is None:
             empty(self._role.data)
         self._batches = itertools.chain([self.first], batches)
+        self._is_share = False
 
-    def read(self, batches):
-        """Goes on with other batches than those behind the first one."""
-        self._batches = batches
+    def share(self, batches):
+        """Goes on with a worker's share, in place of all that was given."""
+        self._batches, self._is_share = batches, True
 
     def check(self, task, output_shape, needs_labels, cluster=None):
         """Reads on, and checks all that is read.
@@ -68,10 +69,8 @@ class Scan:
             return self._seen(task, output_shape, needs_labels)
 
         found = cluster.on_each(look) if cluster else [look()]
-        is_shared = self._examples.how.share is not None and not self._limit
-        if not is_shared and len(found) > 1:
-            found = found[cluster.number : cluster.number + 1]
-        seen = _together(found)
+        own = cluster.number if cluster else 0
+        seen = _together(found) if self._is_share else found[own]
         count, labels = seen["batches"], set(seen["labels"])
         if seen["weight"] == 0:
             raise ValueError(

@@ -70,6 +70,15 @@ def survive(nursery, directory, faults, whole, **job):
     return killed
 
 
+def check(nursery, tmp_path, faults, **job):
+    """Kills a small job at each of the faults, and compares it with a whole."""
+    job = {**SMALL, **job}
+    status, whole, out = nursery.run(tmp_path / "whole", **job)
+    assert status == 0, out
+    killed = survive(nursery, tmp_path / "killed", faults, whole, **job)
+    assert killed == len(faults)
+
+
 def done(directory):
     try:
         return len(keras_ban.load(directory))
@@ -108,12 +117,8 @@ def test_killed_inside_writes(nursery, small, tmp_path):
 def test_killed_while_something_else_than_a_network_teaches(
     nursery, tmp_path, teacher
 ):
-    job = {**SMALL, "teacher": teacher}
-    status, whole, out = nursery.run(tmp_path / "whole", **job)
-    assert status == 0, out
     faults = [{"step": 5, "delay": 0.0}, {"call": 3}]
-    killed = survive(nursery, tmp_path / "killed", faults, whole, **job)
-    assert killed == len(faults)
+    check(nursery, tmp_path, faults, teacher=teacher)
 
 
 @pytest.mark.parametrize(
@@ -127,12 +132,8 @@ def test_killed_while_something_else_than_a_network_teaches(
     ],
 )
 def test_killed_with_a_task_of_each_kind(nursery, tmp_path, kind):
-    job = {**SMALL, "kind": kind}
-    status, whole, out = nursery.run(tmp_path / "whole", **job)
-    assert status == 0, out
     faults = [{"step": 9, "delay": 0.0}, {"call": 4}]
-    killed = survive(nursery, tmp_path / "killed", faults, whole, **job)
-    assert killed == len(faults)
+    check(nursery, tmp_path, faults, kind=kind)
 
 
 @pytest.mark.slow
