@@ -35,8 +35,15 @@ def named(path):
     return str(path.relative_to(ROOT))
 
 
-# Networks that are language models, and the two dozen of a ladder.
-SLOW = ("docs/sequences.md", "docs/compare.md")
+# Language models, the two dozen networks of a ladder, and what takes 20 s.
+SLOW = (
+    "docs/comparisons.md",
+    "docs/compare.md",
+    "docs/networks.md",
+    "docs/paper.md",
+    "docs/scikit-learn.md",
+    "docs/sequences.md",
+)
 every_guide = pytest.mark.parametrize(
     "path",
     [

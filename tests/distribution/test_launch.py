@@ -119,7 +119,9 @@ time.sleep(100)
         assert f"[worker {worker}] got {int(number)}" in out
 
 
-@pytest.mark.parametrize("handler", ["SIG_DFL", "SIG_IGN"])
+@pytest.mark.parametrize(
+    "handler", ["SIG_DFL", pytest.param("SIG_IGN", marks=pytest.mark.slow)]
+)
 def test_workers_end_when_the_launcher_is_killed(tmp_path, handler):
     content = f"""
 import os, signal, time

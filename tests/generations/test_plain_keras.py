@@ -75,7 +75,7 @@ FEW = [
 OFTEN = {
     ("arrays", 3),
     ("weighted arrays", 2),
-    ("endless tf.data", 50),
+    ("endless tf.data", 2),
     ("weighted tf.data", 2),
     ("PyDataset", 50),
 }

@@ -60,6 +60,7 @@ def step(model):
     return model
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ALL)
 def test_a_step_saved_and_loaded_in_half_precision_on_replicas(name, tmp_path):
     # In float32, rounding alone moves the gradients of a deep network on so

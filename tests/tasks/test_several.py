@@ -6,6 +6,7 @@ import pytest
 from builders import compiled
 from builders import data_set
 from interruptions import check
+from matrices import pairs
 from replicas import mirrored
 from weights import assert_close
 from weights import assert_same
@@ -200,8 +201,10 @@ def test_cached_views_and_teachers_of_several():
         assert_close(one.model, other.model, atol=1e-5)
 
 
-@pytest.mark.parametrize("structure", [dict, list])
-@pytest.mark.parametrize("how", [{}, {"teacher_outputs": "cached"}])
+@pytest.mark.parametrize(
+    ("structure", "how"),
+    pairs([dict, list], [{}, {"teacher_outputs": "cached"}]),
+)
 def test_an_output_without_weights_among_others(structure, how):
     weights = {k: RNG.random(79).astype("float32") for k in Y}
     found = []
