@@ -1,4 +1,4 @@
-"""Born-again networks on digits with wrong labels, in under three minutes.
+"""Born-again networks on digits with wrong labels, in three to five minutes.
 
 Of 500 of scikit-learn's images of digits, four in ten have a label that was
 drawn anew. A small convolutional network is trained on them: on the labels,
