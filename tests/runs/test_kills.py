@@ -29,12 +29,19 @@ def whole(nursery, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def small(nursery, tmp_path_factory):
-    """What a run of two short generations gives."""
+def finished(nursery, tmp_path_factory):
+    """The directory of a run of two short generations, and what it gives."""
     directory = tmp_path_factory.mktemp("small")
+    before = len(nursery.steps())
     status, found, out = nursery.run(directory, **SMALL)
     assert status == 0, out
-    return found
+    assert len(nursery.steps()) - before == 2 * 2 * STEPS
+    return directory, found
+
+
+@pytest.fixture(scope="module")
+def small(finished):
+    return finished[1]
 
 
 def survive(nursery, directory, faults, whole, **job):
@@ -86,14 +93,12 @@ def done(directory):
         return 0
 
 
-def test_a_finished_run_is_not_trained_again(nursery, small, tmp_path):
+def test_a_finished_run_is_not_trained_again(nursery, finished):
+    directory, small = finished
     before = len(nursery.steps())
-    assert nursery.run(tmp_path, **SMALL)[1] == small
-    middle = len(nursery.steps())
-    status, found, _ = nursery.run(tmp_path, **SMALL)
+    status, found, _ = nursery.run(directory, **SMALL)
     assert (status, found) == (0, small)
-    assert middle - before == 2 * 2 * STEPS
-    assert len(nursery.steps()) == middle
+    assert len(nursery.steps()) == before
 
 
 def test_killed_at_two_moments(nursery, small, tmp_path):
@@ -121,15 +126,9 @@ def test_killed_while_something_else_than_a_network_teaches(
     check(nursery, tmp_path, faults, teacher=teacher)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
-    "kind",
-    [
-        "several outputs",
-        *(
-            pytest.param(kind, marks=pytest.mark.slow)
-            for kind in ("gaussians", "several labels", "values")
-        ),
-    ],
+    "kind", ["several outputs", "gaussians", "several labels", "values"]
 )
 def test_killed_with_a_task_of_each_kind(nursery, tmp_path, kind):
     faults = [{"step": 9, "delay": 0.0}, {"call": 4}]
