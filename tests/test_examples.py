@@ -88,6 +88,7 @@ def test_ten_acoustic_models_are_distilled_into_one(tmp_path):
 QUICK = ("--quick", "--epochs", "1")
 
 
+@pytest.mark.slow
 def test_a_row_of_the_tables_stands_beside_the_published_one(tmp_path):
     options = ("--validation", "0.1", "--directory", "run", "--verbose", "0")
     printed = run("examples/cifar_ban.py", *QUICK, *options, cwd=tmp_path)
