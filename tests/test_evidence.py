@@ -31,6 +31,8 @@ def test_the_picture_is_drawn_from_the_lines(tmp_path):
     assert LINES.stat().st_size < 5e6
 
 
-@pytest.mark.parametrize("study", ["noise", "teachers"])
+@pytest.mark.parametrize(
+    "study", ["noise", pytest.param("teachers", marks=pytest.mark.slow)]
+)
 def test_a_study_by_name(study):
     assert "letter, mlp" in run("benchmarks/evidence_tables.py", study)

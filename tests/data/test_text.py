@@ -337,7 +337,9 @@ def test_a_lineage_is_trained_in_order_and_evaluated_on_all_words(corpus):
         np.testing.assert_allclose(table[1]["nll"], expected, rtol=1e-5)
 
 
-@pytest.mark.parametrize("outputs", ["online", "cached"])
+@pytest.mark.parametrize(
+    "outputs", [pytest.param("online", marks=pytest.mark.slow), "cached"]
+)
 def test_a_run_goes_on_in_the_middle_of_an_epoch(outputs, tmp_path, corpus):
     check(
         tmp_path,

@@ -145,7 +145,7 @@ def student(layers, optimizer=None, l2=0.01):
         pytest.param(
             count,
             name,
-            marks=[] if (count, name) == (4, "all") else pytest.mark.slow,
+            marks=[] if (count, name) == (2, "all") else pytest.mark.slow,
         )
         for count in (2, 4)
         for name in LAYERS

@@ -10,7 +10,7 @@ from builders import compiled
 from builders import data_set
 from builders import learnable
 from builders import mlp
-from matrices import pairs
+from matrices import names
 from weights import assert_same
 
 import keras_ban
@@ -76,7 +76,6 @@ OFTEN = {
     ("arrays", 3),
     ("weighted arrays", 2),
     ("endless tf.data", 2),
-    ("weighted tf.data", 2),
     ("PyDataset", 50),
 }
 
@@ -92,16 +91,13 @@ def test_executions(kind, size):
     check(model_fn(steps_per_execution=size), DATA[kind])
 
 
-@pytest.mark.parametrize(
-    ("kind", "size"), pairs(["arrays", "tf.data"], [2, 50])
-)
+@pytest.mark.parametrize("size", names([2, 50], 2))
+@pytest.mark.parametrize("kind", names(["arrays", "tf.data"], "arrays"))
 def test_first_generation_of_students(kind, size):
     check(model_fn(steps_per_execution=size), DATA[kind], objective="ban")
 
 
-@pytest.mark.parametrize(
-    "jit", [pytest.param(True, marks=pytest.mark.slow), False, "auto"]
-)
+@pytest.mark.parametrize("jit", names([True, False, "auto"], "auto"))
 def test_compiled(jit):
     model = model_fn(steps_per_execution=2, eager=False, jit_compile=jit)
     check(model, DATA["arrays"])
@@ -132,15 +128,21 @@ ARGUMENTS = {
 }
 
 
-@pytest.mark.parametrize(
-    ("kind", "name"), pairs(["arrays", "tf.data"], ARGUMENTS)
-)
+def test_arguments_together():
+    fit = {**ARGUMENTS["class_weight"], **ARGUMENTS["validation_freq"]}
+    fit |= ARGUMENTS["initial_epoch"]
+    check(model_fn(steps_per_execution=2), DATA["arrays"], **fit)
+
+
+@pytest.mark.parametrize("kind", names(["arrays", "tf.data"], "tf.data"))
+@pytest.mark.parametrize("name", names(ARGUMENTS, "callbacks"))
 def test_arguments(kind, name):
     check(model_fn(steps_per_execution=2), DATA[kind], **ARGUMENTS[name])
 
 
+@pytest.mark.parametrize("size", names([1, 2, 3], 2))
 @pytest.mark.parametrize(
-    ("kind", "size"), pairs(["arrays", "tf.data", "PyDataset"], [1, 2, 3])
+    "kind", names(["arrays", "tf.data", "PyDataset"], "tf.data", "PyDataset")
 )
 @pytest.mark.filterwarnings("ignore:Your input ran out of data")
 def test_steps_that_fill_a_pass(kind, size):
@@ -161,7 +163,7 @@ def test_steps_that_fill_a_pass(kind, size):
 
 def test_steps_give_the_size_of_batches():
     model = model_fn(steps_per_execution=3)
-    check(model, lambda: {"x": X, "y": Y}, steps_per_epoch=7)
+    check(model, lambda: {"x": X, "y": Y}, steps_per_epoch=7, epochs=1)
 
 
 def test_validation_split():
@@ -169,7 +171,7 @@ def test_validation_split():
     check(model, DATA["arrays"], validation_split=0.3)
 
 
-@pytest.mark.parametrize("size", [1, 3])
+@pytest.mark.parametrize("size", names([1, 3], 3))
 def test_accumulated_gradients(size):
     model = model_fn(optimizer=adam(2), steps_per_execution=size)
     check(model, DATA["weighted arrays"])
@@ -219,7 +221,11 @@ ORDERED = {
 }
 
 
-@pytest.mark.parametrize(("name", "size"), pairs(ORDERED, [2, 50]))
+@pytest.mark.parametrize("size", names([2, 50], 2))
+@pytest.mark.parametrize(
+    "name",
+    names(ORDERED, "shuffled arrays", "steps of a function", "views", "cached"),
+)
 def test_updates_of_what_is_ordered_here(name, size):
     """Plain Keras trains on five batches in each epoch."""
     fit = {"y": None, "generations": 1, **FIT, **ORDERED[name]}

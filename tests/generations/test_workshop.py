@@ -37,7 +37,7 @@ def traces(monkeypatch):
 
 
 def run(model_fn, objective="ban", generations=2, **kwargs):
-    kwargs = {**FIT, "validation_data": VALIDATION, **kwargs}
+    kwargs = {**FIT, **kwargs}
     born = keras_ban.BornAgain(model_fn, objective, seed=4)
     return born.fit(X, Y, generations, **kwargs)
 
@@ -49,6 +49,7 @@ def apart(monkeypatch, model_fn, *args, **kwargs):
 
 
 def check(monkeypatch, model_fn, *args, **kwargs):
+    kwargs = {"validation_data": VALIDATION, **kwargs}
     once = run(model_fn, *args, **kwargs)
     each = apart(monkeypatch, model_fn, *args, **kwargs)
     for one, other in zip(once, each, strict=True):
@@ -119,7 +120,7 @@ def test_bits_are_those_of_traces_of_their_own(monkeypatch, objective):
 
 
 def test_models_are_ordinary_and_apart():
-    lineage = run(dropout)
+    lineage = run(dropout, generations=1, validation_data=VALIDATION)
     for one, other in itertools.combinations([g.model for g in lineage], 2):
         assert not {id(v) for v in one.variables} & {
             id(v) for v in other.variables
@@ -158,7 +159,7 @@ def test_a_name_that_the_user_gave_is_kept():
     def named():
         return compiled(keras.Sequential(functional().layers, name="net"))
 
-    assert {g.model.name for g in run(named)} == {"net"}
+    assert {g.model.name for g in run(named, generations=1)} == {"net"}
 
 
 @pytest.mark.slow
@@ -205,7 +206,7 @@ def test_what_own_layers_hide_is_never_shared(monkeypatch, kind):
 @pytest.mark.parametrize(
     ("kind", "count"),
     [
-        ("tracked", 2),
+        pytest.param("tracked", 2, marks=pytest.mark.slow),
         ("constant", 3),
         *(
             pytest.param(kind, 3, marks=pytest.mark.slow)
@@ -214,7 +215,7 @@ def test_what_own_layers_hide_is_never_shared(monkeypatch, kind):
     ],
 )
 def test_own_layers_share_a_trace_if_they_hide_nothing(traces, kind, count):
-    run(lambda: graph(Scaled(kind)), validation_data=None)
+    run(lambda: graph(Scaled(kind)))
     names = {name for name, _ in itertools.groupby(traces)}
     assert names == {"Sequential", "Distiller"}
     # Alone, each network is traced again for what its first step creates.
@@ -338,9 +339,7 @@ class Steps(keras.metrics.Metric):
 
 
 def test_a_metric_that_never_begins_anew():
-    lineage = run(
-        lambda: graph(metrics=[Steps()]), "labels", 2, validation_data=None
-    )
+    lineage = run(lambda: graph(metrics=[Steps()]), "labels", 2)
     for generation in lineage:
         assert generation.history["steps"] == [2.0, 4.0]
 

@@ -6,6 +6,7 @@ import signal
 
 import pytest
 from faults import Nursery
+from matrices import names
 
 import keras_ban
 
@@ -29,12 +30,19 @@ def whole(nursery, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def small(nursery, tmp_path_factory):
-    """What a run of two short generations gives."""
+def finished(nursery, tmp_path_factory):
+    """The directory of a run of two short generations, and what it gives."""
     directory = tmp_path_factory.mktemp("small")
+    before = len(nursery.steps())
     status, found, out = nursery.run(directory, **SMALL)
     assert status == 0, out
-    return found
+    assert len(nursery.steps()) - before == 2 * 2 * STEPS
+    return directory, found
+
+
+@pytest.fixture(scope="module")
+def small(finished):
+    return finished[1]
 
 
 def survive(nursery, directory, faults, whole, **job):
@@ -86,14 +94,12 @@ def done(directory):
         return 0
 
 
-def test_a_finished_run_is_not_trained_again(nursery, small, tmp_path):
+def test_a_finished_run_is_not_trained_again(nursery, finished):
+    directory, small = finished
     before = len(nursery.steps())
-    assert nursery.run(tmp_path, **SMALL)[1] == small
-    middle = len(nursery.steps())
-    status, found, _ = nursery.run(tmp_path, **SMALL)
+    status, found, _ = nursery.run(directory, **SMALL)
     assert (status, found) == (0, small)
-    assert middle - before == 2 * 2 * STEPS
-    assert len(nursery.steps()) == middle
+    assert len(nursery.steps()) == before
 
 
 def test_killed_at_two_moments(nursery, small, tmp_path):
@@ -123,13 +129,10 @@ def test_killed_while_something_else_than_a_network_teaches(
 
 @pytest.mark.parametrize(
     "kind",
-    [
+    names(
+        ["several outputs", "gaussians", "several labels", "values"],
         "several outputs",
-        *(
-            pytest.param(kind, marks=pytest.mark.slow)
-            for kind in ("gaussians", "several labels", "values")
-        ),
-    ],
+    ),
 )
 def test_killed_with_a_task_of_each_kind(nursery, tmp_path, kind):
     faults = [{"step": 9, "delay": 0.0}, {"call": 4}]
