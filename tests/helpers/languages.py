@@ -42,3 +42,17 @@ def compiled(model, eager=False, optimizer=None, **compilation):
     optimizer = optimizer or keras.optimizers.SGD(0.5, global_clipnorm=0.25)
     model.compile(optimizer, LOGITS, run_eagerly=eager, **compilation)
     return model
+
+
+def bigram(words):
+    """A function that makes a network of logits `(rows, steps, words)`."""
+    return lambda: compiled(
+        keras.Sequential(
+            [
+                keras.Input((None,), dtype="int32"),
+                keras.layers.Embedding(words, 8),
+                keras.layers.Dense(words),
+            ]
+        ),
+        eager=False,
+    )
