@@ -4,6 +4,9 @@
 gigabytes, trains two generations on them, the teacher's outputs kept in the
 folder, each example in a view, kills the process in the middle of the second
 one and goes on. A process that is killed leaves the files; they are used again.
+`--device 60` stands for an accelerator that takes so many milliseconds of each
+step and no core: whether the reading is waited for then shows in the time of a
+step beside that on batches in memory.
 """
 
 import argparse
@@ -102,6 +105,17 @@ class Noted(keras.callbacks.Callback):
             print("noted", json.dumps(noted), flush=True)
 
 
+class Device(keras.callbacks.Callback):
+    """Takes so many milliseconds of each step, and no core."""
+
+    def __init__(self, milliseconds):
+        super().__init__()
+        self._seconds = milliseconds / 1000
+
+    def on_train_batch_end(self, batch, logs=None):
+        time.sleep(self._seconds)
+
+
 def train(given, paths, count):
     ds = data(paths, count, given.batch)
     ban = keras_ban.BornAgain(
@@ -114,7 +128,7 @@ def train(given, paths, count):
         augment=views.crop_and_flip(8),
         views=1,
         teacher_outputs=given.folder / "outputs",
-        callbacks=lambda number: [Noted(number)],
+        callbacks=lambda number: [Device(given.device), Noted(number)],
         verbose=0,
     )
 
@@ -125,7 +139,10 @@ def step_alone(given, paths, count):
     few = data(paths, count, given.batch).take(4).cache()
     clock = Clock()
     keras_ban.Distiller(student, teacher, "kd").fit(
-        few.repeat(), steps_per_epoch=100, verbose=0, callbacks=[clock]
+        few.repeat(),
+        steps_per_epoch=100,
+        verbose=0,
+        callbacks=[Device(given.device), clock],
     )
     return clock.seconds
 
@@ -171,6 +188,7 @@ def main():
     parser.add_argument("--folder", type=pathlib.Path, required=True)
     parser.add_argument("--gigabytes", type=float, default=10)
     parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--device", type=float, default=0, help="milliseconds")
     parser.add_argument("--train", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()
     given.folder.mkdir(parents=True, exist_ok=True)

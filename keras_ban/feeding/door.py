@@ -46,7 +46,7 @@ def given(x, y=None, sample_weight=None, how=None, generation=None, once=False):
         return x
     how = how or Reading()
     if _is_arrays(x):
-        sample_weight = _of_all_outputs(sample_weight)
+        sample_weight = _of_all_outputs(sample_weight, y)
         _check_arrays(y, sample_weight, how.role)
         y, sample_weight = _alone(y), _alone(sample_weight)
         found = Arrays(
@@ -96,8 +96,11 @@ def _is_arrays(x):
     return bool(leaves) and all(hasattr(leaf, "shape") for leaf in leaves)
 
 
-def _of_all_outputs(weights):
+def _of_all_outputs(weights, y):
     """Weights of several outputs; those of one that has none are 1."""
+    if isinstance(weights, dict) and isinstance(y, dict):
+        is_known = set(weights) <= set(y)
+        weights = dict.fromkeys(y) | weights if is_known else weights
     held = [a for a in keras.tree.flatten(weights) if getattr(a, "shape", ())]
     if not held or not keras.tree.is_nested(weights):
         return weights
@@ -108,11 +111,14 @@ def _of_all_outputs(weights):
 def _check_arrays(y, sample_weight, role):
     """Refuses labels or weights that are no arrays, beside arrays."""
     if not all(p is None or _is_arrays(p) for p in (y, sample_weight)):
+        held = f"{type(y).__name__} and {type(sample_weight).__name__}"
+        way = "Convert them by `numpy.asarray`."
+        if y is not None and any(a is None for a in keras.tree.flatten(y)):
+            held = f"`None` in a {type(y).__name__}"
+            way = "Labels are left out of a dict where an output has no loss."
         raise ValueError(
             f"The labels or weights of `{role.data}` are no arrays. Expected "
-            "NumPy arrays or tensors, as the inputs. Received: "
-            f"{type(y).__name__} and {type(sample_weight).__name__}. Convert "
-            "them by `numpy.asarray`."
+            f"NumPy arrays or tensors, as the inputs. Received: {held}. {way}"
         )
 
 

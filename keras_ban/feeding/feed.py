@@ -355,7 +355,8 @@ def check_names(arguments):
             f"Unknown argument of `fit`: {name}.{hint} Expected an argument "
             f"of `BornAgain.fit`, {', '.join(OWN)}, or of `keras.Model.fit`, "
             f"{', '.join(sorted(known))}. What an objective takes is given to "
-            "it, as `objectives.KD(alpha=0.3)`."
+            "it, as `objectives.KD(alpha=0.3)`, and what a run is made with, "
+            "as its seed, to `BornAgain(model_fn, seed=0)`."
         )
 
 

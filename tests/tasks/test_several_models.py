@@ -166,6 +166,12 @@ BAD = {
         {},
         "Received: a dict of 'digit', 'sizes', 'mark', 'more'",
     ),
+    "no labels for an output": (
+        make(),
+        {**Y, "sizes": None},
+        {},
+        "Received: `None` in a dict. Labels are left out",
+    ),
     "labels that do not fit one": (
         make(),
         {**Y, "sizes": SIZES[:, :1]},
