@@ -1,6 +1,7 @@
 """Small data and small models for all tests."""
 
 import builtins
+import gc
 import os
 import signal
 import sys
@@ -25,6 +26,9 @@ tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0],
     [tf.config.LogicalDeviceConfiguration()] * 4,
 )
+
+# Graphs are many small objects: each collection looks at all that are alive.
+gc.set_threshold(20_000, 50, 100)
 
 # A shell lets its jobs in the background ignore it.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
