@@ -16,6 +16,7 @@ from keras_ban.generations.prepared import Training
 from keras_ban.generations.prepared import Watch
 from keras_ban.reporting.bar import bars
 from keras_ban.reporting.generation import Generation
+from keras_ban.reporting.generation import called
 from keras_ban.runs.backup import check_executions
 from keras_ban.state import seeds
 from keras_ban.state.variables import Variables
@@ -62,8 +63,9 @@ class Trainer:
         # What changes is told from how all callbacks are now.
         seen = {}
         before = self._ancestry.teachers - 1
+        is_taught = trial.objective.needs_teacher
         self.watches = [
-            Watch(k + before, k, self._name(k), trial.seed, own, seen)
+            Watch(k + before, k, called(k, is_taught), trial.seed, own, seen)
             for k, own in enumerate(callbacks)
         ]
         self.identity = Identity(
@@ -294,11 +296,6 @@ class Trainer:
             teacher=teacher and teacher.name,
             seed=watch.seed,
         )
-
-    def _name(self, number):
-        if not self.trial.objective.needs_teacher:
-            return f"Labels-{number}"
-        return f"BAN-{number}" if number else "Teacher"
 
     def function(self, number):
         """The function that makes the network of a generation, by number."""

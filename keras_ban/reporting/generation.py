@@ -9,6 +9,18 @@ from keras_ban.reporting import evaluation
 from keras_ban.reporting.table import Table
 
 
+def called(number, is_taught):
+    """The name of a generation.
+
+    Args:
+        number: Its number in the run.
+        is_taught: Whether students of this run learn from a teacher.
+    """
+    if not is_taught:
+        return f"Labels-{number}"
+    return f"BAN-{number}" if number else "Teacher"
+
+
 @dataclasses.dataclass(frozen=True, repr=False)
 class Generation:
     """One trained network and how it came about.

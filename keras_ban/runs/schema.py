@@ -7,6 +7,7 @@ that a file gives is used before it is known to be one that a run writes.
 import math
 import re
 
+from keras_ban.reporting.generation import called
 from keras_ban.state import remembered
 
 SCHEMA = 1
@@ -58,11 +59,10 @@ def generation(record, number=None):
     found = record["number"]
     if number not in (None, found):
         raise _wrong("number", record, f"{number}")
-    names = [f"BAN-{found}", "Teacher" if found == 0 else f"Labels-{found}"]
-    names += ["Labels-0"] * (found == 0)
+    names = [called(found, is_taught) for is_taught in (True, False)]
     if record["name"] not in names:
         raise _wrong("name", record, f"one of {names}")
-    before = [f"BAN-{found - 1}", "Teacher" if found == 1 else None, None]
+    before = [called(found - 1, True), None] if found else [None]
     if record["teacher"] not in before:
         raise _wrong("teacher", record, f"one of {before}")
     _check_fields(record, _RECORD_LATER, is_needed=False)

@@ -7,6 +7,7 @@ import os
 from keras_ban import checks
 from keras_ban import files
 from keras_ban.reporting.generation import Generation
+from keras_ban.reporting.generation import called
 from keras_ban.runs import fingerprint
 from keras_ban.runs import folders
 from keras_ban.runs import schema
@@ -86,9 +87,7 @@ class Standing:
 
     def name(self, number):
         """The name of a generation."""
-        if not self.is_taught:
-            return f"Labels-{number}"
-        return f"BAN-{number}" if number else "Teacher"
+        return called(number, self.is_taught)
 
 
 def standing(directory):
