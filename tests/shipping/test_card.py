@@ -147,6 +147,7 @@ def test_an_ensemble_names_its_members(runs, tmp_path):
     assert "mean prediction of Teacher, BAN-1" in card.read_text()
     found = known(parts(card)["How it was trained"])
     assert found["objective"] == "labels, kd"
+    assert found["seconds"] == f"{sum(g.seconds for g in runs[0]):.1f}"
     assert "optimizer" not in found
     assert known(parts(card)["The model"])["it gives"].endswith("probabilities")
 
