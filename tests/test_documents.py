@@ -37,9 +37,7 @@ def named(path):
 
 # Language models, the two dozen networks of a ladder, and what takes 20 s.
 SLOW = (
-    "docs/comparisons.md",
     "docs/compare.md",
-    "docs/networks.md",
     "docs/paper.md",
     "docs/scikit-learn.md",
     "docs/sequences.md",

@@ -28,9 +28,7 @@ def test_cifar_recipe_is_the_published_one():
         np.testing.assert_allclose(found, rate, rtol=1e-6)
 
 
-@pytest.mark.parametrize(
-    "one_hot", [False, pytest.param(True, marks=pytest.mark.slow)]
-)
+@pytest.mark.parametrize("one_hot", [False, True])
 def test_a_recipe_compiles_for_its_labels(one_hot):
     model = models.wide_resnet(10, 1, 3, input_shape=(8, 8, 1))
     recipe = recipes.Recipe(epochs=1)

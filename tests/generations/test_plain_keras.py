@@ -11,6 +11,7 @@ from builders import data_set
 from builders import learnable
 from builders import mlp
 from matrices import names
+from matrices import pairs
 from weights import assert_same
 
 import keras_ban
@@ -91,8 +92,9 @@ def test_executions(kind, size):
     check(model_fn(steps_per_execution=size), DATA[kind])
 
 
-@pytest.mark.parametrize("size", names([2, 50], 2))
-@pytest.mark.parametrize("kind", names(["arrays", "tf.data"], "arrays"))
+@pytest.mark.parametrize(
+    ("kind", "size"), pairs(["arrays", "tf.data"], [2, 50])
+)
 def test_first_generation_of_students(kind, size):
     check(model_fn(steps_per_execution=size), DATA[kind], objective="ban")
 
@@ -140,9 +142,8 @@ def test_arguments(kind, name):
     check(model_fn(steps_per_execution=2), DATA[kind], **ARGUMENTS[name])
 
 
-@pytest.mark.parametrize("size", names([1, 2, 3], 2))
 @pytest.mark.parametrize(
-    "kind", names(["arrays", "tf.data", "PyDataset"], "tf.data", "PyDataset")
+    ("kind", "size"), pairs(["arrays", "tf.data", "PyDataset"], [1, 2, 3])
 )
 @pytest.mark.filterwarnings("ignore:Your input ran out of data")
 def test_steps_that_fill_a_pass(kind, size):
@@ -221,11 +222,7 @@ ORDERED = {
 }
 
 
-@pytest.mark.parametrize("size", names([2, 50], 2))
-@pytest.mark.parametrize(
-    "name",
-    names(ORDERED, "shuffled arrays", "steps of a function", "views", "cached"),
-)
+@pytest.mark.parametrize(("name", "size"), pairs(ORDERED, [2, 50]))
 def test_updates_of_what_is_ordered_here(name, size):
     """Plain Keras trains on five batches in each epoch."""
     fit = {"y": None, "generations": 1, **FIT, **ORDERED[name]}

@@ -120,7 +120,7 @@ def test_bits_are_those_of_traces_of_their_own(monkeypatch, objective):
 
 
 def test_models_are_ordinary_and_apart():
-    lineage = run(dropout, generations=1, validation_data=VALIDATION)
+    lineage = run(dropout, validation_data=VALIDATION)
     for one, other in itertools.combinations([g.model for g in lineage], 2):
         assert not {id(v) for v in one.variables} & {
             id(v) for v in other.variables
@@ -159,7 +159,7 @@ def test_a_name_that_the_user_gave_is_kept():
     def named():
         return compiled(keras.Sequential(functional().layers, name="net"))
 
-    assert {g.model.name for g in run(named, generations=1)} == {"net"}
+    assert {g.model.name for g in run(named)} == {"net"}
 
 
 @pytest.mark.slow

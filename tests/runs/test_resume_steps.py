@@ -79,6 +79,7 @@ def fit(**given):
 OFTEN = {
     ("PyDataset", (1, 1, 1)),
     ("buffer", (1, 1, 5)),
+    ("function", (1, 1, 1)),
     ("views", (1, 1, 5)),
 }
 STOPPED = [

@@ -194,7 +194,7 @@ def test_cached_views_and_teachers_of_several():
     fit |= {"teachers": 2, "learn_from": "all", "shuffle": True}
     found = [
         keras_ban.BornAgain(make(), "ban+l").fit(
-            X, Y, 1, teacher_outputs=outputs, **fit
+            X, Y, 2, teacher_outputs=outputs, **fit
         )
         for outputs in ("online", "cached")
     ]
@@ -256,7 +256,6 @@ def test_an_interrupted_run_has_the_same_bits(tmp_path):
     )
 
 
-@pytest.mark.slow
 def test_phases_go_on_with_what_objectives_hold():
     def anew(model):
         model.compile(
