@@ -140,7 +140,7 @@ def test_labels_alone_are_plain_keras(structure):
 def test_a_lineage(structure, tmp_path):
     y = Y if structure is dict else list(Y.values())
     ban = keras_ban.BornAgain(make(structure), "ban+l", directory=tmp_path)
-    lineage = ban.fit(X, y, 1, validation_data=(X, y), **FIT)
+    lineage = ban.fit(X, y, 2, validation_data=(X, y), **FIT)
     table = lineage.evaluate(X, y)
     z = lineage[1].model.predict(X, verbose=0)
     z = z if structure is dict else dict(zip(Y, z, strict=True))
