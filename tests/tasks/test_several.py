@@ -7,71 +7,27 @@ from builders import compiled
 from builders import data_set
 from interruptions import check
 from matrices import pairs
+from reference import softmax
 from replicas import mirrored
+from several import CE
+from several import DIGIT
+from several import FIT
+from several import MARKS
+from several import SCALES
+from several import SIZES
+from several import X
+from several import Y
+from several import heads
+from several import losses
+from several import make
+from several import sigmoid
 from weights import assert_close
 from weights import assert_same
 
 import keras_ban
 from keras_ban import objectives
-from keras_ban import views
 
-RNG = np.random.default_rng(3)
-X = RNG.normal(size=(79, 6)).astype("float32")
-DIGIT = X[:, :3].argmax(-1)
-SIZES = (X[:, :2] * 2 + 1).astype("float32")
-MARKS = (X[:, :2] > 0).astype("float32")
-Y = {"digit": DIGIT, "sizes": SIZES, "marks": MARKS}
-CE = keras.losses.SparseCategoricalCrossentropy
-BCE = keras.losses.BinaryCrossentropy
-SCALES = {"digit": 1.0, "sizes": 0.25, "marks": 2.0}
-FIT = {"batch_size": 26, "epochs": 2, "shuffle": False, "verbose": 0}
-
-
-def heads(features):
-    """An output of each kind, by name."""
-    return {
-        "digit": keras.layers.Dense(3, name="digit")(features),
-        "sizes": keras.layers.Dense(2, name="sizes")(features),
-        "marks": keras.layers.Dense(2, name="marks")(features),
-    }
-
-
-def losses():
-    return {"digit": CE(True), "sizes": "mse", "marks": BCE(True)}
-
-
-def make(structure=dict, units=8, eager=True, rate=0.05, **compilation):
-    """A function that makes a compiled model, its outputs in a dict or list."""
-
-    def model_fn():
-        inputs = keras.Input((6,))
-        x = keras.layers.Dense(units, "tanh")(inputs) if units else inputs
-        found = heads(x)
-        loss, metrics = losses(), {"digit": ["accuracy"]}
-        if structure is list:
-            found, loss = list(found.values()), list(loss.values())
-            metrics = [["accuracy"], [], []]
-        scales = SCALES if structure is dict else list(SCALES.values())
-        given = {
-            "loss": loss,
-            "loss_weights": scales,
-            "metrics": metrics,
-            "optimizer": keras.optimizers.SGD(rate),
-        }
-        return compiled(
-            keras.Model(inputs, found), eager, **{**given, **compilation}
-        )
-
-    return model_fn
-
-
-def softmax(z):
-    e = np.exp(z - z.max(-1, keepdims=True))
-    return e / e.sum(-1, keepdims=True)
-
-
-def sigmoid(z):
-    return 1 / (1 + np.exp(-z))
+RNG = np.random.default_rng(5)
 
 
 def test_a_step_by_hand():
@@ -188,20 +144,6 @@ def test_ensembles_average_each_output(tmp_path):
         keras_ban.Distiller(make(structure)(), again).fit(X, y, verbose=0)
 
 
-def test_cached_views_and_teachers_of_several():
-    fit = {**FIT, "augment": [views.noise(0.1), "mixup"], "views": 2}
-    fit |= {"batch_size": 40}
-    fit |= {"teachers": 2, "learn_from": "all", "shuffle": True}
-    found = [
-        keras_ban.BornAgain(make(), "ban+l").fit(
-            X, Y, 2, teacher_outputs=outputs, **fit
-        )
-        for outputs in ("online", "cached")
-    ]
-    for one, other in zip(*found, strict=True):
-        assert_close(one.model, other.model, atol=1e-5)
-
-
 @pytest.mark.parametrize(
     ("structure", "how"),
     pairs([dict, list], [{"teacher_outputs": "cached"}, {}]),
@@ -281,16 +223,6 @@ def test_mixed_precision():
     assert np.isfinite(lineage.evaluate(X, Y)[-1]["loss"])
 
 
-def test_an_objective_for_all_is_a_copy_for_each():
-    given = objectives.KD(alpha=(0.0, 1.0))
-    distiller = keras_ban.Distiller(make()(), make()(), given)
-    distiller.fit(X, Y, **FIT)
-    copies = distiller.objective.copies
-    assert set(copies) == set(Y) and len(set(map(id, copies.values()))) == 3
-    assert all(float(one._annealed) == 1.0 for one in copies.values())
-    assert not given.copies
-
-
 def test_a_model_without_a_loss_gets_one_for_each_output(tmp_path):
     def plain():
         inputs = keras.Input((6,))
@@ -315,51 +247,6 @@ def test_an_output_without_a_loss_learns_nothing():
     with pytest.warns(UserWarning, match="Gradients do not exist"):
         keras_ban.Distiller(student, model_fn(), "ban+l").fit(X, y, **FIT)
     assert_same(before, student.get_layer("sizes").get_weights())
-
-
-def bigger():
-    """A trained teacher with outputs of its own beside those of students."""
-    inputs = keras.Input((6,))
-    found = heads(inputs)
-    del found["marks"]
-    found["other"] = keras.layers.Dense(5, name="other")(inputs)
-    return compiled(
-        keras.Model(inputs, found),
-        loss={"digit": CE(True), "sizes": "mse", "other": "mse"},
-        metrics=[],
-    )
-
-
-def test_outputs_that_the_teacher_lacks_learn_from_labels():
-    teacher = bigger()
-    explicit = {"digit": "kd", "sizes": "kd", "marks": None}
-    found = []
-    for objective in ("kd", explicit):
-        keras.utils.set_random_seed(0)
-        student = make()()
-        keras_ban.Distiller(student, teacher, objective).fit(X, Y, **FIT)
-        found.append(student)
-    assert_same(*found)
-
-
-@pytest.mark.parametrize(
-    "cached", [pytest.param("online", marks=pytest.mark.slow), "cached"]
-)
-def test_one_head_of_a_bigger_teacher(cached):
-    teacher, found = bigger(), []
-    alone = keras.Model(teacher.input, teacher.output["digit"])
-    for given in (teacher, alone):
-        keras.utils.set_random_seed(0)
-        inputs = keras.Input((6,))
-        output = keras.layers.Dense(3, name="digit")(inputs)
-        student = compiled(keras.Model(inputs, output))
-        distiller = keras_ban.Distiller(student, given, from_logits=True)
-        distiller.fit(X, DIGIT, teacher_outputs=cached, **FIT)
-        found.append(student)
-    assert_same(*found)
-    # And the other way round.
-    student = make()()
-    keras_ban.Distiller(student, found[0], "ban+l").fit(X, Y, **FIT)
 
 
 def test_outputs_within_outputs():
@@ -450,126 +337,3 @@ def test_comparisons():
     assert row["losses"] == pytest.approx([e["loss"] for e in expected], 1e-5)
     assert max(map(len, str(rows).splitlines())) <= 80
     study.plot()
-
-
-BAD = {
-    "one array of labels": (make(), DIGIT, {}, "Expected labels of each"),
-    "labels of another name": (
-        make(),
-        {"digit": DIGIT, "sizes": SIZES, "mark": MARKS, "more": MARKS},
-        {},
-        "Received: a dict of 'digit', 'sizes', 'mark', 'more'",
-    ),
-    "labels that do not fit one": (
-        make(),
-        {**Y, "sizes": SIZES[:, :1]},
-        {},
-        "`y['sizes']`",
-    ),
-    "classes that are none": (
-        make(),
-        {**Y, "digit": DIGIT + 1},
-        {},
-        "y['digit']",
-    ),
-    "an objective that is missing": (
-        make(),
-        Y,
-        {"objective": {"digit": "kd", "sizes": "ban"}},
-        "Name each output",
-    ),
-    "an objective that needs classes": (
-        make(),
-        Y,
-        {"objective": {"digit": "kd", "sizes": "dkd", "marks": None}},
-        "'dkd' compares distributions",
-    ),
-    "a dict for one output": (
-        lambda: compiled(keras.Sequential([keras.layers.Dense(3)])),
-        DIGIT,
-        {"objective": {"digit": "kd"}},
-        "a model with one output",
-    ),
-    "a task for all": (make(), Y, {"task": "values"}, "to be a dict of these"),
-    "a task of another name": (
-        make(),
-        Y,
-        {"task": {"digits": "classes"}},
-        "Received: 'digits'",
-    ),
-    "a task that is none": (
-        make(),
-        Y,
-        {"task": {"digit": "classed"}},
-        "Invalid value for argument `task`",
-    ),
-}
-
-
-@pytest.mark.parametrize("case", BAD.values(), ids=BAD)
-def test_what_does_not_fit_is_told_before_training(case):
-    model_fn, y, said, words = case
-    with pytest.raises(ValueError) as caught:
-        keras_ban.BornAgain(model_fn, **said).fit(X, y, verbose=0)
-    assert words in str(caught.value)
-
-
-def test_teachers_that_do_not_fit():
-    inputs = keras.Input((6,))
-    other = compiled(
-        keras.Model(inputs, {"x": keras.layers.Dense(3)(inputs)}),
-        loss={"x": CE(True)},
-    )
-    with pytest.raises(ValueError, match="one of them at least, by its name"):
-        keras_ban.Distiller(make()(), other).fit(X, Y, verbose=0)
-    explicit = dict.fromkeys(Y, "kd")
-    with pytest.raises(ValueError, match="needs a teacher that has it"):
-        keras_ban.Distiller(make()(), bigger(), explicit).fit(X, Y, verbose=0)
-    one = compiled(
-        keras.Sequential([keras.Input((6,)), keras.layers.Dense(3, name="z")])
-    )
-    with pytest.raises(ValueError, match="an output of this name"):
-        keras_ban.Distiller(one, bigger()).fit(X, DIGIT, verbose=0)
-    cache = keras_ban.TeacherCache(top_k=1)
-    with pytest.raises(ValueError, match="`top_k` keeps the largest"):
-        keras_ban.Distiller(make()(), make()()).fit(
-            X, Y, teacher_outputs=cache, verbose=0
-        )
-
-
-def test_examples_without_labels_and_labels_that_do_not_count():
-    more = RNG.normal(size=(30, 6)).astype("float32")
-    digit = np.where(np.arange(79) % 4 == 0, -1, DIGIT)
-    own = {**losses(), "digit": CE(True, ignore_class=-1)}
-    teacher = make(loss=own)()
-    ban = keras_ban.BornAgain(make(loss=own, rate=0.0), "ban+l")
-    fit = {**FIT, "epochs": 1, "batch_size": 79}
-    y = {**Y, "digit": digit}
-    lineage = ban.fit(X, y, 1, teacher, unlabelled=more, **fit)
-    student = lineage[1].model
-    z, t = (
-        m.predict(np.concatenate([X, more]), verbose=0)
-        for m in (student, teacher)
-    )
-    q, counts = softmax(z["digit"][:79].astype("float64")), digit != -1
-    history = lineage[1].history
-    expected = -np.log(q[range(79), DIGIT])[counts].mean()
-    np.testing.assert_allclose(history["digit_loss"], expected, rtol=1e-5)
-    gap = z["sizes"][:79] - SIZES
-    np.testing.assert_allclose(
-        history["sizes_loss"], np.mean(gap**2), rtol=1e-5
-    )
-    # All are learned from the teacher, but where the label is ignored.
-    taught = np.concatenate([counts, np.ones(30, bool)])
-    soft = -(softmax(t["digit"]) * np.log(softmax(z["digit"]))).sum(-1)
-    p, s = sigmoid(t["marks"]), sigmoid(z["marks"])
-    marks = -p * np.log(s) - (1 - p) * np.log(1 - s)
-    expected = (
-        soft[taught].mean()
-        + 0.25 * np.mean((z["sizes"] - t["sizes"]) ** 2)
-        + 2.0 * marks.mean()
-    )
-    np.testing.assert_allclose(history["teacher_loss"], expected, rtol=1e-5)
-    row = lineage.evaluate(X, y)[1]
-    error = np.mean(z["digit"][:79].argmax(-1)[counts] != DIGIT[counts])
-    assert row["digit_error"] == pytest.approx(error)
