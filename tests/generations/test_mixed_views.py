@@ -1,4 +1,4 @@
-"""Mixed views are the same on replicas, in a cache and in a run that goes on."""
+"""Mixed views are the same on replicas, in a cache and in a resumed run."""
 
 import keras
 import numpy as np
