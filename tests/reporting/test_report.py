@@ -10,6 +10,7 @@ from builders import data_set
 from builders import mlp
 from builders import scaled
 from builders import silent
+from exported import of
 from hostile import replace
 from hostile import within
 from weights import assert_same
@@ -226,7 +227,7 @@ def test_from_logits_of_silent_models():
 def test_models_are_left_as_they_were(lineage):
     model = mlp()
     before = model.get_weights()
-    other = Lineage([Generation(0, "Teacher", model, "labels")])
+    other = of(model)
     other.evaluate(X, Y)
     assert_same(model, before)
     assert not model.compiled
