@@ -10,6 +10,7 @@ from builders import data_set
 from builders import learnable
 from builders import linear
 from builders import noisy
+from comparisons import LADDER
 from comparisons import Count
 from lineages import FIT
 from lineages import VALIDATION
@@ -163,16 +164,7 @@ def test_ladder_trains_12_networks_a_seed():
     count = Count()
     found = compare(None, 2, augment=noisy, epochs=1, callbacks=count)
     assert count.networks == 12 * 2
-    assert list(found.lineages) == [
-        "labels",
-        "labels+views",
-        "labels+views long",
-        "ban",
-        "ban+l",
-        "ban+views",
-        "ban+l+views",
-        "one from five",
-    ]
+    assert list(found.lineages) == LADDER
     assert len(found.lineages["labels+views"][0]) == 5
     teachers = found.lineages["one from five"][1].teachers
     twins = found.lineages["labels+views"][1]

@@ -2,6 +2,7 @@
 
 import keras
 import pytest
+from comparisons import LADDER
 
 import keras_ban
 from keras_ban import Method
@@ -10,17 +11,6 @@ from keras_ban.comparison.design import Design
 from keras_ban.comparison.methods import VIEWS
 from keras_ban.comparison.methods import chosen
 from keras_ban.comparison.methods import ladder
-
-LADDER = [
-    "labels",
-    "labels+views",
-    "labels+views long",
-    "ban",
-    "ban+l",
-    "ban+views",
-    "ban+l+views",
-    "one from five",
-]
 
 
 def design(*methods, epochs=30):

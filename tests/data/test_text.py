@@ -1,6 +1,5 @@
-"""Texts: what is read, how it is numbered and cut, what is refused."""
+"""Texts: what is read, how it is numbered, what is refused."""
 
-import pathlib
 import shutil
 from typing import ClassVar
 
@@ -9,11 +8,11 @@ import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 from languages import bigram
+from texts import FOLDER
+from texts import WORDS
 
 from keras_ban.data import text
 
-FOLDER = pathlib.Path(__file__).parents[1] / "fixtures" / "text"
-WORDS = "the cat saw the dog and a dog saw the cat and <unk> a bird".split()
 PARTS = {
     "train": ("One fish .\nTwo fish .\n", "Red fish , blue fish ."),
     "validation": ("Two fish .",),
@@ -79,11 +78,6 @@ def prepared(tmp_path_factory):
     for make in (TinyLines, TwoTexts, NoTrain, TrainAlone, Latin, Blank):
         make(data_dir=folder).download_and_prepare()
     return folder
-
-
-@pytest.fixture(scope="module")
-def corpus():
-    return text.from_folder(FOLDER)
 
 
 def file(folder, content, name="text.txt"):

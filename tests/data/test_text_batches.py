@@ -1,23 +1,16 @@
-"""Texts in batches: rows that go on, evaluation, and networks that learn."""
+"""Texts in batches: no word is left out, or counted twice."""
 
 import itertools
-import pathlib
 
 import numpy as np
 import pytest
 from interruptions import check
 from languages import bigram
+from texts import WORDS
 from weights import same
 
 import keras_ban
 from keras_ban.data import text
-
-FOLDER = pathlib.Path(__file__).parents[1] / "fixtures" / "text"
-
-
-@pytest.fixture(scope="module")
-def corpus():
-    return text.from_folder(FOLDER)
 
 
 def joined(data):
@@ -151,7 +144,7 @@ def test_a_run_goes_on_in_the_middle_of_an_epoch(outputs, tmp_path, corpus):
         (lambda t: text.batches(t, 0), "`batch_size`.*0"),
         (lambda t: text.batches(t, 2, 0), "`steps`.*0"),
         (lambda t: text.batches(t / 2, 2, 3), "`tokens`.*float64.*encode"),
-        (lambda t: text.batches(["a", "birds"], 2, 3), "`tokens`.*<U5"),
+        (lambda t: text.batches(WORDS, 2, 3), "`tokens`.*<U5"),
         (lambda t: text.batches(t[None], 1, 3), r"`tokens`.*\(1, 30\)"),
         (lambda t: text.batches(t - 1, 2, 3), "from 0 up.*-1, token 0"),
         (lambda t: text.evaluation(t[:1]), "too short.*2 words.*1"),

@@ -24,6 +24,16 @@ NLLS = {
     "one from five": 1.2 + 0.01 * OTHER,
 }
 LONG = Method("labels", "mixup", epochs="5x", name="long")
+LADDER = [
+    "labels",
+    "labels+views",
+    "labels+views long",
+    "ban",
+    "ban+l",
+    "ban+views",
+    "ban+l+views",
+    "one from five",
+]
 
 
 def results(

@@ -13,7 +13,7 @@ import types
 import keras
 import numpy as np
 from builders import LOGITS
-from hidden import made
+from hidden_compilations import made
 
 
 def module(name):

@@ -38,21 +38,21 @@ def gpt(eager=False):
     return compiled(models.gpt(WORDS, 8, 1, 2, length=8), eager)
 
 
+def bigram(words):
+    """A function that makes one of logits `(rows, steps, words)`."""
+
+    def model_fn():
+        layers = [
+            keras.Input((None,), dtype="int32"),
+            keras.layers.Embedding(words, 8),
+            keras.layers.Dense(words),
+        ]
+        return compiled(keras.Sequential(layers))
+
+    return model_fn
+
+
 def compiled(model, eager=False, optimizer=None, **compilation):
     optimizer = optimizer or keras.optimizers.SGD(0.5, global_clipnorm=0.25)
     model.compile(optimizer, LOGITS, run_eagerly=eager, **compilation)
     return model
-
-
-def bigram(words):
-    """A function that makes a network of logits `(rows, steps, words)`."""
-    return lambda: compiled(
-        keras.Sequential(
-            [
-                keras.Input((None,), dtype="int32"),
-                keras.layers.Embedding(words, 8),
-                keras.layers.Dense(words),
-            ]
-        ),
-        eager=False,
-    )

@@ -1,36 +1,17 @@
-"""A model with an output of each kind, its data and its formulas."""
+"""A model with several outputs: classes, values and marks, and its data."""
 
 import keras
 import numpy as np
 from builders import compiled
 
-RNG = np.random.default_rng(3)
-
-
-X = RNG.normal(size=(79, 6)).astype("float32")
-
-
+X = np.random.default_rng(3).normal(size=(79, 6)).astype("float32")
 DIGIT = X[:, :3].argmax(-1)
-
-
 SIZES = (X[:, :2] * 2 + 1).astype("float32")
-
-
 MARKS = (X[:, :2] > 0).astype("float32")
-
-
 Y = {"digit": DIGIT, "sizes": SIZES, "marks": MARKS}
-
-
 CE = keras.losses.SparseCategoricalCrossentropy
-
-
 BCE = keras.losses.BinaryCrossentropy
-
-
 SCALES = {"digit": 1.0, "sizes": 0.25, "marks": 2.0}
-
-
 FIT = {"batch_size": 26, "epochs": 2, "shuffle": False, "verbose": 0}
 
 
@@ -70,11 +51,6 @@ def make(structure=dict, units=8, eager=True, rate=0.05, **compilation):
         )
 
     return model_fn
-
-
-def softmax(z):
-    e = np.exp(z - z.max(-1, keepdims=True))
-    return e / e.sum(-1, keepdims=True)
 
 
 def sigmoid(z):

@@ -3,7 +3,10 @@
 from typing import NamedTuple
 from unittest import mock
 
+import keras
 import numpy as np
+from builders import compiled
+from builders import mlp
 from lineages import X
 from lineages import Y
 
@@ -23,6 +26,42 @@ class Opened(NamedTuple):
     trainer: Trainer
     run: object
     lineage: Lineage
+
+
+def plain():
+    """What can be trained side by side, to the bit."""
+    return compiled(mlp(hidden="relu"), eager=False, jit_compile=False)
+
+
+def cosine():
+    schedule = keras.optimizers.schedules.CosineDecay(0.01, 6)
+    optimizer = keras.optimizers.AdamW(schedule, weight_decay=0.1)
+    model = mlp(8, keras.layers.Dropout(0.3), hidden="relu")
+    return compiled(model, eager=False, jit_compile=False, optimizer=optimizer)
+
+
+def seeds(model=plain, count=2, objective="labels", **fit):
+    """The same run with several seeds."""
+    return [
+        ({"model_fn": model, "objective": objective, "seed": seed}, fit)
+        for seed in range(count)
+    ]
+
+
+def kept(tmp_path, name, count=2, callbacks=None, born=None, **fit):
+    """Runs that are kept, each in its folder."""
+    runs = seeds(cosine, count, **fit)
+    return [
+        (
+            {**run, **(born or {}), "directory": tmp_path / f"{name}-{k}"},
+            {**fit, "callbacks": callbacks[k] if callbacks else nothing},
+        )
+        for k, (run, fit) in enumerate(runs)
+    ]
+
+
+def nothing(number):
+    return []
 
 
 def together(runs, train=None, abreast=None):

@@ -15,8 +15,8 @@ from hidden import APART
 from hidden import CASES
 from hidden import X
 from hidden import Y
-from hidden import made
 from hidden import normalization
+from hidden_compilations import made
 
 from keras_ban.generations.workshop import Workshop
 from keras_ban.networks.likeness import describe

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from builders import compiled
 from builders import mlp
+from exported import of
 from lineages import FIT
 from lineages import VALIDATION
 from lineages import X
@@ -16,8 +17,6 @@ from lineages import model_fn
 from lineages import run
 
 import keras_ban
-from keras_ban import Generation
-from keras_ban import Lineage
 from keras_ban.feeding.samples import sample
 
 TEST = X[:40] + 1, Y[:40]
@@ -128,7 +127,7 @@ def test_a_run_that_was_loaded_says_the_same(runs, tmp_path):
 
 
 def test_of_what_is_not_known_nothing_is_said(tmp_path):
-    lineage = Lineage([Generation(0, "Teacher", compiled(mlp()), "labels")])
+    lineage = of(compiled(mlp()))
     found = parts(lineage.export(tmp_path / "m.keras", model=0).card)
     assert found["Data"].strip() == "Nothing is recorded."
     trained = known(found["How it was trained"])
@@ -159,7 +158,7 @@ def test_several_outputs_are_named(tmp_path):
     two = keras.layers.Dense(1, name="two")(h)
     model = keras.Model(x, {"one": one, "two": two})
     model.compile(loss={"one": "sparse_categorical_crossentropy", "two": "mse"})
-    lineage = Lineage([Generation(0, "Teacher", model, "labels")])
+    lineage = of(model)
     card = lineage.export(tmp_path / "m.keras", model=0).card
     found = known(parts(card)["The model"])
     assert json.loads(found["inputs"]) == {

@@ -3,28 +3,31 @@
 import keras
 import numpy as np
 import pytest
+from builders import compiled
+from builders import data_set
 from interruptions import check
 from matrices import pairs
+from reference import softmax
 from replicas import mirrored
 from several import CE
 from several import DIGIT
 from several import FIT
 from several import MARKS
-from several import RNG
 from several import SCALES
 from several import SIZES
 from several import X
 from several import Y
+from several import heads
 from several import losses
 from several import make
 from several import sigmoid
-from several import softmax
 from weights import assert_close
 from weights import assert_same
 
 import keras_ban
 from keras_ban import objectives
-from keras_ban import views
+
+RNG = np.random.default_rng(5)
 
 
 def test_a_step_by_hand():
@@ -141,20 +144,6 @@ def test_ensembles_average_each_output(tmp_path):
         keras_ban.Distiller(make(structure)(), again).fit(X, y, verbose=0)
 
 
-def test_cached_views_and_teachers_of_several():
-    fit = {**FIT, "augment": [views.noise(0.1), "mixup"], "views": 2}
-    fit |= {"batch_size": 40}
-    fit |= {"teachers": 2, "learn_from": "all", "shuffle": True}
-    found = [
-        keras_ban.BornAgain(make(), "ban+l").fit(
-            X, Y, 2, teacher_outputs=outputs, **fit
-        )
-        for outputs in ("online", "cached")
-    ]
-    for one, other in zip(*found, strict=True):
-        assert_close(one.model, other.model, atol=1e-5)
-
-
 @pytest.mark.parametrize(
     ("structure", "how"),
     pairs([dict, list], [{"teacher_outputs": "cached"}, {}]),
@@ -236,14 +225,107 @@ def test_mixed_precision():
     assert np.isfinite(lineage.evaluate(X, Y)[-1]["loss"])
 
 
-def test_an_objective_for_all_is_a_copy_for_each():
-    given = objectives.KD(alpha=(0.0, 1.0))
-    distiller = keras_ban.Distiller(make()(), make()(), given)
-    distiller.fit(X, Y, **FIT)
-    copies = distiller.objective.copies
-    assert set(copies) == set(Y) and len(set(map(id, copies.values()))) == 3
-    assert all(float(one._annealed) == 1.0 for one in copies.values())
-    assert not given.copies
+def test_a_model_without_a_loss_gets_one_for_each_output(tmp_path):
+    def plain():
+        inputs = keras.Input((6,))
+        return keras.Model(inputs, heads(inputs))
+
+    said = {"sizes": "values", "marks": "multilabel"}
+    ban = keras_ban.BornAgain(plain, directory=tmp_path, task=said)
+    lineage = ban.fit(X, Y, 1, **FIT)
+    assert "marks_f1_micro" in keras_ban.load(tmp_path).evaluate(X, Y)[0]
+    assert lineage[0].model.loss["sizes"] == "mse"
+    assert isinstance(lineage[0].model.loss["digit"], CE)
+    assert {"digit_accuracy", "sizes_mae"} <= set(lineage[1].history)
+
+
+def test_an_output_without_a_loss_learns_nothing():
+    own = {**losses(), "sizes": None}
+    scales = {k: v for k, v in SCALES.items() if k != "sizes"}
+    model_fn = make(units=0, loss=own, loss_weights=None, metrics=None)
+    y = {k: Y[k] for k in scales}
+    student = model_fn()
+    before = student.get_layer("sizes").get_weights()
+    with pytest.warns(UserWarning, match="Gradients do not exist"):
+        keras_ban.Distiller(student, model_fn(), "ban+l").fit(X, y, **FIT)
+    assert_same(before, student.get_layer("sizes").get_weights())
+
+
+def test_outputs_within_outputs():
+    def nested():
+        inputs = keras.Input((6,))
+        found = heads(inputs)
+        found = {"a": {"digit": found["digit"]}, "b": found["sizes"]}
+        return compiled(
+            keras.Model(inputs, found),
+            loss={"a": {"digit": CE(True)}, "b": "mse"},
+            metrics=None,
+        )
+
+    y = {"a": {"digit": DIGIT}, "b": SIZES}
+    lineage = keras_ban.BornAgain(nested, "ban+l").fit(X, y, 1, **FIT)
+    z = lineage[1].model.predict(X, verbose=0)
+    row = lineage.evaluate(X, y)[1]
+    assert row["a/digit_error"] == pytest.approx(
+        np.mean(z["a"]["digit"].argmax(-1) != DIGIT)
+    )
+    mse = np.mean((z["b"] - SIZES) ** 2)
+    assert row["b_rmse"] == pytest.approx(np.sqrt(mse))
+    assert set(lineage.ensemble().predict(X, verbose=0)) == {"a", "b"}
+
+
+class Own(keras.Model):
+    """A model of a class of its own that gives a pair."""
+
+    def __init__(self):
+        super().__init__()
+        self.one, self.two = keras.layers.Dense(3), keras.layers.Dense(2)
+
+    def call(self, x):
+        return self.one(x), self.two(x)
+
+
+def test_a_model_of_a_class_of_its_own():
+    def make_own():
+        return compiled(Own(), loss=[CE(True), "mse"], metrics=None)
+
+    said = {"output_0": "classes"}
+    ban = keras_ban.BornAgain(
+        make_own, "ban+l", task=said, from_logits={"output_0": True}
+    )
+    lineage = ban.fit(X, (DIGIT, SIZES), 1, **FIT)
+    assert {"output_0_error", "output_1_rmse"} <= set(
+        lineage.evaluate(data_set(X, (DIGIT, SIZES), size=20))[0]
+    )
+
+
+def test_sequences_and_masks():
+    words = RNG.integers(0, 5, (79, 4))
+    words[:, 0] = 1
+    tags = words % 3
+
+    def tagger():
+        inputs = keras.Input((4,), dtype="int32")
+        x = keras.layers.Embedding(5, 4, mask_zero=True)(inputs)
+        found = {
+            "tags": keras.layers.Dense(3)(x),
+            "whole": keras.layers.Dense(2)(
+                keras.layers.GlobalAveragePooling1D()(x)
+            ),
+        }
+        return compiled(
+            keras.Model(inputs, found),
+            loss={"tags": CE(True), "whole": "mse"},
+            metrics=None,
+        )
+
+    y = {"tags": tags, "whole": SIZES}
+    lineage = keras_ban.BornAgain(tagger, "ban+l").fit(words, y, 1, **FIT)
+    z = lineage[1].model.predict(words, verbose=0)["tags"]
+    counts = words != 0
+    error = np.mean((z.argmax(-1) != tags)[counts])
+    row = lineage.evaluate(words, y)[1]
+    assert row["tags_error"] == pytest.approx(error)
 
 
 def test_comparisons():
@@ -257,41 +339,3 @@ def test_comparisons():
     assert row["losses"] == pytest.approx([e["loss"] for e in expected], 1e-5)
     assert max(map(len, str(rows).splitlines())) <= 80
     study.plot()
-
-
-def test_examples_without_labels_and_labels_that_do_not_count():
-    more = RNG.normal(size=(30, 6)).astype("float32")
-    digit = np.where(np.arange(79) % 4 == 0, -1, DIGIT)
-    own = {**losses(), "digit": CE(True, ignore_class=-1)}
-    teacher = make(loss=own)()
-    ban = keras_ban.BornAgain(make(loss=own, rate=0.0), "ban+l")
-    fit = {**FIT, "epochs": 1, "batch_size": 79}
-    y = {**Y, "digit": digit}
-    lineage = ban.fit(X, y, 1, teacher, unlabelled=more, **fit)
-    student = lineage[1].model
-    z, t = (
-        m.predict(np.concatenate([X, more]), verbose=0)
-        for m in (student, teacher)
-    )
-    q, counts = softmax(z["digit"][:79].astype("float64")), digit != -1
-    history = lineage[1].history
-    expected = -np.log(q[range(79), DIGIT])[counts].mean()
-    np.testing.assert_allclose(history["digit_loss"], expected, rtol=1e-5)
-    gap = z["sizes"][:79] - SIZES
-    np.testing.assert_allclose(
-        history["sizes_loss"], np.mean(gap**2), rtol=1e-5
-    )
-    # All are learned from the teacher, but where the label is ignored.
-    taught = np.concatenate([counts, np.ones(30, bool)])
-    soft = -(softmax(t["digit"]) * np.log(softmax(z["digit"]))).sum(-1)
-    p, s = sigmoid(t["marks"]), sigmoid(z["marks"])
-    marks = -p * np.log(s) - (1 - p) * np.log(1 - s)
-    expected = (
-        soft[taught].mean()
-        + 0.25 * np.mean((z["sizes"] - t["sizes"]) ** 2)
-        + 2.0 * marks.mean()
-    )
-    np.testing.assert_allclose(history["teacher_loss"], expected, rtol=1e-5)
-    row = lineage.evaluate(X, y)[1]
-    error = np.mean(z["digit"][:79].argmax(-1)[counts] != DIGIT[counts])
-    assert row["digit_error"] == pytest.approx(error)
