@@ -17,7 +17,7 @@ from keras_ban.tasks import heads
 from keras_ban.tasks import kinds
 from keras_ban.tasks import outputs
 
-_WAY_TO_METRIC = (
+_TO_METRIC = (
     'Take it out of `metrics=`, or one that fits: "accuracy" finds out what '
     "the labels are."
 )
@@ -189,12 +189,13 @@ def counting(model, y, shape, sample_weight=None, what="loss"):
         )
         is_loss = what == "loss"
         received = _loss_given(model) if is_loss else "its metrics"
+        way = _way_to_loss(y, shape, sample_weight) if is_loss else _TO_METRIC
         raise ValueError(
             f"{'The loss' if is_loss else 'A metric'} of the model "
             f"{model.name!r} cannot be computed. Expected one for labels of "
             f"shape {_shapes(y)}{weights} and outputs of shape "
             f"{shape}. Received: {received}, which says: {_words(error)} "
-            f"{_way_to_loss(y, shape) if is_loss else _WAY_TO_METRIC}"
+            f"{way}"
         ) from None
 
 
@@ -211,8 +212,15 @@ def _loss_given(model):
     return f"the loss {given!r}"
 
 
-def _way_to_loss(y, shape):
+def _way_to_loss(y, shape, weights):
     """A way to a loss that fits labels and outputs, in words."""
+    if isinstance(y, dict) and isinstance(weights, dict):
+        left = [name for name in y if name not in weights]
+        if left:
+            return (
+                f"Give {', '.join(map(repr, left))} weights, too: ones, where "
+                "all samples count alike."
+            )
     if isinstance(shape, heads.ByName):
         return "Give the labels by the names of the outputs, and each its loss."
     if shape[-1] == 1:

@@ -120,13 +120,18 @@ time.sleep(100)
 
 
 @pytest.mark.parametrize(
-    "handler", ["SIG_DFL", pytest.param("SIG_IGN", marks=pytest.mark.slow)]
+    "heeds", [True, pytest.param(False, marks=pytest.mark.slow)]
 )
-def test_workers_end_when_the_launcher_is_killed(tmp_path, handler):
+def test_workers_end_when_the_launcher_is_killed(tmp_path, heeds):
+    told = tmp_path / "told"
     content = f"""
-import os, signal, time
+import os, pathlib, signal, sys, time
 from keras_ban import launch
-signal.signal(signal.SIGTERM, signal.{handler})
+def end(number, frame):
+    pathlib.Path({str(told)!r}).touch()
+    if {heeds}:
+        sys.exit()
+signal.signal(signal.SIGTERM, end)
 launch._GRACE = 1
 launch._end_with_launcher()
 print('pid', os.getpid(), flush=True)
@@ -140,6 +145,8 @@ time.sleep(100)
     while os.path.exists(f"/proc/{worker}") and time.monotonic() < end:
         time.sleep(0.1)
     assert not os.path.exists(f"/proc/{worker}")
+    # Told first, so that it can save what it has.
+    assert told.exists()
 
 
 STUBBORN = """

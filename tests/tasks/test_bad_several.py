@@ -2,6 +2,7 @@
 
 import keras
 import pytest
+import tensorflow as tf
 from builders import compiled
 from several import CE
 from several import DIGIT
@@ -80,6 +81,13 @@ def test_what_does_not_fit_is_told_before_training(case):
     with pytest.raises(ValueError) as caught:
         keras_ban.BornAgain(model_fn, **said).fit(X, y, verbose=0)
     assert words in str(caught.value)
+
+
+def test_a_batch_that_leaves_out_the_weights_of_an_output():
+    weights = {"digit": DIGIT, "marks": DIGIT}
+    ds = tf.data.Dataset.from_tensor_slices((X, Y, weights)).batch(8)
+    with pytest.raises(ValueError, match="Give 'sizes' weights, too"):
+        keras_ban.BornAgain(make()).fit(ds, verbose=0)
 
 
 def test_teachers_that_do_not_fit():
