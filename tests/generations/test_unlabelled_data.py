@@ -168,6 +168,32 @@ class Shuffled(Listed):
         np.random.shuffle(self.batches)
 
 
+class Told(Listed):
+    """And what it is told of epochs."""
+
+    def __init__(self, data):
+        super().__init__(data)
+        self.told = []
+
+    def on_epoch_begin(self):
+        self.told.append("begin")
+
+    def on_epoch_end(self):
+        self.told.append("end")
+
+
+def test_both_are_told_of_epochs():
+    labelled, more = (
+        Told(data_set(X, Y, size=20)),
+        Told(data_set(MORE, size=33)),
+    )
+    run(labelled, None, more, shuffle=False)
+    told = more.told
+    assert "begin" in told and "end" in told
+    # Its parent's epochs had no others beside them.
+    assert labelled.told == 2 * told
+
+
 OTHER_KINDS = {
     "function": lambda data: lambda generation, epoch: data,
     "PyDataset": Listed,
