@@ -183,15 +183,18 @@ class Told(Listed):
 
 
 def test_both_are_told_of_epochs():
-    labelled, more = (
-        Told(data_set(X, Y, size=20)),
-        Told(data_set(MORE, size=33)),
-    )
-    run(labelled, None, more, shuffle=False)
-    told = more.told
-    assert "begin" in told and "end" in told
+    def pair():
+        return Told(data_set(X, Y, size=20)), Told(data_set(MORE, size=33))
+
+    (x, more), (x_alone, more_alone) = pair(), pair()
+    run(x, None, more, shuffle=False)
     # Its parent's epochs had no others beside them.
-    assert labelled.told == 2 * told
+    assert x.told == 2 * more.told
+    keras_ban.Distiller(model_fn(), mlp(), "ban").fit(
+        x_alone, unlabelled=more_alone, epochs=2, shuffle=False, verbose=0
+    )
+    assert x_alone.told == more_alone.told == more.told
+    assert "begin" in more.told and "end" in more.told
 
 
 OTHER_KINDS = {
