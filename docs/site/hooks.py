@@ -45,6 +45,9 @@ LINK = re.compile(r"(?<=\]\()([^)#:\s]+)(?=[)#])")
 # An interval in a table, which is not to be broken.
 INTERVAL = re.compile(r"(?m)(?<=[\d%]) ± (?=[\d.]+[^\n]*\|$)")
 COMMENT = re.compile(r"(?m)^<!--.*?-->\n")
+TITLE = re.compile(r"(?m)^# .*$")
+NOTEBOOKS = "examples/notebooks"
+COLAB = "https://colab.research.google.com"
 
 
 def on_files(files, config):
@@ -53,7 +56,7 @@ def on_files(files, config):
         for path in sorted(ROOT.glob(pattern)):
             name = path.relative_to(ROOT).as_posix()
             files.append(File(name, ROOT, config.site_dir, False))
-    pages = _notebooks() | _scripts() | _api()
+    pages = _notebooks(config.repo_url) | _scripts() | _api()
     pages |= {"rooms.md": _rooms(), "citation.md": _citation()}
     for name, content in pages.items():
         files.append(File.generated(config, name, content=content))
@@ -73,30 +76,48 @@ def on_page_markdown(markdown, page, config, files):
         name = posixpath.normpath(posixpath.join(here, str(page)))
         return str(page) if files.get_file_from_path(name) else target
 
-    if "<!-- downloads -->" in markdown:
+    if "<!-- notebook -->" in markdown:
         return markdown
     markdown = INTERVAL.sub("\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}", markdown)
     return LINK.sub(there, COMMENT.sub("", markdown))
 
 
-def _notebooks():
-    """Notebooks with what they printed and drew, by the names of pages."""
+def _notebooks(repository):
+    """Notebooks with what they printed and drew, by the names of pages.
+
+    Args:
+        repository: The address of the repository, or `None`.
+    """
     found = {}
-    for path in sorted(ROOT.glob("examples/notebooks/*.ipynb")):
+    for path in sorted(ROOT.glob(f"{NOTEBOOKS}/*.ipynb")):
         notebook = nbformat.read(path, as_version=4)
-        folder = f"examples/notebooks/{path.stem}"
+        folder = f"{NOTEBOOKS}/{path.stem}"
         body, resources = MarkdownExporter().from_notebook_node(
             notebook, {"output_files_dir": path.stem}
         )
         body = re.sub(r"<style.*?</style>", "", body, flags=re.DOTALL)
-        links = (
-            f"<!-- downloads -->\n\n[Notebook]({path.name}) · "
-            f"[Script](../guides/{path.stem}.py)\n"
-        )
-        found[f"{folder}.md"] = f"{body}\n{links}"
+        ways = _ways(path.stem, repository)
+        body = TITLE.sub(rf"\g<0>\n\n{ways}", body, count=1)
+        found[f"{folder}.md"] = f"<!-- notebook -->\n\n{body}\n"
         for name, content in resources["outputs"].items():
-            found[f"examples/notebooks/{name}"] = content
+            found[f"{NOTEBOOKS}/{name}"] = content
     return found
+
+
+def _ways(name, repository):
+    """The ways to run a notebook: Colab, a download, the script it is from.
+
+    Colab opens what lies on GitHub; else the notebook is uploaded there.
+    """
+    way = COLAB
+    if "//github.com/" in (repository or ""):
+        place = repository.rstrip("/").split("//github.com/")[1]
+        way = f"{COLAB}/github/{place}/blob/main/{NOTEBOOKS}/{name}.ipynb"
+    return (
+        f"[Open in Colab]({way}){{ .badge }} "
+        f"[Notebook]({name}.ipynb){{ .badge download }} "
+        f"[Script](../guides/{name}.py){{ .badge }}"
+    )
 
 
 def _scripts():

@@ -76,7 +76,11 @@ def gallery():
         "",
         "Each notebook is one script of `examples/guides`, in cells, which is "
         "tested as it",
-        "stands. None needs a download.",
+        "stands. None needs a download. To run one in "
+        "[Colab](https://colab.research.google.com),",
+        "upload it there, with a wheel of keras_ban, and begin with a cell "
+        "`!pip install",
+        "keras_ban-*.whl`.",
     ]
     for name in ORDER:
         path = HERE / f"{name}.ipynb"
