@@ -25,9 +25,8 @@
 #
 # ## The script
 #
-# `BornAgain` comes first, before any tensor, as it connects the workers. Then
-# every worker reads the same data, and `batch_size` is that of all of them
-# together.
+# A script like any other: a worker is connected before its script begins. Every
+# worker reads the same data, and `batch_size` is that of all of them together.
 
 # %%
 import pathlib
@@ -58,9 +57,9 @@ def model_fn():
     return model
 
 
-ban = keras_ban.BornAgain(model_fn, "ban+l", directory="run", seed=0)
 x, y = load_digits(return_X_y=True)
 x = (x / 16).astype("float32")
+ban = keras_ban.BornAgain(model_fn, "ban+l", directory="run", seed=0)
 lineage = ban.fit(
     x[:800], y[:800], generations=1, epochs=3, batch_size=100, verbose=0
 )
