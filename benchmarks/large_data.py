@@ -5,8 +5,9 @@ gigabytes, trains two generations on them, the teacher's outputs kept in the
 folder, each example in a view, kills the process in the middle of the second
 one and goes on. A process that is killed leaves the files; they are used again.
 `--device 60` stands for an accelerator that takes so many milliseconds of each
-step and no core: whether the reading is waited for then shows in the time of a
-step beside that on batches in memory.
+step and no core. What a step waits for its batch is taken from TensorFlow's
+profile of a hundred steps; on few cores a step also takes longer beside the
+reading, as both compute.
 """
 
 import argparse
@@ -17,6 +18,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -26,6 +28,7 @@ import numpy as np
 import tensorflow as tf
 from measuring import Clock
 from measuring import save
+from tensorflow.tsl.profiler.protobuf import xplane_pb2
 
 import keras_ban
 from keras_ban import views
@@ -34,6 +37,8 @@ SIDE, CLASSES = 128, 10
 SIZE = SIDE * SIDE * 3
 FILES = 20
 EVERY = 25
+# The steps whose waiting is looked at.
+FIRST, LAST = 50, 150
 
 
 def make(folder, gigabytes):
@@ -105,6 +110,39 @@ class Noted(keras.callbacks.Callback):
             print("noted", json.dumps(noted), flush=True)
 
 
+class Waiting(keras.callbacks.Callback):
+    """Prints the milliseconds that steps wait for their batch."""
+
+    def __init__(self, number):
+        super().__init__()
+        self.number, self.step, self.folder = number, 0, None
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.step += 1
+        if self.step == FIRST:
+            self.folder = tempfile.TemporaryDirectory()
+            tf.profiler.experimental.start(self.folder.name)
+        if self.step == LAST:
+            tf.profiler.experimental.stop()
+            with self.folder as folder:
+                found = [self.number, waits(pathlib.Path(folder))]
+            print("waited", json.dumps(found), flush=True)
+
+
+def waits(folder):
+    """Milliseconds of each call for the next batch in a profile."""
+    (path,) = folder.rglob("*.xplane.pb")
+    space = xplane_pb2.XSpace.FromString(path.read_bytes())
+    return [
+        event.duration_ps / 1e9
+        for plane in space.planes
+        for line in plane.lines
+        for event in line.events
+        if plane.event_metadata[event.metadata_id].name
+        == "IteratorGetNextOp::DoCompute"
+    ]
+
+
 class Device(keras.callbacks.Callback):
     """Takes so many milliseconds of each step, and no core."""
 
@@ -114,6 +152,12 @@ class Device(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         time.sleep(self._seconds)
+
+
+def callbacks(device, number):
+    noted = Noted(number)
+    # A profile takes memory of its own.
+    return [Device(device), noted, Waiting(number)] if device else [noted]
 
 
 def train(given, paths, count):
@@ -128,7 +172,7 @@ def train(given, paths, count):
         augment=views.crop_and_flip(8),
         views=1,
         teacher_outputs=given.folder / "outputs",
-        callbacks=lambda number: [Device(given.device), Noted(number)],
+        callbacks=lambda number: callbacks(given.device, number),
         verbose=0,
     )
 
@@ -148,20 +192,29 @@ def step_alone(given, paths, count):
 
 
 def attempt(kill_at=None):
-    """What one process notes; it is killed at a step of generation 1."""
+    """What a process notes, how it ends; killed at a step of generation 1."""
     command = [sys.executable, __file__, *sys.argv[1:], "--train"]
-    noted = []
+    noted, waited = [], {}
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as process:
         for line in process.stdout:
+            if line.startswith("waited"):
+                number, found = json.loads(line.split(" ", 1)[1])
+                waited[f"generation {number}"] = quantiles(found)
             if line.startswith("noted"):
                 noted.append(json.loads(line.split(" ", 1)[1]))
                 number, step, *_ = noted[-1]
                 if kill_at and number == 1 and step >= kill_at:
                     process.send_signal(signal.SIGKILL)
                     break
-    return noted, process.wait()
+    return noted, waited, process.wait()
+
+
+def quantiles(waited):
+    """The median, the 90th percentile and the most, in milliseconds."""
+    found = np.quantile(waited, [0.5, 0.9, 1]).round(2).tolist()
+    return dict(zip(("median", "90 %", "most"), found, strict=True))
 
 
 def trainings(noted):
@@ -199,15 +252,16 @@ def main():
     for name in ("run", "outputs"):
         shutil.rmtree(given.folder / name, ignore_errors=True)
     steps = count // given.batch
-    first, status = attempt(kill_at=steps // 2)
+    first, waited, status = attempt(kill_at=steps // 2)
     assert status == -signal.SIGKILL, status
-    second, status = attempt()
+    second, _, status = attempt()
     assert status == 0, status
     save(
-        "large_data",
+        "large_data_device" if given.device else "large_data",
         {
             "settings": {**vars(given), "folder": None, "examples": count},
             "until it was killed": trainings(first),
+            "milliseconds that a step waits for its batch": waited,
             "after it went on": trainings(second),
             "seconds of a step on batches in memory": step_alone(
                 given, paths, count
