@@ -87,8 +87,8 @@ class Scan:
         is_all = is_whole and not self._examples.how.is_part
         if self._role.trains and is_all and len(labels) == 1:
             raise ValueError(
-                f"`{self._role.data}` holds one {task.noun} only. Expected "
-                f"labels of two {task.nouns} or more. Received: the "
+                f"The labels of `{self._role.data}` hold one {task.noun} only. "
+                f"Expected two {task.nouns} or more. Received: the "
                 f"{task.noun} {labels.pop()} everywhere. Check how the "
                 "labels are read."
             )

@@ -249,7 +249,7 @@ BAD = {
         lambda x, y: {"teacher": two_outputs()},
     ),
     "one class only": (
-        "holds one class only",
+        "hold one class only",
         lambda x, y: {"y": np.zeros_like(y)},
     ),
 }

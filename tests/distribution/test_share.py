@@ -113,7 +113,7 @@ def test_labels_of_one_class_may_be_a_part_of_others():
     given = {"x": X, "y": np.zeros(8, int)}
     data = feed(given, share=SECOND, shard=True)
     data.train.scan().check(Task(), (8, 2), True)
-    with pytest.raises(ValueError, match="holds one class only"):
+    with pytest.raises(ValueError, match="hold one class only"):
         feed(given).train.scan().check(Task(), (8, 2), True)
 
 

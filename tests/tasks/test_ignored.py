@@ -235,3 +235,9 @@ def test_what_is_refused(data):
     ]
     with pytest.raises(ValueError, match=r"different classes.*-1 and None"):
         fitted(x, marked(y), pair)
+    words = np.ones((96, 5), "int32"), np.full((96, 5), MARK)
+    words[1][:, :2] = np.arange(192).reshape(96, 2) % 4
+    with pytest.raises(ValueError, match="Give each position its weight"):
+        keras_ban.BornAgain(lambda: compiled(tagger(), loss=ignoring())).fit(
+            *words, sample_weight=np.ones(96), verbose=0
+        )

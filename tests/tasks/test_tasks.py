@@ -329,7 +329,7 @@ def test_a_task_of_ones_own():
         ("auto", "mse", VALUES[:, :1], "labels of shape (80, 2)"),
         ("auto", BCE, 2 * MARKS[:, :2], "marks from 0 to 1"),
         ("auto", "mse", np.full((80, 2), np.nan), "finite numbers"),
-        ("auto", "mse", np.ones((80, 2)), "holds one value only"),
+        ("auto", "mse", np.ones((80, 2)), "hold one value only"),
         ("auto", keras.losses.CTC(), VALUES, "without an alignment"),
         ("auto", keras.losses.Circle(), VALUES, "embeddings"),
     ],
