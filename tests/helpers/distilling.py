@@ -66,7 +66,8 @@ def logs(model, x, y=None, **arguments):
 
 def batch_logs(model, x, y=None, weight=None):
     """What one step logs."""
-    return model.train_on_batch(x, y, weight, return_dict=True)
+    logs = model.train_on_batch(x, y, weight, return_dict=True)
+    return {name: float(value) for name, value in logs.items()}
 
 
 def change(model, train):

@@ -30,7 +30,7 @@ def network(rate=0.0):
         optimizer=keras.optimizers.SGD(rate),
         loss={"map": CE(True, ignore_class=255), "whole": CE(True)},
         loss_weights=SCALES,
-        metrics=[],
+        metrics=None,
     )
 
 

@@ -179,9 +179,9 @@ def structure_of(structure, items):
 def test_two_replicas_train_as_one_device():
     weights = {k: RNG.random(79).astype("float32") for k in Y}
     found = [
-        keras_ban.BornAgain(
-            make(eager=False, weighted_metrics=[]), "ban+l", strategy=strategy
-        ).fit(X, Y, 1, sample_weight=weights, **{**FIT, "epochs": 1})
+        keras_ban.BornAgain(make(eager=False), "ban+l", strategy=strategy).fit(
+            X, Y, 1, sample_weight=weights, **{**FIT, "epochs": 1}
+        )
         for strategy in (None, mirrored(2))
     ]
     for one, other in zip(*found, strict=True):
