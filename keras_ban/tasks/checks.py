@@ -221,10 +221,10 @@ def _way_to_loss(y, shape, weights):
                 f"Give {', '.join(map(repr, left))} weights, too: ones, where "
                 "all samples count alike."
             )
-    elif weights is not None and np.ndim(weights) < len(shape) - 1:
-        return "Give each position its weight, in an array as that of labels."
     if isinstance(shape, heads.ByName):
         return "Give the labels by the names of the outputs, and each its loss."
+    if weights is not None and np.ndim(weights) < len(shape) - 1:
+        return "Give each position its weight, in an array as that of labels."
     if shape[-1] == 1:
         return (
             "One output for two classes takes a binary cross-entropy; a "
