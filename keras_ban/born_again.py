@@ -182,7 +182,7 @@ class BornAgain:
                 on it, and `lineage.best` chosen by it. Defaults to `None`.
             validation_split: As in Keras, for arrays. Defaults to `0.0`.
             verbose: 0 prints nothing but where a run resumes; 1 how much
-                there is to train, Keras' bar, and, from the first epoch on,
+                there is to train, Keras' bar, and, once an epoch has told,
                 when the run will be finished; 2 a line for each generation.
                 Defaults to `"auto"`, as 1.
             teacher_outputs: "online": the teacher runs in each step. "cached":

@@ -152,7 +152,7 @@ class Outlook:
         return f"about {printed.duration(seconds)} to go, until {moment}"
 
     def remind(self):
-        """Says the time that is left, from the first epoch on, each minute."""
+        """Says the time that is left, once an epoch has told, each minute."""
         now, text = time.perf_counter(), self.to_go()
         if text and now - self._said > _AGAIN and self._verbose != 2:
             self._said = now
