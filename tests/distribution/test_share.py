@@ -96,6 +96,35 @@ def test_of_own_parts_nothing_is_taken_out():
     assert alone.samples()["data"] == feed(given).samples()["data"]
 
 
+def test_a_worker_reads_its_own_files(tmp_path):
+    paths = [str(tmp_path / f"{number}.records") for number in range(4)]
+    for number, path in enumerate(paths):
+        with tf.io.TFRecordWriter(path) as file:
+            for row in (0, 1):
+                numbers = np.array([number, row], "int64")
+                file.write(tf.io.serialize_tensor(numbers).numpy())
+
+    def example(record):
+        number, row = tf.unstack(
+            tf.ensure_shape(tf.io.parse_tensor(record, "int64"), [2])
+        )
+        return tf.cast([number], "float32"), row
+
+    part = tf.data.Dataset.from_tensor_slices(paths[1::2])
+    part = part.interleave(tf.data.TFRecordDataset, cycle_length=2)
+    part = part.map(example).batch(2)
+    known = part.apply(tf.data.experimental.assert_cardinality(2))
+    for given in ({"x": known}, {"x": part, "steps_per_epoch": 2}):
+        data = feed(given, share=SECOND, shard=True)
+        x = data.generation(0, 0, 0)["x"]
+        found = [(b.inputs[:, 0].numpy(), y.numpy()) for b, y in x.take(2)]
+        np.testing.assert_array_equal(
+            found, [[(1, 3), (0, 0)], [(1, 3), (1, 1)]]
+        )
+    with pytest.raises(ValueError, match="Pass `steps_per_epoch`"):
+        feed({"x": part}, share=SECOND, shard=True).train.check_steps()
+
+
 def test_labels_of_one_class_may_be_a_part_of_others():
     class Task:
         ignored = None
