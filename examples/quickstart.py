@@ -7,7 +7,7 @@ without views of the images, and from teachers of the same architecture.
 alone, for several seeds, and says what can be told.
 
 Run it with `python examples/quickstart.py`. It needs no download, prints a
-table and draws `quickstart.png`. Four seeds tell large differences alone;
+table and draws `quickstart.png`. Three seeds tell large differences alone;
 `docs/comparisons.md` has what `--seeds 8 --long` shows, in six minutes more.
 """
 
@@ -101,7 +101,7 @@ def main():
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--seeds", type=int, default=4)
+    parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--first", type=int, default=0, help="the first seed")
     parser.add_argument("--epochs", type=int, default=100)
     parser.add_argument(
