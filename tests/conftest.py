@@ -12,6 +12,7 @@ import keras
 import pytest
 import tensorflow as tf
 from builders import learnable
+from faults import Nursery
 from lineages import FIT
 from lineages import VALIDATION
 from lineages import X
@@ -111,3 +112,11 @@ def lineage(born):
 def simple():
     """The run that `lineages.run` gives by default."""
     return run()
+
+
+@pytest.fixture(scope="module")
+def nursery(tmp_path_factory):
+    """Where runs are processes of their own, that can be killed."""
+    nursery = Nursery(tmp_path_factory.mktemp("nursery"))
+    yield nursery
+    nursery.close()

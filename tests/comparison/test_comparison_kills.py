@@ -4,20 +4,12 @@ import random
 import signal
 
 import pytest
-from faults import Nursery
 
 # Of each seed two networks on the labels and two students, of two epochs.
 STEPS = 2 * 4 * 2 * 4
 WHOLE = {"compare": 2}
 # Of its methods the first.
 SMALL = {"compare": 1, "epochs": 1}
-
-
-@pytest.fixture(scope="module")
-def nursery(tmp_path_factory):
-    nursery = Nursery(tmp_path_factory.mktemp("nursery"))
-    yield nursery
-    nursery.close()
 
 
 @pytest.fixture(scope="module")

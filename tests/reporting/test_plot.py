@@ -11,7 +11,6 @@ from families import ALL
 from families import X
 from families import Y
 from families import family
-from families import whole_family
 from hostile import replace
 from hostile import within
 
@@ -21,20 +20,10 @@ from keras_ban.reporting import plot
 from keras_ban.reporting.table import Table
 
 
-@pytest.fixture(scope="module")
-def lineage():
-    return whole_family()
-
-
-@pytest.fixture
-def table(lineage):
-    return lineage.evaluate(X, Y)
-
-
-def test_plot(lineage, table, tmp_path):
+def test_plot(whole, table, tmp_path):
     from matplotlib import image
 
-    lineage.plot(tmp_path / "lineage.png")
+    whole.plot(tmp_path / "lineage.png")
     pixels = image.imread(tmp_path / "lineage.png")[..., :3]
     assert pixels.shape[0] > 300
     assert pixels.shape[1] > 900
@@ -54,8 +43,8 @@ def points(axes):
     return found
 
 
-def test_a_point_and_its_interval_for_each_network(lineage, table):
-    left, middle, _ = lineage.plot().axes
+def test_a_point_and_its_interval_for_each_network(whole, table):
+    left, middle, _ = whole.plot().axes
     for axes, column, scale in ((left, "error", 100), (middle, "nll", 1)):
         found = points(axes)
         assert [x for x, *_ in found] == list(range(len(ALL)))
@@ -67,10 +56,10 @@ def test_a_point_and_its_interval_for_each_network(lineage, table):
             assert bottom <= low < high < top
 
 
-def test_the_control_stands_beside_the_run(lineage, table):
+def test_the_control_stands_beside_the_run(whole, table):
     control = family(mlp(5), mlp(5))
     control.evaluate(X, Y)
-    left, *_ = lineage.plot(control=control).axes
+    left, *_ = whole.plot(control=control).axes
     assert len(points(left)) == len(ALL) + 3
     colors = [c.lines[0].get_color() for c in left.containers]
     assert len(set(colors)) == 2
@@ -78,15 +67,15 @@ def test_the_control_stands_beside_the_run(lineage, table):
     assert sorted(texts) == ["on the labels alone", "this run"]
 
 
-def test_a_control_of_other_data_is_refused(lineage, table):
+def test_a_control_of_other_data_is_refused(whole, table):
     control = family(mlp(5), mlp(5))
     with pytest.raises(ValueError, match="Nothing to plot"):
-        lineage.plot(control=control)
+        whole.plot(control=control)
     control.evaluate(X[:60], Y[:60])
     with pytest.raises(ValueError, match="evaluated on other data"):
-        lineage.plot(control=control)
+        whole.plot(control=control)
     control.evaluate(X, Y, title="the same data")
-    lineage.plot(control=control)
+    whole.plot(control=control)
 
 
 def scaled_mlp():
@@ -96,14 +85,14 @@ def scaled_mlp():
 
 @pytest.mark.parametrize("count", [1, 6])
 def test_a_control_of_another_length_is_matched_by_generation(
-    lineage, table, count
+    whole, table, count
 ):
     model = scaled_mlp()
     control = Lineage(
         [Generation(k, f"Labels-{k}", model, "labels") for k in range(count)]
     )
     control.evaluate(X, Y)
-    left, *_ = lineage.plot(control=control).axes
+    left, *_ = whole.plot(control=control).axes
     places = [x for x, *_ in points(left)]
     beside = [x - 0.2 for x in places if x % 1]
     # Up to BAN-3, and the ensembles that both have.
@@ -129,25 +118,25 @@ def test_names_do_not_overlap(count):
             assert before.x1 <= after.x0 + 1
 
 
-def test_plot_of_one_generation(lineage, tmp_path):
-    alone = Lineage(lineage[:1])
+def test_plot_of_one_generation(whole, tmp_path):
+    alone = Lineage(whole[:1])
     alone.evaluate(X, Y)
     alone.plot(str(tmp_path / "alone.pdf"))
     content = (tmp_path / "alone.pdf").read_bytes()
     assert content.startswith(b"%PDF") and len(content) > 1000
 
 
-def test_plot_before_evaluation(lineage, tmp_path):
+def test_plot_before_evaluation(whole, tmp_path):
     with pytest.raises(ValueError, match=r"Nothing to plot.*evaluate"):
-        Lineage(lineage).plot(tmp_path / "lineage.png")
+        Lineage(whole).plot(tmp_path / "lineage.png")
     assert not list(tmp_path.iterdir())
 
 
-def test_plot_without_matplotlib(lineage, table, tmp_path, monkeypatch):
+def test_plot_without_matplotlib(whole, table, tmp_path, monkeypatch):
     for name in ("matplotlib", "matplotlib.figure"):
         monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(ImportError, match=r"\.\[plots\]"):
-        lineage.plot(tmp_path / "lineage.png")
+        whole.plot(tmp_path / "lineage.png")
 
 
 @pytest.mark.parametrize("kind", ["pipe", "folder", "socket"])

@@ -14,22 +14,11 @@ from families import NAMES
 from families import X
 from families import Y
 from families import family
-from families import whole_family
 from weights import assert_same
 
 from keras_ban import Lineage
 
 FIGURES = ("accuracy", "error", "nll", "ece")
-
-
-@pytest.fixture(scope="module")
-def lineage():
-    return whole_family()
-
-
-@pytest.fixture
-def table(lineage):
-    return lineage.evaluate(X, Y)
 
 
 def probabilities(generation, x=X):
@@ -76,8 +65,8 @@ def test_a_list_of_dicts(table):
         assert type(row["parameters"]) is int
 
 
-def test_generations_by_numpy(lineage, table):
-    for row, generation in zip(table, lineage, strict=False):
+def test_generations_by_numpy(whole, table):
+    for row, generation in zip(table, whole, strict=False):
         expected = expected_figures(probabilities(generation))
         actual = {key: row[key] for key in FIGURES}
         assert actual == pytest.approx(expected, rel=1e-5)
@@ -87,25 +76,23 @@ def test_generations_by_numpy(lineage, table):
         assert row["parameters"] == generation.model.count_params()
 
 
-def test_agreement_is_with_the_teacher(lineage, table):
+def test_agreement_is_with_the_teacher(whole, table):
     assert np.isnan(table[0]["agreement"])
     for k in (1, 2, 3):
-        one, other = (
-            probabilities(g).argmax(-1) for g in lineage[k - 1 : k + 1]
-        )
+        one, other = (probabilities(g).argmax(-1) for g in whole[k - 1 : k + 1])
         assert table[k]["agreement"] == pytest.approx((one == other).mean())
 
 
 @pytest.mark.parametrize(
     ("name", "last"), [("Ens*2", 2), ("Ens*3", 3), ("Ens*all", None)]
 )
-def test_ensembles(lineage, table, name, last):
+def test_ensembles(whole, table, name, last):
     row = by_name(table)[name]
-    bane = lineage.ensemble(last=last)
+    bane = whole.ensemble(last=last)
     p = bane.predict(X, verbose=0).astype("float64")
     actual = {key: row[key] for key in FIGURES}
     assert actual == pytest.approx(expected_figures(p), rel=1e-5)
-    members = lineage[-(last or 4) :]
+    members = whole[-(last or 4) :]
     mean = np.mean([probabilities(g) for g in members], axis=0)
     assert actual == pytest.approx(expected_figures(mean), rel=1e-5)
     assert row["parameters"] == sum(g.model.count_params() for g in members)
@@ -120,8 +107,8 @@ def test_ensembles(lineage, table, name, last):
         (3, ["Teacher", "BAN-1", "BAN-2", "Ens*2", "Ens*all"]),
     ],
 )
-def test_ensembles_that_there_are(lineage, count, names):
-    table = Lineage(lineage[:count]).evaluate(X, Y)
+def test_ensembles_that_there_are(whole, count, names):
+    table = Lineage(whole[:count]).evaluate(X, Y)
     assert [row["name"] for row in table] == names
 
 
@@ -134,37 +121,37 @@ DATA = {
 
 
 @pytest.mark.parametrize("make", DATA.values(), ids=DATA)
-def test_data_of_any_kind(lineage, table, make):
-    assert_same_figures(lineage.evaluate(make()), table)
+def test_data_of_any_kind(whole, table, make):
+    assert_same_figures(whole.evaluate(make()), table)
 
 
 @pytest.mark.parametrize("size", [1, 7, 32, 1000])
-def test_batch_size_changes_nothing(lineage, table, size):
+def test_batch_size_changes_nothing(whole, table, size):
     if size == 1:
-        expected = lineage.evaluate(X[:5], Y[:5])
+        expected = whole.evaluate(X[:5], Y[:5])
         assert_same_figures(
-            lineage.evaluate(X[:5], Y[:5], batch_size=1), expected
+            whole.evaluate(X[:5], Y[:5], batch_size=1), expected
         )
     else:
-        assert_same_figures(lineage.evaluate(X, Y, batch_size=size), table)
+        assert_same_figures(whole.evaluate(X, Y, batch_size=size), table)
 
 
-def test_steps(lineage):
-    actual = lineage.evaluate(data_set(X, Y).batch(16).repeat(), steps=2)
-    assert_same_figures(actual, lineage.evaluate(X[:32], Y[:32]))
+def test_steps(whole):
+    actual = whole.evaluate(data_set(X, Y).batch(16).repeat(), steps=2)
+    assert_same_figures(actual, whole.evaluate(X[:32], Y[:32]))
 
 
 @pytest.mark.parametrize("y", [np.eye(4)[Y], Y[:, None], Y.astype("float32")])
-def test_labels_of_any_form(lineage, table, y):
-    assert_same_figures(lineage.evaluate(X, y), table)
+def test_labels_of_any_form(whole, table, y):
+    assert_same_figures(whole.evaluate(X, y), table)
 
 
-def test_sample_weight(lineage):
+def test_sample_weight(whole):
     weight = (np.arange(70) % 2).astype("float32")
-    expected = lineage.evaluate(X[1::2], Y[1::2])
-    assert_same_figures(lineage.evaluate(X, Y, weight), expected)
+    expected = whole.evaluate(X[1::2], Y[1::2])
+    assert_same_figures(whole.evaluate(X, Y, weight), expected)
     assert_same_figures(
-        lineage.evaluate(data_set(X, Y, weight, size=16)), expected
+        whole.evaluate(data_set(X, Y, weight, size=16)), expected
     )
 
 
@@ -200,7 +187,7 @@ def test_from_logits_of_silent_models():
         family(silent()).evaluate(X, Y)
 
 
-def test_models_are_left_as_they_were(lineage):
+def test_models_are_left_as_they_were(whole):
     model = mlp()
     before = model.get_weights()
     other = of(model)
@@ -209,10 +196,10 @@ def test_models_are_left_as_they_were(lineage):
     assert not model.compiled
 
 
-def test_prints(lineage, table, monkeypatch):
+def test_prints(whole, table, monkeypatch):
     monkeypatch.setenv("COLUMNS", "120")
-    text = str(lineage.evaluate(X, Y, title="test data"))
-    assert text == str(lineage)
+    text = str(whole.evaluate(X, Y, title="test data"))
+    assert text == str(whole)
     assert "test data" in text
     assert all(len(line) <= 120 for line in text.splitlines())
     rows = {line.split()[0]: line for line in text.splitlines() if line.split()}
@@ -242,36 +229,36 @@ def test_prints_large_numbers_in_120_columns(table, monkeypatch):
     assert str(table).count("12,000,000,000") == len(ALL)
 
 
-def test_prints_before_evaluation(lineage):
-    text = str(Lineage(lineage))
+def test_prints_before_evaluation(whole):
+    text = str(Lineage(whole))
     assert "4 generations" in text
     assert all(name in text for name in NAMES)
     assert "Ens" not in text
     assert "accuracy" not in text
 
 
-def test_repr(lineage):
+def test_repr(whole):
     expected = "<Lineage of Teacher, BAN-1, BAN-2, BAN-3>"
-    assert repr(lineage) == expected
+    assert repr(whole) == expected
     assert repr(Lineage()) == "<Lineage of nothing>"
 
 
-def test_is_a_sequence(lineage):
-    assert len(lineage) == 4
-    assert [g.name for g in lineage] == NAMES
-    assert [g.name for g in lineage[-3:]] == NAMES[1:]
-    assert [g.name for g in reversed(lineage)] == NAMES[::-1]
-    assert lineage[-1] is lineage[3]
-    assert lineage[1] in lineage
+def test_is_a_sequence(whole):
+    assert len(whole) == 4
+    assert [g.name for g in whole] == NAMES
+    assert [g.name for g in whole[-3:]] == NAMES[1:]
+    assert [g.name for g in reversed(whole)] == NAMES[::-1]
+    assert whole[-1] is whole[3]
+    assert whole[1] in whole
     with pytest.raises(IndexError):
-        lineage[4]
+        whole[4]
 
 
 @pytest.mark.parametrize("last", [0, -1, 5, 1.5, "2", True, [2]])
-def test_ensemble_of_too_many(lineage, last):
+def test_ensemble_of_too_many(whole, last):
     words = "`last`.*from 1 to 4.*Received"
     with pytest.raises(ValueError, match=words):
-        lineage.ensemble(last=last)
+        whole.ensemble(last=last)
 
 
 def test_ensemble_of_nothing():
@@ -279,39 +266,39 @@ def test_ensemble_of_nothing():
         Lineage().ensemble()
 
 
-def test_ensemble_takes_numpy_integers(lineage):
-    assert lineage.ensemble(last=np.int64(2)).count_params() == sum(
-        g.model.count_params() for g in lineage[-2:]
+def test_ensemble_takes_numpy_integers(whole):
+    assert whole.ensemble(last=np.int64(2)).count_params() == sum(
+        g.model.count_params() for g in whole[-2:]
     )
 
 
-def test_ensemble_weights(lineage):
-    p = lineage.ensemble(2, [1, 3]).predict(X, verbose=0)
-    one, other = (probabilities(g) for g in lineage[-2:])
+def test_ensemble_weights(whole):
+    p = whole.ensemble(2, [1, 3]).predict(X, verbose=0)
+    one, other = (probabilities(g) for g in whole[-2:])
     np.testing.assert_allclose(p, 0.25 * one + 0.75 * other, atol=1e-6)
     with pytest.raises(ValueError, match=r"`weights`.*Expected 2"):
-        lineage.ensemble(2, [1, 1, 1])
+        whole.ensemble(2, [1, 1, 1])
 
 
 @pytest.mark.parametrize("data", [X, data_set((X,), size=16)])
-def test_evaluate_needs_labels(lineage, data):
+def test_evaluate_needs_labels(whole, data):
     with pytest.raises(ValueError, match=r"without labels.*Expected"):
-        lineage.evaluate(data)
+        whole.evaluate(data)
 
 
 @pytest.mark.parametrize("bad", [-1, 4])
-def test_labels_are_checked(lineage, bad):
+def test_labels_are_checked(whole, bad):
     with pytest.raises(ValueError, match="from 0 to 3"):
-        lineage.evaluate(X, np.where(Y == 3, bad, Y))
+        whole.evaluate(X, np.where(Y == 3, bad, Y))
 
 
-def test_data_without_a_batch_or_an_end(lineage):
+def test_data_without_a_batch_or_an_end(whole):
     ds = data_set(X, Y, size=8)
     with pytest.raises(ValueError, match="empty"):
-        lineage.evaluate(ds.take(0))
+        whole.evaluate(ds.take(0))
     with pytest.raises(ValueError, match="Nothing to measure"):
-        lineage.evaluate(ds.filter(lambda x, y: False))
+        whole.evaluate(ds.filter(lambda x, y: False))
     with pytest.raises(ValueError, match="Nothing to measure"):
-        lineage.evaluate(X, Y, np.zeros(len(X)))
+        whole.evaluate(X, Y, np.zeros(len(X)))
     with pytest.raises(ValueError, match="infinite"):
-        lineage.evaluate(ds.repeat())
+        whole.evaluate(ds.repeat())

@@ -5,20 +5,12 @@ import random
 import signal
 
 import pytest
-from faults import Nursery
 from matrices import names
 
 import keras_ban
 
 STEPS = 4
 SMALL = {"generations": 1, "epochs": 2}
-
-
-@pytest.fixture(scope="module")
-def nursery(tmp_path_factory):
-    nursery = Nursery(tmp_path_factory.mktemp("nursery"))
-    yield nursery
-    nursery.close()
 
 
 @pytest.fixture(scope="module")
